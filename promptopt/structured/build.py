@@ -41,7 +41,7 @@ _FIRST = re.compile(
 )
 _QUOTED = re.compile(r"\"[^\"\s]+[ \t]+[^\"\s]+[ \t][^\"\n]{0,300}\"")
 _NO_EXPLANATION = re.compile(
-    r"(?<![\"'`“])\b(?:no|not|n['’]t|without|never|ignore|omit|skip)\b[^.\n]{0,40}\b(?:expla\w+|justif\w+|rationale|reasons)\b",
+    r"(?<![\"'`“])(?:n['’]t|\b(?:no|not|without|never|ignore|omit|skip))\b[^.\n]{0,40}\b(?:expla\w+|justif\w+|rationale|reasons)\b",
     re.IGNORECASE,
 )
 # What a label with an explanation in a sentence takes: 35 and 57 tokens for two suites of the real small model.
@@ -187,7 +187,7 @@ def _answer_form(task: _Task) -> _AnswerForm:
     asked = _EXPLAINS.search(_prose(task.text.text))
     has_one = any(_EXPLAINS.search(item.name) or item.name in ("reason", "why") for item in fields)
     # A form in JSON is whole: an explanation that it has no key for is one of its values.
-    in_json = all(item.source.startswith("JSON") for item in fields)
+    in_json = task.evidence is None and task.inferred.whole == "JSON"
     explains = bool(asked) and not has_one and not task.options.reasoning and len(fields) == 1 and not in_json
     unread_line = None
     if asked and explains:

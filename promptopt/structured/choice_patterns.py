@@ -33,7 +33,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     # "Answer with one word: positive or negative."
     (
         "one word",
-        rf"\b{ASK}\b[^.:\n]{{0,40}}\b(?:one|a single)(?: of the)? (?:word|label|category|number|letter|token)s?\s*[:(]\s*{LIST}{END}",
+        rf"\b{ASK}\b[^.:\n]{{0,40}}\b(?:one|a single)(?: of the)? (?:word|label|category|number|letter|token)s?(?: only)?\s*[:(]\s*{LIST}{END}",
     ),
     # "Classify the sentiment as positive, negative or neutral"
     (
@@ -127,7 +127,7 @@ PATTERNS += (
     # "write your final answer (yes or no only)"; "Should the message be blocked (Yes or No)?"
     (
         "answer",
-        rf"\b(?:answer|verdict|decision|response)\s*\((?P<list>{ITEM}(?:\s*,\s*{ITEM})*\s*,?\s+or\s+{ITEM})(?:\s+only)?\)",
+        rf"\b(?:answer|verdict|decision|response|ranking|choice|preference)\s*\((?P<list>{ITEM}(?:\s*,\s*{ITEM})*\s*,?\s+or\s+{ITEM})(?:\s+only)?\)",
     ),
     (
         "answer",
@@ -162,5 +162,22 @@ PATTERNS += (
     (
         "answer",
         rf"\bon (?:the|a) (?:last|final|new|separate|next) line,? (?:of your \w+,? )?(?:only )?{ASK} (?:only |just |either |with )*(?P<list>{QUOTE}?[A-Z][A-Z_]+{QUOTE}?(?:\s*,\s*{QUOTE}?[A-Z][A-Z_]+{QUOTE}?)*\s*,?\s+or\s+{QUOTE}?[A-Z][A-Z_]+{QUOTE}?){END}",
+    ),
+)
+PATTERNS += (
+    # 'a single choice from ["Answer (a)", "Answer (b)"]'
+    (
+        "answer",
+        rf"\b(?:choice|option|label|category|class|word|value|verdict|one)\b[^.\n\[]{{0,30}}\b(?:from|of|among)\b[^.\n\[]{{0,20}}\[(?P<list>{QUOTE}{INNER}{{1,60}}?{CLOSE}(?:\s*,\s*{QUOTE}{INNER}{{1,60}}?{CLOSE})+)\s*\]",
+    ),
+    # "on a scale of A, B, C, D"
+    (
+        "score of",
+        r"\b(?:on|using|with) (?:a|the) (?:[\w-]+ )?scale (?:of|from)?:?\s*(?P<list>[A-F](?:\s*,\s*[A-F]){2,}(?:\s*,?\s*(?:or|and)\s+[A-F])?)(?=\s*(?:[.;:)\n]|$))",
+    ),
+    # "Types can be 'new', 'moved', or 'gone'."
+    (
+        "whether",
+        rf"\b(?P<noun>[A-Za-z]\w+) (?:can|may|must|should) be (?:either )?(?P<list>{QUOTE}[\w -]{{1,30}}{QUOTE}(?:\s*,\s*{QUOTE}[\w -]{{1,30}}{QUOTE})*\s*,?\s+or\s+{QUOTE}[\w -]{{1,30}}{QUOTE}){END}",
     ),
 )

@@ -11,6 +11,7 @@ import regex
 
 from promptopt.structured.choice_patterns import ASK, CLOSE, INNER, PATTERNS, QUOTE
 from promptopt.structured.fields import BOUNDARY, MASK, PromptText, Span, field_name, scan
+from promptopt.structured.subject_lists import subject_lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class Choice:
         schema: An enum or a range.
         span: Where it is said.
         asks: Whether this very place asks for the answer (and does not only describe it).
+        noun: The last word of every key that holds one or some of the labels, if the prompt says no more.
+        many: Whether the value is a list of these labels.
         bare: Whether it only lists the labels, and no other sentence points at the list: an enum says the same.
     """
 
@@ -31,6 +34,8 @@ class Choice:
     source: str
     asks: bool = True
     bare: bool = False
+    noun: str = ""
+    many: bool = False
 
 
 # "Reply with YES if ..., otherwise NO"; "use -1 for negative, 0 for neutral and 1 for positive".
@@ -52,7 +57,7 @@ _GROUP = regex.compile(
     r"\s*:\s*(?P<list>(?:[^()\n.:]{1,40}\([^()\n]*\)(?:, and|, or|,| and| or)?\s*){2,})"
 )
 _INDENTED = regex.compile(
-    r"(?:^|\n)(?P<lead>[^\n]*\b(?:available|possible|following|these are)\b[^\n]*:)[ \t]*\n\s*\n?(?P<items>(?:[ \t]*(?:[-*•][ \t]+)?[\w\"'][\w \"'/&-]{0,40},?[ \t]*\n){2,})",
+    r"(?:^|\n)(?P<lead>[^\n]*\b(?:available|possible|following|these are|(?:categor(?:y|ies)|labels?|class|classes|options?|types?) below)\b[^\n]*:)[ \t]*\n\s*\n?(?P<items>(?:[ \t]*(?:[-*•][ \t]+)?[\w\"'][\w \"'/&-]{0,40},?[ \t]*\n){2,})",
     re.IGNORECASE,
 )
 # "(1) call the customer" below each other, and "Reply with the number of the action".
@@ -70,11 +75,12 @@ _QUOTED_LINES = regex.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _BULLETED = regex.compile(
-    r"(?P<lead>(?:one of (?:the )?(?:following|these)|possible|allowed|choose from|(?:categories|labels|classes|intents|options))[^\n]*:|(?<=\n)#+[ \t]*\**(?:\w+ )?(?:categories|labels|classes|intents)\**)[ \t]*\n+"
-    r"(?P<items>(?:[ \t]*(?:[-*•]|\d+[.)])[ \t]+[^\n]+\n?){2,})",
+    r"(?P<lead>(?:one of (?:the )?(?:following|these|(?:\w+ )?(?:categories|labels|classes|intents|options|verdicts|values))|possible|allowed|choose from|(?:categories|labels|classes|intents|options))[^\n]*:|(?<=\n)#+[ \t]*\**(?:\w+ )?(?:categories|labels|classes|intents)\**)[ \t]*\n+"
+    r"(?P<items>(?:[ \t]*(?:[-*•]|\d+[.)])[ \t]+[^\n]+\n?(?:[ \t]{2,}(?!(?:[-*•]|\d+[.)])[ \t])[^\s][^\n]*\n?)*){2,})",
     re.IGNORECASE,
 )
 _IS_ORDER = re.compile(rf"{ASK}\s", re.IGNORECASE)
+_BULLET = re.compile(r"[ \t]*(?:[-*•]|\d+[.)])[ \t]")
 _POINTS = re.compile(r"\b(?:following|below|above|these|those|listed|list)\b", re.IGNORECASE)
 _MORE_SAID = re.compile(r"[.!?]|\b(?:not|never|only|must|except|if|unless)\b", re.IGNORECASE)
 _STOP = frozenset({"a", "an", "the", "it", "this", "that", "one", "etc", "more", "other words", "them", "you", "not"})
@@ -129,7 +135,7 @@ def choices(document: PromptText) -> Iterator[Choice]:
         for match in scan(pattern, text):
             groups = match.groupdict()
             listed = match["list"] or groups.get("listed") or ""
-            values = labels(re.sub(r"\s*\([^()\n]*\)|\*\*", "", listed))
+            values = labels(_ASIDES.sub(lambda match: match["quoted"] or "", listed))
             if kind == "answer" and _BY_OTHERS.search(text[max(0, match.start() - 30) : match.start()]):
                 continue
             if len(values) < 2 or (
@@ -155,6 +161,11 @@ def choices(document: PromptText) -> Iterator[Choice]:
             )
     yield from _lists(document)
     yield from _cases(document)
+    for known in subject_lists(document):
+        source = f"list in the prose, line {document.line(known.span.start)}"
+        yield Choice(
+            known.name, enum(list(known.values)), known.span, source, asks=False, noun=known.noun, many=known.many
+        )
 
 
 def _cases(document: PromptText) -> Iterator[Choice]:
@@ -219,10 +230,15 @@ def _lists(document: PromptText) -> Iterator[Choice]:
         (_INDENTED, "lines"),
     ):
         for match in scan(pattern, text):
-            values = [value for line in match["items"].splitlines() if (value := _line_label(line, kind))]
-            complete = len(values) == sum(bool(line.strip()) for line in match["items"].splitlines())
+            lines = [line for line in match["items"].splitlines() if line.strip()]
+            if kind == "bullets":
+                lines = [line for line in lines if _BULLET.match(line)]  # the others go on
+            values = [value for line in lines if (value := _line_label(line, kind))]
+            complete = len(values) == len(lines)
             if kind == "bullets" and not re.search(
-                r"one of|choose|categor|label|class|intent|option", match["lead"], re.IGNORECASE
+                r"one of|choose|categor|label|class|intent|option|^(?:allowed|possible|valid)\b",
+                match["lead"],
+                re.IGNORECASE,
             ):
                 continue
             if len(values) < 2 or not complete or len(set(values)) < len(values):
@@ -250,7 +266,7 @@ def _line_label(line: str, kind: str) -> str | None:
     body = re.sub(r"^(?:[-*•]|\d+[.)])\s+", "", line).rstrip(",").strip()
     if kind == "bullets":
         # "billing: questions about invoices" is the label billing; a sentence is not a label.
-        body = re.split(r"\s*(?::|\s[–—-]\s|\()", body, maxsplit=1)[0].strip("*`\"' .")
+        body = re.split(r"\s*(?::|\s[–—-]\s|\(|→|[-=]>)", body, maxsplit=1)[0].strip("*`\"' .")
         if len(body.split()) > 4:
             return None
     body = body.strip("\"'`")
@@ -258,6 +274,10 @@ def _line_label(line: str, kind: str) -> str | None:
 
 
 def _noun_of_lead(lead: str) -> str:
+    if stated := re.match(
+        r"(?:allowed|possible|valid) (?P<noun>\w+)(?: values| options| labels)?\W*\Z", lead, re.IGNORECASE
+    ):
+        return _name(stated["noun"])
     match = re.search(
         r"\b(categor(?:y|ies)|labels?|intents?|classes|topics?|sentiments?|teams?|types?|levels?|languages?|departments?)\b",
         lead,
@@ -266,17 +286,26 @@ def _noun_of_lead(lead: str) -> str:
     return _name(match[1]) if match else ""
 
 
+# A bracket beside a label explains it; one within its quotation marks is a part of it.
+_ASIDES = re.compile(r"(?P<quoted>\"[^\"\n]*\"|“[^”\n]*”|`[^`\n]*`)|\s*\([^()\n]*\)|\*\*")
+_LONGEST_LABEL = 4
+_LONGEST_QUOTED = 8
+
+
 def labels(text: str) -> list[str]:
     """The labels of an inline list; empty if a part of it is not a label."""
     if MASK in text:
         return []
     quoted = re.findall(rf"{QUOTE}({INNER}+?){CLOSE}", text)
+    longest = _LONGEST_QUOTED if quoted else _LONGEST_LABEL
     if quoted and re.fullmatch(rf"(?:{QUOTE}{INNER}+?{CLOSE}|[\s,/|]|\bor\b|\band\b)+", text):
-        parts = quoted
+        # American punctuation: "Not moved." with the stop of its sentence.
+        parts = [part.rstrip(".,;") if len(part) > 1 else part for part in quoted]
     else:
         parts = re.split(r"\s*,\s*(?:or|and)\s+|\s*[,/|]\s*|\s+or\s+|\s+and\s+", text.strip())
         parts = [part.strip().strip("\"'`“”‘’") for part in parts]
-    if any(not part or part.lower() in _STOP or len(part.split()) > 4 for part in parts):
+    letters = all(re.fullmatch(r"[A-Z]", part) for part in parts)  # "A" is one of them, and no article
+    if any(not part or (part.lower() in _STOP and not letters) or len(part.split()) > longest for part in parts):
         return []
     return list(dict.fromkeys(parts))
 

@@ -31,7 +31,7 @@ _BEFORE = re.compile(
     re.IGNORECASE,
 )
 _NEGATED = re.compile(
-    r"\b(?:not|n['’]t|never|without|no|nor|avoid|instead of|rather than|cannot|nor)\b[^.!?\n]{0,80}\Z", re.IGNORECASE
+    r"(?:n['’]t|\b(?:not|never|without|no|nor|avoid|instead of|rather than|cannot))\b[^.!?\n]{0,80}\Z", re.IGNORECASE
 )
 # "No" may be a label.
 _LABEL_IN_QUOTES = re.compile(r"[\"'`“]\w+[\"'`”]")
@@ -169,7 +169,11 @@ _LITERAL = re.compile(
     r"[\"'`“](?P<value>[^\"'`”{}\[\]<>\n]{2,60})[\"'`”](?=\s*(?:[.,;)\n]|if\b|when\b|instead\b|or\b|\Z))",
     re.IGNORECASE,
 )
-_BY_USERS = re.compile(r"\b(?:they|users?|he|she|customers?|who|people|someone|somebody)\s+\Z", re.IGNORECASE)
+# "If the papers say "none found""
+_BY_OTHERS = re.compile(
+    r"\b(?:they|users?|he|she|customers?|who|people|someone|somebody|(?:if|when|where) (?:the |an? |some |all |any )?(?:[\w-]+ ){0,2}(?!you\b)\w+)\s+\Z",
+    re.IGNORECASE,
+)
 _BOXED = re.compile(r"\\boxed\b")
 # "After the JSON, write a letter to the customer."
 _AFTER_JSON = re.compile(
@@ -231,6 +235,8 @@ def _unread_below(document: PromptText, found: Inferred) -> str | None:
         if found.whole in ("JSON", "keys") and _BACK.search(line) and _INPUT_LABEL.match(text, start):
             continue  # "following this JSON format:" points back, and the input comes next
         read = any(Span(start, end).overlaps(span) for span in found.covered)
+        known = "|".join(re.escape(item.name) for item in found.fields)
+        read = read or (found.whole == "JSON" and re.match(rf"\W*(?:{known})\b", shown) is not None)
         if (
             _NAMED.search(shown.split(". ")[0])
             and not read
@@ -271,7 +277,7 @@ def _instead(document: PromptText, found: Inferred) -> str | None:
     for literal in _LITERAL.finditer(text):
         negated = _NEGATED.search(text[max(0, literal.start() - 60) : literal.start()])
         read = any(Span(*literal.span()).overlaps(span) for span in found.covered)
-        said = _BY_USERS.search(text[max(0, literal.start() - 20) : literal.start()])
+        said = _BY_OTHERS.search(text[max(0, literal.start() - 40) : literal.start()])
         if literal["value"].lower() not in known and not (negated or read or said):
             return f"line {document.line(literal.start())}: the answer may be the text {literal['value']!r} instead"
     listed = any(item.schema.get("type") == "array" for item in found.fields)

@@ -27,7 +27,7 @@ from promptopt.structured.fields import (
     field_name,
     object_schema,
 )
-from promptopt.structured.json_blocks import Block
+from promptopt.structured.json_blocks import ORDERS_JSON, Block
 from promptopt.structured.json_blocks import blocks as json_blocks
 from promptopt.structured.labelled import bracketed, delimited, ending, forms, lettered_end, read_pattern, tuples
 from promptopt.structured.named_keys import named_keys
@@ -43,12 +43,15 @@ from promptopt.structured.refine import (
     refined_field,
     with_aside,
     with_fallback,
+    with_items,
+    with_only_key,
     with_only_list,
     with_prose,
 )
+from promptopt.structured.said_of_keys import list_under_key, with_bounds, with_most
 from promptopt.structured.sections import arrays, headed, lines, listings, parted, ruled, sections, tables, titled
 from promptopt.structured.tags import tagged
-from promptopt.structured.variants import check_described, with_variants
+from promptopt.structured.variants import check_described, check_one_form, with_variants, without_samples
 from promptopt.structured.wording import described, stated
 
 # Two lists of labels that share this much are meant to be one list.
@@ -65,6 +68,7 @@ _FREE_KEYS = re.compile(
     re.IGNORECASE,
 )
 _PROGRAM = re.compile(r"^[ \t]*\w+: (?:List|Literal|Optional|Union|Dict)\[[^\n]*\] = Field\(", re.MULTILINE)
+_SHOWN_OBJECT = re.compile(r"\{\s*[\"']?\w+[\"']?\s*:\s*\S")
 _ROWS = re.compile(r"\bone (?:json )?object (?:per|on each|a) line\b|\bjson ?lines\b|\bjsonl\b", re.IGNORECASE)
 _BARE_PAIR = re.compile(r"^[ \t]*\"(?P<name>\w+)\"[ \t]*:", re.MULTILINE)
 _SEVERAL_FORMS = re.compile(
@@ -149,6 +153,9 @@ def _checked(document: PromptText, found: Inferred) -> Inferred:
         return replace(found, beside=more)
     if variable := form_in_variable(document):
         return Inferred(problems=(variable,))
+    if not found.whole and (ordered := ORDERS_JSON.search(document.text)) and _SHOWN_OBJECT.search(document.text):
+        line = document.line(ordered.start())
+        return Inferred(problems=(f"line {line}: an answer in JSON is asked for, and its keys are not read",))
     if more is None or (found.whole and found.whole != "keys"):
         return replace(found, beside=more or found.beside)
     return Inferred(problems=(more,))
@@ -196,13 +203,17 @@ def _from_json(document: PromptText, said: list[Choice]) -> Inferred | None:
             lines = f"lines {document.line(blocks[0].span.start)} and {document.line(block.span.start)}"
             return Inferred(problems=(f"{lines}: the examples of the answer have different keys or types",))
         merged = joined
+    check_one_form(document, blocks)
     first = blocks[0]
     kind = "schema" if first.is_schema else "example" if first.example else "template"
     source = f"JSON {kind}, line {document.line(first.span.start)}"
     line = document.line(first.span.start)
     spans = tuple(block.span for block in blocks)
     check_described(document, merged)
-    merged = refined(document, with_variants(document, merged, blocks), said, spans)
+    merged = with_variants(document, merged, blocks)
+    if not any("//" in document.text[span.start : span.end] for span in spans):
+        merged = without_samples(merged)
+    merged = refined(document, merged, said, spans)
     templates = tuple(block.span for block in blocks if not block.example)
     if merged.get("type") == "array":
         fields: tuple[Field, ...] = (Field("items", merged, source, line),)
@@ -221,6 +232,11 @@ def _outside_tags(document: PromptText, blocks: list[Block]) -> bool:
 
 
 def _from_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
+    if under := list_under_key(document):
+        name, listed, span = under
+        line = document.line(span.start)
+        field = Field(name, with_most(name, listed, document), f"key in the prose, line {line}", line)
+        return _conditional(document, span) or Inferred((field,), covered=(span,), whole="JSON")
     keys = named_keys(document)
     if not keys:
         return None
@@ -249,7 +265,10 @@ def _from_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
             schema = with_prose(key.name, schema, ranges, lists)
         if not stated(key.said):
             schema = dict(graded.get(field_name(key.name)) or with_aside(key.name, schema, document))
+        schema = with_most(key.name, with_bounds(key.name, with_items(key.name, schema, lists), document), document)
         fields.append(Field(key.name, schema, f"key in the prose, line {line}", line))
+    whole = with_only_key(object_schema({item.name: dict(item.schema) for item in fields}), lists)["properties"]
+    fields = [replace(item, schema=whole[item.name]) for item in fields]
     if len(fields) == 1:
         fields = [with_only_list(fields[0], lists)]
     fields = [replace(item, schema=nulls_of(document)(item.name, dict(item.schema))) for item in fields]
@@ -266,6 +285,10 @@ _SEVERAL_OBJECTS = re.compile(
 )
 
 
+# "Output ONLY a JSON array", said of all the objects.
+_AS_ARRAY = re.compile(
+    r"\b(?:return|respond|reply|output|answer|provide|produce|give)\b[^.\n]{0,40}\bjson (?:array|list)\b", re.IGNORECASE
+)
 _FOR_EACH = re.compile(r"\b(?:for|per) (?:each|every)(?: of the)? \w+", re.IGNORECASE)
 
 
@@ -275,10 +298,12 @@ def _each_of_several(document: PromptText, found: Inferred) -> Inferred:
     lines = re.search(r"(?:[^\n]+\n)?[^\n]*\Z", document.text[: first.start])
     assert lines is not None  # it matches the empty text
     if not _SEVERAL_OBJECTS.search(document.text, lines.start(), first.end):
-        if each := _FOR_EACH.search(document.text, lines.start(), first.end):
+        each = _FOR_EACH.search(document.text, lines.start(), first.end)
+        if each and not _AS_ARRAY.search(document.text):
             line = document.line(each.start())
             return Inferred(problems=(f"line {line}: {each[0]!r}: how several objects are joined is not said",))
-        return found
+        if each is None:
+            return found
     items = {"type": "array", "items": object_schema({item.name: dict(item.schema) for item in found.fields})}
     return replace(found, fields=(Field("items", items, found.fields[0].source, found.fields[0].line),), wrapped=True)
 
@@ -294,7 +319,7 @@ def _shown_or_described(name: str, said: str) -> dict[str, Any] | None:
         return {"type": "array", "items": {"type": "string"}}
     if said[:1] == said[-1:] == '"':
         name = ""  # a text shown as the value is one, whatever the name: "nl_results": "what the rows say"
-    return described(name, said.strip('"'))
+    return described(name, said.strip('"') if said.count('"') in (1, 2) and said[:1] == said[-1:] else said)
 
 
 def _from_labels(document: PromptText, said: list[Choice]) -> Inferred | None:

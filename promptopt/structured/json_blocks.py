@@ -14,7 +14,7 @@ from typing import Any
 from promptopt.compression.edit import Edit
 from promptopt.errors import SchemaError
 from promptopt.schemas.make_strict import fix_schema
-from promptopt.structured.fields import BOUNDARY, MASK, Field, Inferred, PromptText, Span
+from promptopt.structured.fields import BOUNDARY, MASK, Field, Inferred, PromptText, Span, object_schema
 from promptopt.structured.pseudo_json import NotPseudo, balanced_end, read_pseudo, starts
 from promptopt.templates.source import read_source
 from promptopt.tokens import Tokenizer
@@ -49,8 +49,24 @@ _GIVEN = re.compile(
     re.IGNORECASE,
 )
 _EXAMPLE = re.compile(r"^\W*(?:example|sample)s?\b[^\n:]{0,20}:?\W*$", re.IGNORECASE)
-_TITLE = re.compile(r"\W*(?:\w+ )?(?:schema|structure|shape)\W*", re.IGNORECASE)
+_TITLE = re.compile(r"\W*(?:\w+ ){0,3}(?:schema|structure|shape)(?: \([^()\n]*\))?\W*", re.IGNORECASE)
 _JSON = re.compile(r"\bjson\b", re.IGNORECASE)
+# "As an example, for the schema {...} the object {...} is a well-formatted instance": how schemas work.
+_SPOKEN_OF = re.compile(r"[\s`]*is (?:not )?(?:an? )?(?:well[- ]formatted|valid|invalid)\b", re.IGNORECASE)
+_PROGRAM = re.compile(r"\b(?:interface|type|class|struct|enum|record)\s+\w+\s*=?\s*\Z")
+_FOR_SCHEMA = re.compile(r"\bfor (?:the|a|this) (?:json )?schema[\s`:]*\Z", re.IGNORECASE)
+# "Return it as a JSON object", said of what is to be written.
+ORDERS_JSON = re.compile(
+    r"(?<!not )(?<!never )(?<!n't )(?<!without )\b(?:return|respond|reply|output|answer|provide|produce|format|write|generate|give|response|result)\w*\b"
+    r"[^.\n]{0,60}\bjson\b(?! (?:above|below|given|input|file|data))",
+    re.IGNORECASE,
+)
+"""An order to answer in JSON."""
+# 'JSON with the key "claims": list of objects' and then one of them
+_UNDER = re.compile(
+    r"\b(?:key|field|property) [\"'`](?P<key>\w+)[\"'`]\s*:?\s*(?:which is |with |is |containing |holding )?(?:an? |the )?(?:list|array) of (?:json )?(?:objects?|dict\w*|items|entries|records)\b[^\n{}:]{0,20}:?\s*\Z",
+    re.IGNORECASE,
+)
 # "[yes/no]" and "[Answer with only yes or no]" are the place of a word, and no list.
 _OF_WORDS = re.compile(
     r"\[\s*[A-Za-z][\w ]*(?:\s*[/|]\s*[A-Za-z][\w ]*)+\s*\]|\[\s*(?i:answer|respond|reply|write|insert|put|enter)\b[^\]\n]*\]"
@@ -131,12 +147,23 @@ def _blocks(document: PromptText) -> Iterator[Block]:
         if not _is_structure(schema) or (text[start] == "[" and _is_inline(text, start)):
             continue
         done = end
-        if _names_a_schema(schema):
-            yield Block(_given_schema(text[start:end]), Span(start, end), example=False, is_schema=True)
-            continue
-        role = _role(text, start, end)
-        if role is not None or not _INPUT_CUE.search(_line_before(text, start)):
-            yield Block(_plain_example(schema) if role else schema, Span(start, end), role)
+        if (block := _read(text, Span(start, end), schema)) is not None:
+            yield block
+
+
+def _read(text: str, span: Span, schema: dict[str, Any]) -> Block | None:
+    """The block of a value that was read; ``None`` if it is an input, or explains how schemas work."""
+    start, end = span.start, span.end
+    if _names_a_schema(schema):
+        if _FOR_SCHEMA.search(text, max(0, start - 40), start):
+            return None
+        return Block(_given_schema(text[start:end]), span, example=False, is_schema=True)
+    role = _role(text, start, end)
+    if role is None and _INPUT_CUE.search(_line_before(text, start)):
+        return None
+    if role is not None and (under := _UNDER.search(text, max(0, start - 120), start)):
+        schema = object_schema({under["key"]: {"type": "array", "items": schema}})
+    return Block(_plain_example(schema) if role else schema, span, role)
 
 
 def _is_inline(text: str, start: int) -> bool:
@@ -205,27 +232,36 @@ def _role(text: str, start: int, end: int) -> bool | None:
     """``True`` for an example of an answer, ``False`` for its template, ``None`` for something else."""
     if re.match(r"[ \t]*(?:as|in) json\b", text[end : end + 20], re.IGNORECASE):
         return False
+    if (
+        _SPOKEN_OF.match(text, end)
+        or _PROGRAM.search(text, max(0, start - 60), start)
+        or _FOR_SCHEMA.search(text, max(0, start - 40), start)
+    ):
+        return None
     if text[max(0, start - 2) : start].strip(" ")[-1:] in ("(", "*", "=") or re.search(r"\w$", text[:start][-1:]):
         # An argument of a call, or a set in a formula.
         return None
-    line = _line_before(text, start)
-    recent = _before(text, start)[-250:]
+    recent = re.sub(r"(?<=[a-z])_(?=[a-z])", " ", _before(text, start)[-400:])
+    line = recent.rpartition("\n")[2]
+    recent = recent[-250:]
     if _at_anchor(text, line):
         return not _PLACEHOLDERS.search(text, start, end)
-    if (_INPUT_CUE.search(line) and not _OUTPUT_CUE.search(line)) or _GIVEN.search(line):
+    ordered = ORDERS_JSON.search(line)
+    if (_INPUT_CUE.search(line) and not _OUTPUT_CUE.search(line) and not ordered) or _GIVEN.search(line):
         return None
     if _EXAMPLE.search(line) and _JSON.search(text, 0, start):
         return not _PLACEHOLDERS.search(text, start, end)
     if not _CUE.search(recent):
         return None
-    if re.search(r"\b(?:outputs?|answer|response|result|assistant|a)\b\W*$", line, re.IGNORECASE) or re.search(
-        r"\b(?:examples?\b[^\n]{0,40}|like (?:this|so)\W*)$", line, re.IGNORECASE
-    ):
+    if re.search(
+        r"\b(?:outputs?|answer|response|result|assistant|a)(?: json)?\b\W*$", line, re.IGNORECASE
+    ) or re.search(r"\b(?:examples?\b[^\n]{0,40}|like (?:this|so)\W*)$", line, re.IGNORECASE):
         return not _PLACEHOLDERS.search(text, start, end)
     titled = _TITLE.fullmatch(line) and _JSON.search(recent)
     if titled or _OUTPUT_CUE.search(recent) or _LEADS.search(line):
         return False
-    return None
+    # Types and places of values: a template, and an answer in JSON is asked for above.
+    return False if _PLACEHOLDERS.search(text, start, end) and ORDERS_JSON.search(text, 0, start) else None
 
 
 def _at_anchor(text: str, line: str) -> bool:

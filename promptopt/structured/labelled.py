@@ -13,7 +13,7 @@ from typing import Any
 import regex
 
 from promptopt.structured.fields import MASK, Field, PromptText, Span, UnreadForm, field_name, object_schema, scan
-from promptopt.structured.wording import described, placeholder
+from promptopt.structured.wording import described, number_range, placeholder
 
 TEXT: dict[str, Any] = {"type": "string"}
 OUTPUT = (
@@ -127,6 +127,13 @@ def _form(document: PromptText, lines: list[str], number: int, offset: int) -> l
     if holder := next((part for part in parts if _HOLDS_JSON.search(f"{part[0]}:{part[1]}")), None):
         # A pattern reads one line, and not an object.
         raise UnreadForm(f"line {document.line(holder[2])}: JSON under the label {holder[0]!r} of a text is not read")
+    if (
+        len(parts) > 2
+        and not parts[-1][1].strip()
+        and not document.text[parts[-1][3] :].strip()
+        and all(said.strip() for _, said, *_ in parts[:-1])
+    ):
+        parts = parts[:-1]  # the label at the very end, after which the answer is written
     names = [field_name(name) for name, *_ in parts]
     if any(
         re.search(
@@ -205,10 +212,33 @@ def _labelled(document: PromptText, name: str, said: str, start: int, end: int) 
         pattern = rf"(?ims)^[\W_\d]*{quoted(name)}[\W_]*?:\s*(.*?)(?=^[\W_\d]*[A-Z][\w ]{{0,30}}:|\Z)"
         return Field(field_name(name), schema, f"form in the prose, line {line}", line, pattern), Span(start, end)
     schema = placed(field_name(name), said)
+    if schema in (TEXT, {"type": "number"}):
+        schema = _said_before(document, name, start) or schema
+    if schema.get("type") not in ("string", "number", "integer", "boolean"):
+        schema = TEXT  # a line of text: "None" is a text as well
     value = read_pattern(schema)
     pattern = rf"(?im)^[\W_]*{quoted(name)}[\W_]*?:[\W_]*?{value}"
     found = Field(field_name(name), schema, f"form in the prose, line {line}", line, pattern)
     return found, Span(start, end)
+
+
+def _said_before(document: PromptText, name: str, start: int) -> dict[str, Any]:
+    """What the prompt says of a part before its form: "1. VERDICT: one of ...", "2. Quality score: 0-100"."""
+    stated_there = re.compile(
+        rf"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_]*(?:[A-Za-z]+ )?{re.escape(name)}[*_]*:[*_]*[ \t]*(?P<said>[^\n]+)$",
+        re.MULTILINE | re.IGNORECASE,
+    )
+    found = [match["said"] for match in stated_there.finditer(document.text, 0, start)]
+    if len(found) != 1:
+        return {}
+    if listed := re.match(r"(?:one|either) of:?\s*\[(?P<list>[^\[\]\n]+)\]", found[0], re.IGNORECASE):
+        parts = [part.strip(" \"'`") for part in re.split(r"[,|/]", listed["list"])]
+        return {"type": "string", "enum": parts} if len(parts) > 1 and all(parts) else {}
+    span = re.match(
+        r"(?P<low>-?\d+(?:\.\d+)?)\s*(?:-|–|to)\s*(?P<high>-?\d+(?:\.\d+)?)(?=\s*(?:$|[(,;.]|based\b|where\b|indicating\b|depending\b))",
+        found[0],
+    )
+    return number_range(span["low"], span["high"]) if span else {}
 
 
 def placed(name: str, said: str) -> dict[str, Any]:
@@ -251,6 +281,8 @@ def bracketed(document: PromptText, ranges: list[dict[str, Any]]) -> Found | Non
         return None
     labels = list(dict.fromkeys(match["label"].strip() for match in matches))
     line = document.line(matches[0].start())
+    if any("#" in label for label in labels):
+        raise UnreadForm(f"line {line}: parts between marks such as {matches[0][0]!r} are not read")
     span = Span(matches[0].start(), matches[-1].end())
     if all(_A_NUMBER.fullmatch(label) for label in labels):
         if not ranges or any(known != ranges[0] for known in ranges):
@@ -266,7 +298,7 @@ def bracketed(document: PromptText, ranges: list[dict[str, Any]]) -> Found | Non
 
 
 _ENDING = re.compile(
-    r"\b(?:forms?|formats?|line|like this|as)\b:?\s*(?:[\"'`“‘]|(?=[A-Z]+: ?[<\[]))(?P<name>[A-Za-z][\w ]{0,20}):\s*[\[<({]*(?:your |the |an? )*(?:score|rating|grade|number|integer|x|n|#)(?: here)?(?:[\])>}]*[\"'`”’.]|[\])>}])",
+    r"\b(?:forms?|formats?|line|like this|as)\b:?\s*(?:[\"'`“‘]|(?=[A-Z]+: ?[<\[]))(?P<name>[A-Za-z][\w ]{0,20}):\s*[\[<({]*(?:your |the |an? )*(?:score|rating|grade|number|integer|x|n|#)(?: here| (?:from )?\d+ ?(?:-|–|to) ?\d+)?(?:[\])>}]*[\"'`”’.]|[\])>}])",
     re.IGNORECASE,
 )
 

@@ -30,9 +30,7 @@ class NamedKey:
 _Q = r"[\"'`“”‘’]"
 _KINDS = r"(?:keys?|fields?|properties|property|attributes?)"
 _OBJECT = r"\b(?:json|objects?|dict(?:ionary)?)\b"
-_TYPE = (
-    r"(?:\s*\((?P<type>[^()\n]{1,120})\)|\s*:\s*(?P<kind>[a-z][\w\[\]]*(?: of [a-z]+)?)(?=\s*(?:,|;|\band\b|\.|\n|$)))?"
-)
+_TYPE = r"(?:\s*[(\[](?P<type>[^()\[\]\n]{1,120})[)\]]|\s*:\s*(?P<kind>[a-z][\w\[\]]*(?: of [a-z]+)?)(?=\s*(?:,|;|\band\b|\.|\n|$)))?"
 _QUOTED_KEY = rf"{_Q}(?P<name>[A-Za-z_][\w -]{{0,40}}?){_Q}{_TYPE}"
 _PLAIN_KEY = rf"(?P<name>[A-Za-z]\w*){_TYPE}"
 _AND = r"\s*(?:,\s*(?:and\s+|as well as\s+)?|\band\s+|&\s*|;\s*(?:and\s+)?)(?:an?\s+|the\s+)?"
@@ -53,12 +51,17 @@ _QUOTED = regex.compile(
 )
 # "a JSON object with the fields name, email and phone"
 _PLAIN = regex.compile(
-    rf"(?:(?P<colon>\bobjects? (?:with|containing|of|having):\s*)|{_OBJECT}[^.\n]{{0,80}}?\b{_KINDS}\s*(?:(?:are|called|named|exactly|the|following)\s+)*:?\s*|{_FIELDS}|{_OBJECT}[^.\n]{{0,60}}?{_WITH})"
+    rf"(?:(?P<colon>\bobjects? (?:with|containing|of|having):\s*)|{_OBJECT}[^.\n]{{0,80}}?\b{_KINDS}\s*(?:(?:are|being|called|named|exactly|the|following)\s+)*:?\s*|{_FIELDS}|{_OBJECT}[^.\n]{{0,60}}?{_WITH})"
     + _list_of(_PLAIN_KEY),
     regex.IGNORECASE,
 )
 _SINGLE = regex.compile(
     rf"(?:{_OBJECT}[^.\n]{{0,60}}?|{_OBJECT}\.\s+It (?:must|should|has to) (?:only )?(?:contain|have|include) )\b(?:an?|one|the|single|only)\s+(?:single |only )?(?:key|field|property)\s*(?:called|named|:|of)?\s*{_list_of(_QUOTED_KEY)}",
+    regex.IGNORECASE,
+)
+# "strict JSON with key: score (0, 1, 2)"
+_ONE = regex.compile(
+    rf"{_OBJECT}[^.\n]{{0,40}}?\b(?:with|containing) (?:the |a )?(?:single |only |one )?key:\s*{_list_of(_PLAIN_KEY)}(?=\s*(?:[.;]|\n|$))",
     regex.IGNORECASE,
 )
 _MENTIONED = regex.compile(
@@ -124,7 +127,7 @@ def named_keys(document: PromptText, *, known: bool = False) -> list[NamedKey]:
 
 
 def _listed(document: PromptText) -> Iterator[NamedKey]:
-    for pattern, key in ((_QUOTED, _QUOTED_KEY), (_SINGLE, _QUOTED_KEY), (_PLAIN, _PLAIN_KEY)):
+    for pattern, key in ((_QUOTED, _QUOTED_KEY), (_SINGLE, _QUOTED_KEY), (_ONE, _PLAIN_KEY), (_PLAIN, _PLAIN_KEY)):
         for match in scan(pattern, document.text):
             sentence = document.text[document.text.rfind("\n", 0, match.start()) + 1 : match.end()]
             if _INPUT.search(sentence) and not _OUTPUT.search(sentence):

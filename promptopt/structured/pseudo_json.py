@@ -28,6 +28,8 @@ _PLACE = re.compile(
 )
 _OR_NULL = re.compile(r"\s*(?:\||/|\bor\b)\s*(?:null|None)\b")
 _NUMBERED = re.compile(r"(?P<stem>.*?\D)(?P<number>\d+)")
+# {"key": "value"} stands for whatever there is.
+_ANY_KEY = re.compile(r"(?:key|param|parameter|arg|argument)(?:_?name|_?\d+)?")
 _DEEPEST = 12
 _LONGEST = 20_000
 
@@ -92,16 +94,8 @@ class _Reader:
             optional = self._take("?")
             if not (self._take(":") or self._take("=")):
                 raise NotPseudo
-            child = self.value(depth + 1)
-            if aside := _ASIDE.match(self._text, self.position):
-                # "..." (if applicable)
-                self.position = aside.end()
-                child = with_note(child, aside["said"])
-            if note := _NOTE.match(self._text, self.position):
-                child = with_note(child, (note["line"] or note["block"]).strip())
-            if optional:
-                child = or_null(child)
-            properties[key] = child
+            child = self._noted(self.value(depth + 1))
+            properties[key] = or_null(child) if optional else child
             self._skip()
             # A line end separates as well, as people write it.
             if self._text[self.position : self.position + 1] not in (",", "}") and not self._after_line_end():
@@ -109,6 +103,19 @@ class _Reader:
         if not properties or _is_map(properties):
             raise NotPseudo
         return object_schema(properties)
+
+    def _noted(self, child: dict[str, Any]) -> dict[str, Any]:
+        """A value with what follows it: "or null", words in brackets, a comment."""
+        if null := _OR_NULL.match(self._text, self.position):
+            self.position = null.end()
+            child = or_null(child)
+        if aside := _ASIDE.match(self._text, self.position):
+            # "..." (if applicable)
+            self.position = aside.end()
+            child = with_note(child, aside["said"])
+        if note := _NOTE.match(self._text, self.position):
+            child = with_note(child, (note["line"] or note["block"]).strip())
+        return child
 
     def _after_line_end(self) -> bool:
         position = self.position
@@ -172,7 +179,10 @@ class _Reader:
         rest = self._bare()
         if rest.startswith("<") and ">" in rest:
             return placeholder(rest)
-        return bare_value(rest)
+        found = bare_value(rest)
+        if not set(found) & {"type", "enum"} and re.search(r"\d", rest):
+            raise NotPseudo  # a number of some kind, or a text: nobody can tell
+        return found
 
     def _strings(self, match: re.Match[str]) -> dict[str, Any]:
         values = []
@@ -233,7 +243,7 @@ def _inner(match: re.Match[str]) -> str:
 
 def _is_map(properties: Mapping[str, Any]) -> bool:
     """Whether the keys are numbered, so that others may follow: ``document_1``, ``document_2``."""
-    if all(name.isdigit() for name in properties):
+    if all(name.isdigit() or _ANY_KEY.fullmatch(name) for name in properties):
         return True
     numbered = [match["stem"] for name in properties if (match := _NUMBERED.fullmatch(name))]
     return len(numbered) > 1 and len(numbered) == len(properties) and len(set(numbered)) == 1

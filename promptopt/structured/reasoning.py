@@ -27,7 +27,7 @@ _TASKS = (
     (
         re.compile(
             # "Compute a score" speaks of a judgement.
-            r"\b(?:calculate(?!(?: an?| the| your)?(?: [\w-]+){0,3} (?:score|rating|metric|similarity|grade)s?\b)|compute(?!(?: an?| the| your)?(?: [\w-]+){0,3} (?:score|rating|metric|similarity|grade)s?\b)|work out|add up|(?<!user )(?<!users )(?<!helps )(?<!to )solve (?:for|the (?:equation|problem|puzzle|riddle))|(?:math|arithmetic|algebra|geometry)\w*)\b",
+            r"\b(?:(?:calculate|compute)(?!(?: an?| the| your)?(?: [\w-]+){0,3} (?:score|rating|metric|similarity|grade|confidence|probability|likelihood|relevance)s?\b)|work out|add up|(?<!user )(?<!users )(?<!helps )(?<!to )solve (?:for|the (?:equation|problem|puzzle|riddle))|(?:math|arithmetic|algebra|geometry)\w*)\b",
             re.IGNORECASE,
         ),
         "arithmetic",
@@ -68,22 +68,33 @@ _JUDGED = re.compile(
     re.IGNORECASE,
 )
 _IS_TOPIC = re.compile(r"(?:math|arithmetic|algebra|geometry|solve|calculate|compute)", re.IGNORECASE).match
-_NEGATED = re.compile(r"\b(?:not|n['’]t|never|without|no)\b[^.\n]{0,40}\Z", re.IGNORECASE)
+_NEGATED = re.compile(r"(?:n['’]t|\b(?:not|never|without|no))\b[^.\n]{0,40}\Z", re.IGNORECASE)
 
 
 _TOPIC = re.compile(r"(?:math|arithmetic|algebra|geometry)\w*|multi-?step|multi-?hop", re.IGNORECASE)
 _ORDER = re.compile(r"\b(?:solve|answer|calculate|compute|work out|find|show|explain)\b", re.IGNORECASE)
-_BULLET = re.compile(r"[ \t]*(?:[-*•]|\d+[.)])[ \t]")
+_BULLET = re.compile(r"[ \t]*(?:[-*•]|\d+[.)]|,[ \t]*#)[ \t]")
+# "Take it as in a math problem", "such as a math question"
+_LIKENED = re.compile(
+    r"\b(?:as|like|such as|e\.g\.,?|for example,?) (?:[\w']+ ){0,4}?(?:(?:in|for|with|of) )?(?:an? )?\Z", re.IGNORECASE
+)
 
 
 def _is_listed(text: str, match: re.Match[str]) -> bool:
-    """Whether a topic is one of several that a prompt names: "History, Math, Coding", "- Math concepts"."""
+    """Whether a topic is one of several that a prompt names, or spoken about: "History, Math, Coding", "- Math concepts"."""
     if not _TOPIC.fullmatch(match[0]):
         return False
+    if _LIKENED.search(text[max(0, match.start() - 60) : match.start()]):
+        return True
     before, after = text[: match.start()].rstrip(), text[match.end() :].lstrip()
     line = text[text.rfind("\n", 0, match.start()) + 1 :].split("\n", 1)[0]
     enumerated = before.endswith((",", "/", "|")) or after.startswith((",", "/", "|"))
     return enumerated or (_BULLET.match(line) is not None and not _ORDER.search(line))
+
+
+def keeps_reasoning_in(name: str) -> bool:
+    """Whether a part of an answer is for its reasoning, by its name."""
+    return bool(set(field_name(name).split("_")) & _NAMES) or "summary" in name.lower()
 
 
 def keeps_reasoning(fields: Sequence[Field]) -> bool:

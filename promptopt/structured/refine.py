@@ -12,6 +12,8 @@ from promptopt.structured.fields import Field, PromptText, Span, field_name
 from promptopt.structured.labelled import read_pattern
 from promptopt.structured.named_keys import named_keys
 from promptopt.structured.ranges import numbers, scale
+from promptopt.structured.reasoning import keeps_reasoning_in
+from promptopt.structured.said_of_keys import items_said, with_bounds, with_most
 from promptopt.structured.wording import is_numeric, number_range, or_null, stated
 
 
@@ -55,7 +57,8 @@ def refined(
             child = {**child, **bounds, "type": child.get("type", bounds["type"])}
         child = with_prose(name, _with_words(child, words.get(name, "")), ranges, lists)
         if child.get("type") == "array" and not child.get("items"):
-            child = {**child, "items": _shown_items(document)}
+            child = {**child, "items": _shown_items(name, document) or items_said(name, document)}
+        child = with_most(name, with_bounds(name, with_items(name, child, lists), document), document)
         if "properties" in child or "properties" in child.get("items", {}):
             return child
         if shared and not set(child) & {"type", "enum"} and is_numeric(name):
@@ -77,7 +80,7 @@ def refined(
             node = {**node, "items": visit(items if "properties" in items else _known(items))}
         return node
 
-    return visit(schema)
+    return with_only_key(visit(schema), lists)
 
 
 def refined_field(document: PromptText, field: Field, ranges: list[Choice], lists: list[Choice]) -> Field:
@@ -171,8 +174,10 @@ _EXPLAINED = re.compile(
 _SHOWN_LIST = re.compile(r"\bexample\b[^\n]{0,40}?(?P<list>\[\s*-?\d+(?:\s*,\s*-?\d+)*\s*\])", re.IGNORECASE)
 
 
-def _shown_items(document: PromptText) -> dict[str, Any]:
-    """The items of a list that the form leaves open: numbers if the prose shows such a list."""
+def _shown_items(name: str, document: PromptText) -> dict[str, Any]:
+    """The items of a list that the form leaves open: numbers if they are indices, or the prose shows such a list."""
+    if re.search(r"(?:\A|_)(?:indices|indexes)\Z", name):
+        return {"type": "integer"}
     return {"type": "integer"} if _SHOWN_LIST.search(document.text) else {}
 
 
@@ -209,10 +214,19 @@ def nulls_of(document: PromptText, covered: Sequence[Span] = ()) -> Callable[[st
             return schema
         named = re.compile(rf"(?<![\w]){re.escape(name)}(?![\w])", re.IGNORECASE)
         general = any(_ABSENT.search(text) and not re.search(r"[\"'`](?!null\b)\w+[\"'`]", text) for text in sentences)
-        said = name in owned or general or any(named.search(text) for text in sentences)
+        said = name in owned or general or any(named.search(_without_conditions(text)) for text in sentences)
         return or_null(schema) if said else schema
 
     return visit
+
+
+# "If `paid` is false, set `date` to null": it is the date that may be null.
+_CONDITION = re.compile(r"\b(?:if|when|where|unless|while|whenever)\b(?P<what>[^,;:.\n]*)", re.IGNORECASE)
+
+
+def _without_conditions(text: str) -> str:
+    """A sentence without its conditions; one that says that a value is not known stays."""
+    return _CONDITION.sub(lambda match: match[0] if _ABSENT.search(match["what"]) else " ", text)
 
 
 def _with_words(schema: Mapping[str, Any], said: str) -> dict[str, Any]:
@@ -251,14 +265,66 @@ def with_prose(name: str, schema: dict[str, Any], ranges: list[Choice], lists: l
         known = [
             choice.schema
             for choice in lists
-            if choice.name and choice.name == plain and choice.schema.get("type") == "string"
+            if not choice.many
+            and ((choice.name and choice.name == plain) or _is_kind(plain, choice.noun))
+            and choice.schema.get("type") == "string"
         ]
         if known and all(set(label["enum"]) == set(known[0]["enum"]) for label in known):
             return {**schema, **known[0]}
-        coded = [choice.schema["enum"] for choice in lists if choice.name and choice.name == plain]
+        coded = [choice.schema["enum"] for choice in lists if choice.name and choice.name == plain and not choice.many]
         if kind == "string" and coded and all(codes == coded[0] for codes in coded):
             return {**schema, "enum": [str(code) for code in coded[0]]}  # shown in quotes: the number as a text
     return schema
+
+
+def _is_kind(name: str, noun: str) -> bool:
+    return bool(noun) and name.rpartition("_")[2].removesuffix("s") == noun
+
+
+def with_items(name: str, schema: dict[str, Any], lists: list[Choice]) -> dict[str, Any]:
+    """A list of texts whose labels the prose gives under its name."""
+    plain = field_name(name)
+    if schema == {"type": "string"} and any(choice.many and choice.name == plain for choice in lists):
+        schema = {"type": "array", "items": {"type": "string"}}
+    items = schema.get("items")
+    if schema.get("type") != "array" or not isinstance(items, Mapping) or {"enum", "properties"} & set(items):
+        return schema
+    known = [
+        choice.schema for choice in lists if (choice.name and choice.name == plain) or _is_kind(plain, choice.noun)
+    ]
+    if not known or items.get("type") not in (None, "string") or any(other != known[0] for other in known):
+        return schema
+    return {**schema, "items": dict(known[0])}
+
+
+# What such keys hold is no label.
+_FREE_KEYS = frozenset(
+    re.findall(
+        r"\S+",
+        """title name names text query question message content comment note description details quote evidence source id url path code
+    email response reply rewrite translation suggestion suggestions feedback observation findings context excerpt snippet""",
+    )
+)
+
+
+def with_only_key(schema: dict[str, Any], lists: list[Choice]) -> dict[str, Any]:
+    """A form with the labels of the only list that the prompt gives, if only one of its keys can hold them."""
+    properties = schema.get("properties")
+    if not isinstance(properties, Mapping) or not lists or any(choice.name or choice.noun for choice in lists):
+        return schema
+    labels_ = lists[0].schema
+    if labels_.get("type") != "string" or any(set(other.schema["enum"]) != set(labels_["enum"]) for other in lists):
+        return schema
+    open_keys = [
+        name
+        for name, child in properties.items()
+        if child.get("type") == "string" and set(child) <= {"type"} and not keeps_reasoning_in(name)
+    ]
+    holds = any("enum" in child for child in properties.values())
+    if holds or len(open_keys) != 1 or set(field_name(open_keys[0]).split("_")) & _FREE_KEYS:
+        return schema
+    found = {**properties[open_keys[0]], "enum": list(labels_["enum"])}
+    return {**schema, "properties": {**properties, open_keys[0]: found}}
 
 
 # Keys that name a label and not what it is of.
@@ -282,12 +348,15 @@ def _only_labels(name: str, lists: list[Choice]) -> list[str]:
 def with_only_list(field: Field, lists: list[Choice]) -> Field:
     """The only key of an answer with the labels of the only list that asks for it."""
     asked = [choice.schema for choice in lists if choice.asks]
-    open_text = field.schema.get("type") == "string" and "enum" not in field.schema
+    # A score by its name alone may be "yes" or "no".
+    open_text = field.schema == {"type": "number"} or (
+        field.schema.get("type") == "string" and "enum" not in field.schema
+    )
     if not open_text or not asked or any(set(schema["enum"]) != set(asked[0]["enum"]) for schema in asked):
         return field
     if asked[0].get("type") != "string" or len(asked) < len(lists):
         return field
-    return replace(field, schema={**field.schema, "enum": list(asked[0]["enum"])})
+    return replace(field, schema={**field.schema, "type": "string", "enum": list(asked[0]["enum"])})
 
 
 # An order to answer, at the begin of a clause.

@@ -73,7 +73,7 @@ _MANY = re.compile(
     r"|per (?:point|bullet|item))\b",
     re.IGNORECASE,
 )
-_NO_BULLETS = re.compile(r"\b(?:not|n['’]t|never|no)\b[^.\n]*?\b(?:bullet|list)[^.\n]*", re.IGNORECASE)
+_NO_BULLETS = re.compile(r"(?:n['’]t|\b(?:not|never|no))\b[^.\n]*?\b(?:bullet|list)[^.\n]*", re.IGNORECASE)
 _EACH = re.compile(r"\bwith (?:an? )?one[ -]\w+ \w+", re.IGNORECASE)
 _ONE = re.compile(
     r"\b(?:one|single|a|an)[ -](?:\d+[ -]word )?(?:sentence|paragraph|word|line|letter)|\bsingle\b|\b\d+-word sentence|\bsummary sentence",

@@ -28,9 +28,12 @@ _HTML = frozenset(
         "p br b i ul li ol div span html body head table tr td th h1 h2 h3 a img code pre strong em example examples input context",
     )
 )
-_INPUTS = re.compile(r"input|context|example|document|query|question|instruction", re.IGNORECASE)
+_INPUTS = re.compile(
+    r"\A(?:available|provided|existing|given|blacklisted)_|input|context|example|document|query|question|instruction",
+    re.IGNORECASE,
+)
 # Text with a variable in it: the prompt fills it in.
-_FILLED = re.compile(rf"\$\{{\w+\}}|{MASK}")
+_FILLED = re.compile(rf"\$\{{\w+\}}|\{{\{{[^{{}}\n]*\}}\}}|\{{\.\w[^{{}}\n]*\}}|{MASK}")
 _CUE = re.compile(rf"\b{OUTPUT}\b", re.IGNORECASE)
 _BULLETS = re.compile(r"\bbullet|\bnumbered list|\bas a list\b|\blist of\b|\ba list\b", re.IGNORECASE)
 
@@ -203,12 +206,16 @@ _RATES = re.compile(r"\b(?:rate|classify|score|grade|assess|decide|label)\b", re
 
 
 def _is_input(body: str) -> bool:
-    return bool(body.strip()) and bool(re.fullmatch(rf"\s*(?:\$?\{{+[\w.]*\}}+|[{MASK}\s]+)\s*", body))
+    return bool(body.strip()) and bool(
+        re.fullmatch(rf"\s*(?:\$?\{{+[\w.]*\}}+|\{{\{{[^{{}}\n]*\}}\}}|\{{\.\w[^{{}}\n]*\}}|[{MASK}\s]+)\s*", body)
+    )
 
 
 def _tag(document: PromptText, name: str, body: str, start: int) -> Field:
     line = document.line(start)
     schema = placed(field_name(name), body) if body.strip(" .…") else described(field_name(name), "") or TEXT
+    if schema == {"type": "number"} and re.fullmatch(r"\s*[A-Za-z][+-]?\s*", body):
+        schema = TEXT  # <grade>B</grade> shows a grade that is a letter
     lead = document.text[document.text.rfind("\n", 0, start) + 1 : start]
     if (
         "enum" not in schema

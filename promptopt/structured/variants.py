@@ -44,6 +44,60 @@ def with_variants(document: PromptText, schema: dict[str, Any], blocks: Sequence
     return {**schema, "properties": properties}
 
 
+def check_one_form(document: PromptText, blocks: Sequence[Block]) -> None:
+    """Raises UnreadForm if templates of the answer differ in more than one key: each is for a case of its own."""
+    templates = [block for block in blocks if not block.example and "properties" in block.schema]
+    for one, other in itertools.pairwise(templates):
+        if len(set(one.schema["properties"]) ^ set(other.schema["properties"])) > 1:
+            line = document.line(other.span.start)
+            raise UnreadForm(f"line {line}: the answer has one of several forms, with other keys in each")
+
+
+_MEANS = re.compile(
+    r"\b(?:why|how|what|whether|which|explanation|explain\w*|brief\w*|short|concise|detailed|one|sentences?|your|justif\w+|reason\w*|descri\w+|summary|list|if)\b",
+    re.IGNORECASE,
+)
+_SHOWN = 3
+
+
+def without_samples(schema: Any, texts: Mapping[str, set[str]] | None = None) -> Any:
+    """A template without the words of keys that come several times with other words each: those are samples."""
+    if not isinstance(schema, Mapping):
+        return schema
+    if texts is None:
+        found: dict[str, set[str]] = {}
+        _collect(schema, found)
+        texts = {name: said for name, said in found.items() if len(said) >= _SHOWN}
+    known = dict(schema)
+    if isinstance(known.get("properties"), Mapping):
+        known["properties"] = {
+            name: {
+                key: part
+                for key, part in without_samples(child, texts).items()
+                if key != "description" or not _is_sample(name, texts)
+            }
+            for name, child in known["properties"].items()
+        }
+    if "items" in known:
+        known["items"] = without_samples(known["items"], texts)
+    return known
+
+
+def _is_sample(name: str, texts: Mapping[str, set[str]]) -> bool:
+    """Whether few of the texts of a key say what belongs there, or how."""
+    return name in texts and sum(bool(_MEANS.search(text)) for text in texts[name]) * 2 < len(texts[name])
+
+
+def _collect(schema: Any, found: dict[str, set[str]]) -> None:
+    if not isinstance(schema, Mapping):
+        return
+    for name, child in schema.get("properties", {}).items():
+        if child.get("type") == "string" and "description" in child:
+            found.setdefault(name, set()).add(child["description"])
+        _collect(child, found)
+    _collect(schema.get("items"), found)
+
+
 def check_described(document: PromptText, schema: Mapping[str, Any]) -> None:
     """Raises UnreadForm if the prose describes a field of the answer that its JSON has no key for."""
     keys = set(_keys(schema))

@@ -100,7 +100,7 @@ _MUST_BE = re.compile(
 )
 _MAY_BE_NULL = re.compile(
     r"\b(?:(?:or |else |otherwise )?null|none) (?:if|when|for|unless)\b|\bor null\b|\belse null\b|\botherwise null\b|\bnullable\b|\boptional\b"
-    r"|(?<!true )(?<!false )\bonly (?:if|when|for)\b|\b(?:may|can) be (?:null|omitted|left out)\b|\bif (?:any|available|known|present|applicable)\b",
+    r"|(?<!true )(?<!false )\bonly (?:if|when|for)\b|\bomit(?:ted)? (?:it )?(?:if|when|unless)\b|\b(?:may|can) be (?:null|omitted|left out)\b|\bif (?:any|available|known|present|applicable|stated|mentioned)\b",
     re.IGNORECASE,
 )
 _COUNTS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
@@ -108,6 +108,7 @@ _AT_MOST = re.compile(
     rf"\b(?:at most|up to|max(?:imum)?(?: of)?|no more than)\s+(?P<n>\d{{1,4}}|{'|'.join(_COUNTS)})\b(?!\s*(?:words|characters|sentences))",
     re.IGNORECASE,
 )
+_TO_MOST = re.compile(r"\W*\d+\s*(?:-|–|to)\s*(?P<n>\d{1,3}) (?!words|characters|sentences)[a-z]")
 _NUMERIC_NAME = re.compile(
     r"\b(score|rating|grade|stars|confidence|probability|correctness|readability|relevance|severity|priority|urgency)\b",
     re.IGNORECASE,
@@ -177,7 +178,7 @@ def with_note(schema: Mapping[str, Any], note: str) -> dict[str, Any]:
     labels = noted_labels(note) if kind in (None, "string") and "enum" not in found else []
     if labels:
         found = {"type": "string", "enum": labels}
-    elif kind == "array" and (most := _AT_MOST.search(note)):
+    elif kind == "array" and (most := _AT_MOST.search(note) or _TO_MOST.match(note)):
         found["maxItems"] = _count(most["n"])
     elif kind in ("integer", "number") and (span := _RANGE.search(note)):
         found = {**found, **{key: value for key, value in number_range(span[1], span[2]).items() if key != "type"}}
@@ -197,7 +198,9 @@ def noted_labels(note: str) -> list[str]:
     if listed is None:
         return []
     quoted = re.findall(rf"{_QUOTE}([^\"'`“”‘’]+){_QUOTE}", listed["list"])
-    parts = quoted or [part.strip(" .") for part in re.split(r"\s*[,|/]\s*(?:or\s+|and\s+)?|\s+or\s+", listed["list"])]
+    parts = quoted or [
+        part.strip(" .[]") for part in re.split(r"\s*[,|/]\s*(?:or\s+|and\s+)?|\s+or\s+", listed["list"])
+    ]
     known = all(part and _WORD_LABEL.fullmatch(part) and len(part.split()) <= 3 for part in parts)
     return list(dict.fromkeys(parts)) if known and len(parts) > 1 else []
 
@@ -212,7 +215,18 @@ def placeholder(text: str) -> dict[str, Any]:
     parts = [part.strip() for part in inner.split("/")]
     if len(parts) > 1 and not _BOOLEAN.match(inner) and all(_PLAIN_WORD.fullmatch(part) for part in parts):
         return {"type": "string", "enum": list(dict.fromkeys(parts))}
-    return bare_value(inner)
+    return {"type": "string", "enum": parts} if _are_phrases(parts) else bare_value(inner)
+
+
+def _are_phrases(parts: list[str]) -> bool:
+    """Whether "very easy", "easy", "hard" stand beside each other; "dog/cat/animal name" is the place of a name."""
+    words = [part.split() for part in parts]
+    if len(parts) < 3 or len(set(parts)) < len(parts) or any(len(said) not in (1, 2, 3) for said in words):
+        return False
+    named = len(words[-1]) > 1 and all(len(said) == 1 for said in words[:-1])
+    return not named and all(
+        _PLAIN_WORD.fullmatch(word) and word.lower() not in TYPES for said in words for word in said
+    )
 
 
 def quoted_value(text: str) -> dict[str, Any]:
@@ -223,7 +237,9 @@ def quoted_value(text: str) -> dict[str, Any]:
     if noted := _NULL_NOTED.fullmatch(text.strip()):
         return {**or_null({"type": TYPES[noted["kind"].lower()]}), "description": noted["note"].strip()}
     if null := _without_null(text, quoted=True):
-        return or_null(quoted_value(null))
+        held = quoted_value(null)
+        said = held == {"type": "string"} and " " in null and len(null) < _LONGEST_SAID
+        return or_null({**held, "description": null} if said else held)
     if _BOOLEAN.fullmatch(text.strip()) or _TRUE_IF.match(text):
         return {"type": "boolean"}
     if choices := alternatives(text):
@@ -235,7 +251,13 @@ def quoted_value(text: str) -> dict[str, Any]:
     if (typed := _NAMED_TYPE.match(text.strip())) or re.fullmatch(r"[\d.]+\s*(?:-|–|~|to)\s*[\d.]+", text.strip()):
         return {"type": "string", **bare_value(re.sub(r"\A(?:an?)\s+", "", text.strip()) if typed else text)}
     # Some words in a template say what belongs there; of an example they are dropped again.
-    described = (len(text.split()) >= 3 or _DATE_FORM.fullmatch(text)) and len(text) < 300 and MASK not in text
+    told = (
+        len(text.split()) >= 3
+        or text.endswith(("/...", ", ...", "/…"))
+        or _DATE_FORM.fullmatch(text)
+        or _BRIEF.match(text)
+    )
+    described = told and len(text) < _LONGEST_SAID and MASK not in text
     described = described and not text.rstrip().endswith("?")  # a question is a sample of an answer
     found = {"type": "string", "description": text} if described else {"type": "string"}
     return or_null(found) if _ELSE_NULL.search(text) else found
@@ -246,6 +268,9 @@ _NULL_NOTED = re.compile(
     r"(?P<kind>str|string|text|int|integer|float|number|bool|boolean)\s*(?:\||/|,?\s*\bor\b)\s*null\s*(?:[-–—:,;]\s*|(?=\())\(?(?P<note>[^\n]{3,250}?)\)?",
     re.IGNORECASE,
 )
+# Two words that are no sample of a value: "brief explanation", "your reason".
+_BRIEF = re.compile(r"(?:brief|short|concise|detailed|exact|your|one-sentence) [a-z]+\Z", re.IGNORECASE)
+_LONGEST_SAID = 300
 _ELSE_NULL = re.compile(r"\b(?:otherwise|else|or) null\b")
 _DATE_FORM = re.compile(r"(?:[YMDHhms]{1,4}[-/.: T]){1,5}[YMDHhms]{1,4}Z?")
 
@@ -310,7 +335,7 @@ def _are_labels(parts: list[str]) -> bool:
 
 def bare_value(text: str) -> dict[str, Any]:
     """What an unquoted value of a template stands for; ``{}`` if it does not say."""
-    text = text.strip()
+    text = re.sub(r"(?<=\d)_to_(?=\d)", " to ", text.strip())
     if MASK in text or not text or text.lower() in ("null", "none"):
         return {}
     if null := _without_null(text, quoted=False):
@@ -331,6 +356,10 @@ def bare_value(text: str) -> dict[str, Any]:
     return _one_value(text)
 
 
+_SHORT = 60
+_BEGINS_RANGE = re.compile(r"-?\d+(?:\.\d+)?\s*(?:-|–|to)\s*-?\d")
+# "0 to 1 (how much of it is true)"
+_RANGE_NOTE = re.compile(r"-?[\d.]+\s*(?:-|–|to)\s*-?[\d.]+\s*\((?P<said>[^()\n]+ [^()\n]+ [^()\n]+)\)\W*")
 _COUNTING = re.compile(
     r"(?:total |exact )?(?:number|count) of \w"
     r"|(?:\w+_(?:number|count|num|index)|(?:[\w-]+ ){0,3}(?:index|(?:line|page|row|step) number|rank))\Z"
@@ -340,13 +369,25 @@ _COUNTED = re.compile(
 )
 
 
+def _marked_number(text: str) -> dict[str, Any]:
+    """``number (integer)``, ``0.xx``: a number by signs that stand for its digits; ``{}`` if the text is none."""
+    if re.fullmatch(r"(?:number|numeric)\s*\((?:an? )?(?:integer|int|whole(?: number)?)\)", text):
+        return {"type": "integer"}
+    if re.fullmatch(r"\d*\.[xn#_?]+|[xn]\.[xn]+", text):
+        return {"type": "number"}
+    return {}
+
+
 def _one_value(text: str) -> dict[str, Any]:
     lowered = re.sub(r"\A(?:an?|the|one|single)\s+", "", text.lower())
     first = re.split(r"[\s,.:;(\[]", lowered, maxsplit=1)[0]
-    if (ranged := ranged_number(text)) and (len(text) < 60 or first in TYPES):
-        return ranged
+    if (ranged := ranged_number(text)) and (len(text) < _SHORT or first in TYPES or _BEGINS_RANGE.match(text)):
+        note = _RANGE_NOTE.fullmatch(text)
+        return {**ranged, "description": note["said"]} if note else ranged
     if lowered in ("true", "false"):
         return {"type": "boolean"}
+    if marked := _marked_number(lowered):
+        return marked
     if re.fullmatch(r"(?:\w+[-_ ])?(?:json|args|arguments|parameters)?[-_ ]?(?:object|dict|dictionary|json)", lowered):
         return {"type": "object"}
     if _NUMBER.fullmatch(text):
@@ -380,7 +421,7 @@ def ranged_number(text: str) -> dict[str, Any]:
     span = _RANGE.search(text)
     said = next((one for one in _NUMERIC.finditer(text) if one["any"] or one["whole"]), _NUMERIC.search(text))
     alone = span is not None and re.fullmatch(r"[\s(\[<]*(?:from|between)?\s*", text[: span.start()], re.IGNORECASE)
-    after = re.sub(r"\A\s*\([^()\n]{1,40}\)", "", text[span.end() :]) if span else ""
+    after = re.sub(r"\A\s*\([^()\n]{1,200}\)", "", text[span.end() :]) if span else ""
     if span is None or not (said or (alone and not after.strip(" )]>%.,"))):
         return {}
     if re.search(
@@ -433,6 +474,8 @@ def _coded(words: str) -> dict[str, Any]:
         return {"type": "number" if "." in words else "integer"}
     if span := _LETTERS.search(words):
         return {"type": "string", "enum": [chr(code) for code in range(ord(span["first"]), ord(span["last"]) + 1)]}
+    if re.fullmatch(r"\d{1,2}(?:\s*,\s*\d{1,2}){1,9}", words.strip("() ")):
+        return {"type": "integer", "enum": [int(one) for one in re.findall(r"\d+", words)]}
     listed = _CODES.match(words)
     return {"type": "integer", "enum": [int(one) for one in re.findall(r"\d+", listed["codes"])]} if listed else {}
 
@@ -458,7 +501,11 @@ def _kind_of(words: str) -> dict[str, Any] | None:
     for kind, pattern in _HEADS:
         if pattern.match(head):
             return {"type": kind}
-    return {}
+    # "her weight as a number"
+    given = re.search(
+        r"\bas (?:an? )?(?:plain |single )?(?P<kind>number|integer|float|decimal)\b", words, re.IGNORECASE
+    )
+    return {"type": TYPES[given["kind"].lower()]} if given else {}
 
 
 _LIST = re.compile(

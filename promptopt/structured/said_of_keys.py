@@ -1,0 +1,142 @@
+"""What prose says beside the name of a known key: a range in brackets, how many there are at most, what each one has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from promptopt.structured.fields import MASK, PromptText, Span, UnreadForm, object_schema
+from promptopt.structured.wording import described, is_numeric, number_range, or_null
+
+_NUMBER = r"-?\d+(?:\.\d+)?"
+_COUNTS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
+# "title: the name of the book (if given)"
+_PART = re.compile(
+    r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"']*(?P<name>[A-Za-z_]\w*)[*_`\"']*[ \t]*(?P<kind>\([^()\n]*\))?[ \t]*(?:[:–—]|-(?=\s))[*_]*[ \t]*(?P<said>[^\n]*)$",
+    re.MULTILINE,
+)
+_LISTED = re.compile(r"(?P<items>(?:[ \t]*\n)?(?:[ \t]*(?:[-*•]|\d+[.)])[ \t]+[^\n]+\n?)+)")
+_WHERE_KNOWN = re.compile(
+    r"\b(?:if|when|where) (?:it is |they are )?(?:stated|given|known|mentioned|available|any|present|provided|applicable)\b"
+)
+
+
+def _spoken(name: str) -> str:
+    """A pattern of a key as prose writes it: ``matchScore`` is "match score"."""
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name) or [name]
+    return r"[ _-]?".join(map(re.escape, words))
+
+
+def bounds_beside(name: str, document: PromptText) -> dict[str, Any]:
+    """The range in brackets after a key's name: "Match Score (0-100)"; ``{}`` if there is none or several that differ."""
+    said = rf"(?<!\blow )(?<!\bmedium )(?<!\bmoderate )(?<!\bhigh )\b{_spoken(name)}"
+    span = rf"(?P<low>{_NUMBER})\s*(?:-|–|to)\s*(?P<high>{_NUMBER})\b"
+    beside = rf"{said}(?: score| level| rating| value)?[\"'`*_]*:?[*_]*\s*\((?:[a-z]+,? ){{0,3}}{span}[^()\n]{{0,40}}\)"
+    # "3. **confidence** - how sure you are (0 to 1)"
+    ends = rf"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"']*{_spoken(name)}[*_`\"']*[ \t]*(?:[-–—:][^\n()]*)\({span}\)[ \t.]*$"
+    found = [
+        number_range(match["low"], match["high"])
+        for pattern in (beside, ends)
+        for match in re.finditer(pattern, document.text, re.IGNORECASE | re.MULTILINE)
+    ]
+    scale = bool(found) and found[0].get("minimum") in (-10, -1, 0, 1)  # 0.7 to 0.9 is a part of one
+    return found[0] if scale and all(one == found[0] for one in found) else {}
+
+
+def with_bounds(name: str, schema: dict[str, Any], document: PromptText) -> dict[str, Any]:
+    """A number with the range that the prose gives beside its name; of an object, its only number that has none."""
+    if isinstance(schema.get("properties"), Mapping):
+        open_ones = [key for key, child in schema["properties"].items() if _is_open_number(key, child)]
+        if len(open_ones) != 1 or not (bounds := bounds_beside(name, document)):
+            return schema
+        child = schema["properties"][open_ones[0]]
+        return {**schema, "properties": {**schema["properties"], open_ones[0]: _bounded(child, bounds)}}
+    return _bounded(schema, bounds_beside(name, document)) if _is_open_number(name, schema) else schema
+
+
+def _is_open_number(name: str, schema: Mapping[str, Any]) -> bool:
+    number = schema.get("type") in ("integer", "number") or (is_numeric(name) and not set(schema) - {"description"})
+    return number and not {"minimum", "enum"} & set(schema)
+
+
+def _bounded(schema: Mapping[str, Any], bounds: Mapping[str, Any]) -> dict[str, Any]:
+    return {**bounds, **schema} if bounds else dict(schema)
+
+
+def with_most(name: str, schema: dict[str, Any], document: PromptText) -> dict[str, Any]:
+    """A list with the number of items that the prose allows: "maximum 8 candidate claims", "up to five keywords"."""
+    if schema.get("type") != "array" or "maxItems" in schema:
+        return schema
+    last = re.findall(r"[A-Z]?[a-z]+|\d+", name)[-1:] or [name]
+    noun = re.escape(last[0].lower().removesuffix("s"))
+    found = {
+        _count(match["n"])
+        for match in re.finditer(
+            rf"\b(?:max(?:imum)?(?: of)?|at most|up to|no more than|not more than)\s+(?P<n>\d{{1,3}}|{'|'.join(_COUNTS)})\s+(?:(?!per\b|for\b|words\b)[\w-]+\s+){{0,2}}?{noun}s?\b",
+            document.text,
+            re.IGNORECASE,
+        )
+    }
+    return {**schema, "maxItems": found.pop()} if len(found) == 1 else schema
+
+
+def _count(text: str) -> int:
+    return _COUNTS.get(text.lower()) or int(text)
+
+
+def items_said(name: str, document: PromptText) -> dict[str, Any]:
+    """What each item of a list has, if the prose lists it: "For each event, give:" and below it the keys.
+
+    Raises:
+        UnreadForm: The prose says what each item has, and not in a list of keys.
+    """
+    last = (re.findall(r"[A-Z]?[a-z]+|\d+", name) or [name])[-1].lower()
+    thing = rf"(?:{re.escape(last.removesuffix('s'))}|{re.escape(last.removesuffix('es'))})"
+    each = re.search(rf"\b(?:for )?each (?:[\w-]+ ){{0,2}}?{thing}\b(?P<rest>[^\n]*)", document.text, re.IGNORECASE)
+    if each is None or not re.search(
+        r":\s*\Z|\b(?:with|has|have|having|includes?|including|contains?|containing|provide|give|return|extract)\b",
+        each["rest"],
+    ):
+        return {}
+    return _object_of(name, document, each, _LISTED.match(document.text, each.end() + 1))
+
+
+# 'JSON object with a "cards" array. Each element must have:'
+_UNDER_KEY = re.compile(
+    r"\bjson\b[^.\n]{0,60}?[\"'`](?P<name>\w+)[\"'`] (?:key |field )?(?:array|list)\b[^\n]{0,40}?\b(?P<each>each (?:element|item|object|entry|record)\b)(?P<rest>[^\n]*)",
+    re.IGNORECASE,
+)
+
+
+def list_under_key(document: PromptText) -> tuple[str, dict[str, Any], Span] | None:
+    """A list of objects under one key, whose keys are listed below; ``None`` if the prompt asks for no such thing.
+
+    Raises:
+        UnreadForm: What each object has is said in words, and not in a list of keys.
+    """
+    each = _UNDER_KEY.search(document.text)
+    if each is None:
+        return None
+    listed = _LISTED.match(document.text, each.end() + 1)
+    items = _object_of(each["name"], document, each, listed)
+    end = listed.end() if listed else each.end()
+    return each["name"], {"type": "array", "items": items}, Span(each.start(), end)
+
+
+def _object_of(name: str, document: PromptText, each: re.Match[str], listed: re.Match[str] | None) -> dict[str, Any]:
+    """The keys in the list below "For each ...:", each with what is said of it."""
+    unread = UnreadForm(
+        f"line {document.line(each.start())}: what each item of {name!r} has is said in words, and not read"
+    )
+    lines = [line for line in listed["items"].splitlines() if line.strip()] if listed else []
+    parts = list(_PART.finditer(listed["items"])) if listed else []
+    if not parts or len(parts) < len(lines) or not each["rest"].rstrip().endswith(":") or MASK in each[0]:
+        raise unread
+    properties: dict[str, Any] = {}
+    for part in parts:
+        schema = described(part["name"], f"{part['kind'] or ''} {part['said']}".strip())
+        if schema is None or part["name"] in properties:
+            raise unread
+        properties[part["name"]] = or_null(schema) if _WHERE_KNOWN.search(part["said"]) else schema
+    return object_schema(properties)
