@@ -53,7 +53,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     # "Answer only with 'yes' or 'no'"
     (
         "answer",
-        rf"\b(?:answer|respond|reply)\b(?:\s+(?:only|just|strictly|simply|the \w+|in|with|by|using|either|a|an|exactly|one|word|of|and)\b)*\s*[:,]?\s*(?P<list>{ITEM}(?:\s*,\s*{ITEM})*\s*,?\s+or\s+{ITEM})(?:{END}|(?=\s*[:,]|\s+(?:to|if|whether|for|depending|based|and nothing)\b))",
+        rf"\b(?:answer|respond|reply)\b(?:\s+(?:only|just|strictly|simply|the \w+|in|with|by|using|either|a|an|exactly|one|word|of|and)\b)*\s*[:,]?\s*(?P<list>{ITEM}(?:\s*,\s*{ITEM})*\s*,?\s+or\s+{ITEM})(?:{END}|(?=\s*[:,]|\s+(?:to|if|whether|for|depending|based|and nothing|with no|without|and no)\b))",
     ),
     # "Is the sentiment positive, negative, or neutral?"
     (

@@ -288,6 +288,7 @@ def _noun_of_lead(lead: str) -> str:
 
 # A bracket beside a label explains it; one within its quotation marks is a part of it.
 _ASIDES = re.compile(r"(?P<quoted>\"[^\"\n]*\"|“[^”\n]*”|`[^`\n]*`)|\s*\([^()\n]*\)|\*\*")
+_COUNTED = re.compile(r"(?:exactly|only|one|a single|each|every) [A-Za-z]", re.IGNORECASE)
 _LONGEST_LABEL = 4
 _LONGEST_QUOTED = 8
 
@@ -304,6 +305,8 @@ def labels(text: str) -> list[str]:
     else:
         parts = re.split(r"\s*,\s*(?:or|and)\s+|\s*[,/|]\s*|\s+or\s+|\s+and\s+", text.strip())
         parts = [part.strip().strip("\"'`“”‘’") for part in parts]
+    if any(_COUNTED.match(part) for part in parts):
+        return []  # "into exactly one kind and one part" names no labels
     letters = all(re.fullmatch(r"[A-Z]", part) for part in parts)  # "A" is one of them, and no article
     if any(not part or (part.lower() in _STOP and not letters) or len(part.split()) > longest for part in parts):
         return []

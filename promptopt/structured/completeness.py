@@ -117,7 +117,7 @@ def form_in_variable(document: PromptText) -> str | None:
 
 # Where an answer's JSON is shown under a label; what it says is not read if it is in a branch or in a raw block.
 _SHOWN_JSON = re.compile(
-    r"\b(?:outputs?|answer|respon[ds]e?|reply|result|assistant|return)\b[^\n{]{0,60}?:?\W*?(?:```\w*\s*)?\{+\s*[\"'](?P<key>\w[\w -]*)[\"']\s*:",
+    r"\b(?:outputs?|answer|respon[ds]e?|reply|result|assistant|return|for example)\b[^\n{]{0,60}?:?\W*?(?:```\w*\s*)?\{+\s*[\"'](?P<key>\w[\w -]*)[\"']\s*:",
     re.IGNORECASE,
 )
 # "THOUGHT: <THOUGHT>", and then the JSON.
@@ -129,7 +129,7 @@ _PART = re.compile(
 
 def unread_json(document: PromptText, fields: Sequence[Field]) -> str | None:
     """Where the source shows an answer in JSON that no reader saw; ``None`` if it does not, or has the same keys."""
-    known = {item.name.lower() for item in fields}
+    known = {word.lower() for item in fields for word in _values(item.schema, item.name)}
     shown = next((match for match in _SHOWN_JSON.finditer(document.source) if match["key"].lower() not in known), None)
     if shown is None:
         return None

@@ -14,6 +14,7 @@ from promptopt.templates.frontmatter import front_matter_end
 from promptopt.templates.names import origin_of
 from promptopt.templates.readers import OverlayReader, Reader
 
+_NAME = re.compile(r"\w*(?:\.\w+|\[[^\[\]\n]+\])*")
 _INDEXED = re.compile(r"\[([A-Za-z_]\w*)\]")
 # What Jinja would read as its own in the text between variables.
 _JINJA = re.compile(r"\{[{%#]|[%#]\}")
@@ -71,6 +72,8 @@ def as_jinja(text: str) -> str | None:
             literal += more
             if name is None:
                 continue
+            if not _NAME.fullmatch(name.strip()):
+                return None  # the braces are those of JSON, or of a script
             numbered = not name or name.isdigit()
             parts += [_plain(literal), _variable(f"arg{name or unnamed}" if numbered else name.strip())]
             literal = ""

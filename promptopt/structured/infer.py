@@ -51,7 +51,14 @@ from promptopt.structured.refine import (
 from promptopt.structured.said_of_keys import list_under_key, with_bounds, with_most
 from promptopt.structured.sections import arrays, headed, lines, listings, parted, ruled, sections, tables, titled
 from promptopt.structured.tags import tagged
-from promptopt.structured.variants import check_described, check_one_form, with_variants, without_samples
+from promptopt.structured.variants import (
+    check_described,
+    check_one_form,
+    each_of_list,
+    with_nulls,
+    with_variants,
+    without_samples,
+)
 from promptopt.structured.wording import described, stated
 
 # Two lists of labels that share this much are meant to be one list.
@@ -188,14 +195,10 @@ def _from_json(document: PromptText, said: list[Choice]) -> Inferred | None:
         return None
     if all(block.example for block in blocks) and _outside_tags(document, blocks):
         return None
-    if bad := next((found for block in blocks if (found := _conditional(document, block.span))), None):
+    if bad := next((found for block in blocks if (found := _conditional(document, block.span))), None) or _unreadable(
+        document, blocks
+    ):
         return bad
-    if unread := next((block for block in blocks if block.is_schema and not block.schema), None):
-        line = document.line(unread.span.start)
-        return Inferred(problems=(f"line {line}: the JSON schema cannot be read, or strict mode has no such schema",))
-    if unread := next((block for block in blocks if not block.schema), None):
-        line = document.line(unread.span.start)
-        return Inferred(problems=(f"line {line}: the JSON of the answer has free keys, or cannot be read",))
     merged: dict[str, Any] = {}
     for block in sorted(blocks, key=lambda block: bool(block.example)):
         joined = merge(merged, block.schema)
@@ -212,14 +215,27 @@ def _from_json(document: PromptText, said: list[Choice]) -> Inferred | None:
     check_described(document, merged)
     merged = with_variants(document, merged, blocks)
     if not any("//" in document.text[span.start : span.end] for span in spans):
-        merged = without_samples(merged)
-    merged = refined(document, merged, said, spans)
+        merged = without_samples(merged, "".join(document.text[span.start : span.end] for span in spans))
+    merged = with_nulls(document, refined(document, merged, said, spans), blocks)
     templates = tuple(block.span for block in blocks if not block.example)
+    if merged.get("type") != "array" and each_of_list(document, first, merged):
+        merged = {"type": "array", "items": merged}
     if merged.get("type") == "array":
         fields: tuple[Field, ...] = (Field("items", merged, source, line),)
         return Inferred(fields, templates, wrapped=True, covered=spans, whole="JSON")
     fields = tuple(Field(name, child, source, line) for name, child in merged["properties"].items())
     return Inferred(fields, templates, covered=spans, whole="JSON")
+
+
+def _unreadable(document: PromptText, blocks: list[Block]) -> Inferred | None:
+    """Why one of the blocks cannot be read."""
+    if unread := next((block for block in blocks if block.is_schema and not block.schema), None):
+        line = document.line(unread.span.start)
+        return Inferred(problems=(f"line {line}: the JSON schema cannot be read, or strict mode has no such schema",))
+    if unread := next((block for block in blocks if not block.schema), None):
+        line = document.line(unread.span.start)
+        return Inferred(problems=(f"line {line}: the JSON of the answer has free keys, or cannot be read",))
+    return None
 
 
 def _outside_tags(document: PromptText, blocks: list[Block]) -> bool:

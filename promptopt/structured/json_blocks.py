@@ -67,6 +67,10 @@ _UNDER = re.compile(
     r"\b(?:key|field|property) [\"'`](?P<key>\w+)[\"'`]\s*:?\s*(?:which is |with |is |containing |holding )?(?:an? |the )?(?:list|array) of (?:json )?(?:objects?|dict\w*|items|entries|records)\b[^\n{}:]{0,20}:?\s*\Z",
     re.IGNORECASE,
 )
+# "Input (JSON):"
+_INPUT_LABEL = re.compile(
+    r"\W*(?:inputs?|request|payload)(?: data| format)?(?: \((?:json|as json)\)| json| in json)?\W*", re.IGNORECASE
+)
 # "[yes/no]" and "[Answer with only yes or no]" are the place of a word, and no list.
 _OF_WORDS = re.compile(
     r"\[\s*[A-Za-z][\w ]*(?:\s*[/|]\s*[A-Za-z][\w ]*)+\s*\]|\[\s*(?i:answer|respond|reply|write|insert|put|enter)\b[^\]\n]*\]"
@@ -228,24 +232,30 @@ def _line_before(text: str, start: int) -> str:
     return _before(text, start).rpartition("\n")[2]
 
 
+def _is_spoken_of(text: str, start: int, end: int) -> bool:
+    """Whether a value explains how schemas work, is a type of a program, or an argument of a call or a formula."""
+    if _SPOKEN_OF.match(text, end) or _FOR_SCHEMA.search(text, max(0, start - 40), start):
+        return True
+    if _PROGRAM.search(text, max(0, start - 60), start):
+        return True
+    return text[max(0, start - 2) : start].strip(" ")[-1:] in ("(", "*", "=") or bool(
+        re.search(r"\w$", text[:start][-1:])
+    )
+
+
 def _role(text: str, start: int, end: int) -> bool | None:
     """``True`` for an example of an answer, ``False`` for its template, ``None`` for something else."""
     if re.match(r"[ \t]*(?:as|in) json\b", text[end : end + 20], re.IGNORECASE):
         return False
-    if (
-        _SPOKEN_OF.match(text, end)
-        or _PROGRAM.search(text, max(0, start - 60), start)
-        or _FOR_SCHEMA.search(text, max(0, start - 40), start)
-    ):
-        return None
-    if text[max(0, start - 2) : start].strip(" ")[-1:] in ("(", "*", "=") or re.search(r"\w$", text[:start][-1:]):
-        # An argument of a call, or a set in a formula.
+    if _is_spoken_of(text, start, end):
         return None
     recent = re.sub(r"(?<=[a-z])_(?=[a-z])", " ", _before(text, start)[-400:])
     line = recent.rpartition("\n")[2]
     recent = recent[-250:]
     if _at_anchor(text, line):
         return not _PLACEHOLDERS.search(text, start, end)
+    if _INPUT_LABEL.fullmatch(line):
+        return None
     ordered = ORDERS_JSON.search(line)
     if (_INPUT_CUE.search(line) and not _OUTPUT_CUE.search(line) and not ordered) or _GIVEN.search(line):
         return None

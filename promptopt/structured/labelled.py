@@ -54,12 +54,12 @@ _LISTED = re.compile(r"\s*(?:[-*•]|\d+[.)])\s")
 PLACE = re.compile(r"[<\[{(]|\.\.\.|^\s*$")
 _HEADING = re.compile(r"\b(?:format|template|form)\b", re.IGNORECASE)
 _FENCE = re.compile(r"\s*(?:```\w*|[-=]{3,}|[\"'])\s*")
-_VARIABLE = re.compile(rf"[{MASK}\s\"'`.]+|\{{+[\w.]*\}}+")
+_VARIABLE = re.compile(rf"[{MASK}\s\"'`.]+|[\"'`]*\{{+[\w.]*\}}+[\"'`]*")
 _REPEATS = re.compile(
     r"\b(?:can repeat|repeated|N times|and so on|for each|as many)\b|^[ \t]*(?:\.\.\.|…)[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )
-_HOLDS_JSON = re.compile(r"\bjson\s*:|<json>|```json", re.IGNORECASE)
+_HOLDS_JSON = re.compile(r"\bjson\s*:|<json>|```json|:\s*\{+\s*[\"']\w+[\"']\s*:", re.IGNORECASE)
 # "The input has the following format:", said of nothing that is to be written.
 _GIVEN = re.compile(
     r"\b(?:inputs?|(?:are|is|be) (?:given|provided|presented|stored|structured)|will (?:receive|see|get)|each (?:record|document|entry|line|row|example|message))\b"

@@ -19,7 +19,7 @@ _STRING = re.compile(
 )
 _KEY = re.compile(r"[A-Za-z_][\w \-]{0,60}?(?=\s*[:=?])")
 # A variable of a prompt that some other code fills in, where a value should be.
-_VARIABLE = re.compile(r"\{\w+(?:\.\w+)*\}")
+_VARIABLE = re.compile(r"\$?\{\w+(?:\.\w+)*\}")
 # "[confidence_score]" and "[your score: 1.0, 0.5 or 0.0]" are the place of a value and no list.
 _PLACE = re.compile(
     r"\[(?P<name>[a-z]+_(?:score|value|level|text|name|label|number|type|reason))\](?=\s*(?:,|\}|\n))"
@@ -28,6 +28,8 @@ _PLACE = re.compile(
 )
 _OR_NULL = re.compile(r"\s*(?:\||/|\bor\b)\s*(?:null|None)\b")
 _NUMBERED = re.compile(r"(?P<stem>.*?\D)(?P<number>\d+)")
+LEFT_OPEN = {"description": "..."}
+"""The items of a list that is shown as ``[...]``: nothing says what they are."""
 # {"key": "value"} stands for whatever there is.
 _ANY_KEY = re.compile(r"(?:key|param|parameter|arg|argument)(?:_?name|_?\d+)?")
 _DEEPEST = 12
@@ -136,7 +138,7 @@ class _Reader:
         else:
             raise NotPseudo
         # A key that is a placeholder stands for any key.
-        if not key or MASK in key or len(key) > 64 or re.search(r"<[^<>]*>|[{}]|\.\.\.", key):
+        if not key or key[0] in "@$" or MASK in key or len(key) > 64 or re.search(r"<[^<>]*>|[{}]|\.\.\.", key):
             raise NotPseudo
         return key
 
@@ -145,17 +147,10 @@ class _Reader:
             self.position = place.end()
             return placeholder(place["said"] or place["name"])
         self._take("[")
-        items: list[dict[str, Any]] = []
-        quoted = True
-        while not self._take("]"):
-            if self._take("...") or self._take("…") or self._take(","):
-                continue
-            self._skip()
-            before = self.position
-            quoted = quoted and self._text[before : before + 1] in "\"'"
-            items.append(self.value(depth + 1))
-            if self.position == before:
-                raise NotPseudo
+        if left_open := re.compile(r"\s*(?:\.\.\.|…)\s*\]").match(self._text, self.position):
+            self.position = left_open.end()
+            return {"type": "array", "items": dict(LEFT_OPEN)}
+        items, quoted = self._items(depth)
         if len(items) == 1 and (told := _told(items[0])):
             return told
         labelled = [_labelled_keys(item) for item in items]
@@ -172,6 +167,21 @@ class _Reader:
         if len(items) > 1:
             merged = _sampled(merged, frozenset.intersection(*labelled))
         return {"type": "array", "items": merged}
+
+    def _items(self, depth: int) -> tuple[list[dict[str, Any]], bool]:
+        """The items up to the closing bracket, and whether all of them are quoted."""
+        items: list[dict[str, Any]] = []
+        quoted = True
+        while not self._take("]"):
+            if self._take("...") or self._take("…") or self._take(","):
+                continue
+            self._skip()
+            before = self.position
+            quoted = quoted and self._text[before : before + 1] in "\"'"
+            items.append(self.value(depth + 1))
+            if self.position == before:
+                raise NotPseudo
+        return items, quoted
 
     def _scalar(self) -> dict[str, Any]:
         if match := _STRING.match(self._text, self.position):

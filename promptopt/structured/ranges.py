@@ -30,7 +30,7 @@ _RATES = re.compile(
     r"|\s*,\s*(?:to what (?:extent|degree)|how \w+)\b[^?\n]*\?[^\n]*\b(?:score|rating|number|answer)\b",
     re.IGNORECASE,
 )
-_ASKING = re.compile(r"\b(?:answer|respond|reply|rate|score|grade)\b", re.IGNORECASE)
+_ASKING = re.compile(r"\b(?:answer|respond|reply|rate|score|grade|assess|evaluate|judge)\b", re.IGNORECASE)
 
 
 def numbers(document: PromptText) -> Iterator[Choice]:

@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from promptopt.structured.choices import Choice, labels
-from promptopt.structured.fields import Field, PromptText, Span, field_name
+from promptopt.structured.fields import Field, PromptText, Span, UnreadForm, field_name
 from promptopt.structured.labelled import read_pattern
 from promptopt.structured.named_keys import named_keys
+from promptopt.structured.pseudo_json import LEFT_OPEN
 from promptopt.structured.ranges import numbers, scale
 from promptopt.structured.reasoning import keeps_reasoning_in
 from promptopt.structured.said_of_keys import items_said, with_bounds, with_most
@@ -56,8 +57,7 @@ def refined(
         if bounds and child.get("type") in (None, "integer", "number") and not set(child) & {"enum", "minimum"}:
             child = {**child, **bounds, "type": child.get("type", bounds["type"])}
         child = with_prose(name, _with_words(child, words.get(name, "")), ranges, lists)
-        if child.get("type") == "array" and not child.get("items"):
-            child = {**child, "items": _shown_items(name, document) or items_said(name, document)}
+        child = _with_open_items(name, child, document, words)
         child = with_most(name, with_bounds(name, with_items(name, child, lists), document), document)
         if "properties" in child or "properties" in child.get("items", {}):
             return child
@@ -171,6 +171,25 @@ _EXPLAINED = re.compile(
     r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_]*[`\"'](?P<name>\w+)[`\"'][*_]*[ \t]*(?P<said>(?:\([^()\n]{1,40}\))?[ \t]*(?::|(?:must|should|has to|can only) be\b)[^\n]+)",
     re.MULTILINE | re.IGNORECASE,
 )
+
+
+def _with_open_items(
+    name: str, schema: dict[str, Any], document: PromptText, words: Mapping[str, str]
+) -> dict[str, Any]:
+    """A list whose items the form leaves open, with what the prompt says of them.
+
+    Raises:
+        UnreadForm: It is shown as ``[...]``, and the prompt says nothing.
+    """
+    if schema.get("type") != "array" or schema.get("items") not in (LEFT_OPEN, {}, None):
+        return schema
+    found = _shown_items(name, document) or items_said(name, document)
+    described = re.search(rf"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"']*{re.escape(name)}\b", document.text, re.MULTILINE)
+    if not found and schema.get("items") and name not in words and not described:
+        raise UnreadForm(f"nothing says what the items of {name!r} are, which is shown as [...]")
+    return {**schema, "items": found}
+
+
 _SHOWN_LIST = re.compile(r"\bexample\b[^\n]{0,40}?(?P<list>\[\s*-?\d+(?:\s*,\s*-?\d+)*\s*\])", re.IGNORECASE)
 
 
@@ -197,6 +216,13 @@ _KEY_ITEM = re.compile(
 )
 
 
+# "2. asking_price: the price; null if it is not given", said of that key alone
+_KEY_LINE = re.compile(
+    r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"']*(?P<name>[a-z]+(?:_[a-z\d]+)+|[a-z]+(?:[A-Z][a-z\d]*)+)[*_`\"']*[ \t]*(?::|[-–—](?=\s))(?P<rest>[^\n]*)$",
+    re.MULTILINE,
+)
+
+
 def nulls_of(document: PromptText, covered: Sequence[Span] = ()) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
     """What the prose says of null: for the keys it names in that sentence, or for every value that is not known."""
     prose = document.text
@@ -205,6 +231,9 @@ def nulls_of(document: PromptText, covered: Sequence[Span] = ()) -> Callable[[st
     prose = re.sub(r"\([^()\n]*\bor null\b[^()\n]*\)", "", prose)  # "(number or null)" is said of one key
     owned = {item["name"] for item in _KEY_ITEM.finditer(prose) if _NULL.search(item["rest"])}
     prose = _KEY_ITEM.sub("\n", prose)
+    lines = [line for line in _KEY_LINE.finditer(prose) if _NULL.search(line["rest"])]
+    owned |= {line["name"] for line in lines if not _NOT_NULL.search(line["rest"])}
+    prose = _KEY_LINE.sub("\n", prose)
     sentences = [
         text for text in re.split(r"(?<=[.!?])\s|\n", prose) if _NULL.search(text) and not _NOT_NULL.search(text)
     ]

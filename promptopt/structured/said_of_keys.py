@@ -48,11 +48,29 @@ def with_bounds(name: str, schema: dict[str, Any], document: PromptText) -> dict
     """A number with the range that the prose gives beside its name; of an object, its only number that has none."""
     if isinstance(schema.get("properties"), Mapping):
         open_ones = [key for key, child in schema["properties"].items() if _is_open_number(key, child)]
+        if len(open_ones) == len(schema["properties"]) and (bounds := _bounds_said(name, document)):
+            children = {key: _bounded(child, bounds) for key, child in schema["properties"].items()}
+            return {**schema, "properties": children}
         if len(open_ones) != 1 or not (bounds := bounds_beside(name, document)):
             return schema
         child = schema["properties"][open_ones[0]]
         return {**schema, "properties": {**schema["properties"], open_ones[0]: _bounded(child, bounds)}}
-    return _bounded(schema, bounds_beside(name, document)) if _is_open_number(name, schema) else schema
+    if not _is_open_number(name, schema):
+        return schema
+    return _bounded(schema, bounds_beside(name, document) or _bounds_said(name, document))
+
+
+def _bounds_said(name: str, document: PromptText) -> dict[str, Any]:
+    """The one range in a sentence that names a key in quotation marks: '"heat" goes from 0 to 1'; ``{}`` if none does."""
+    found = [
+        number_range(match["low"], match["high"])
+        for match in re.finditer(
+            rf"[\"'`]{re.escape(name)}[\"'`](?!\s*:)(?:[^.\n]|\.\d)*?\b(?:between|from)\s+(?P<low>{_NUMBER})\s+(?:and|to)\s+(?P<high>{_NUMBER})\b(?!\s*(?:words|sentences|characters|items))",
+            document.text,
+            re.IGNORECASE,
+        )
+    ]
+    return found[0] if found and all(one == found[0] for one in found) else {}
 
 
 def _is_open_number(name: str, schema: Mapping[str, Any]) -> bool:
@@ -85,6 +103,12 @@ def _count(text: str) -> int:
     return _COUNTS.get(text.lower()) or int(text)
 
 
+# "For EACH:", said of whatever the lists hold
+_EACH_OF_ALL = re.compile(
+    r"^[ \t]*for each(?: one| of them| item| entry)?(?P<rest>:)[ \t]*$", re.MULTILINE | re.IGNORECASE
+)
+
+
 def items_said(name: str, document: PromptText) -> dict[str, Any]:
     """What each item of a list has, if the prose lists it: "For each event, give:" and below it the keys.
 
@@ -94,6 +118,8 @@ def items_said(name: str, document: PromptText) -> dict[str, Any]:
     last = (re.findall(r"[A-Z]?[a-z]+|\d+", name) or [name])[-1].lower()
     thing = rf"(?:{re.escape(last.removesuffix('s'))}|{re.escape(last.removesuffix('es'))})"
     each = re.search(rf"\b(?:for )?each (?:[\w-]+ ){{0,2}}?{thing}\b(?P<rest>[^\n]*)", document.text, re.IGNORECASE)
+    if each is None:
+        each = _EACH_OF_ALL.search(document.text)
     if each is None or not re.search(
         r":\s*\Z|\b(?:with|has|have|having|includes?|including|contains?|containing|provide|give|return|extract)\b",
         each["rest"],

@@ -10,6 +10,7 @@ from typing import Any
 
 from promptopt.structured.fields import PromptText, UnreadForm
 from promptopt.structured.json_blocks import OR, Block
+from promptopt.structured.wording import or_null
 
 _SHORT = re.compile(r"[A-Za-z][\w-]*(?: [\w-]+){0,2}")
 # "- **due_date**: the date of the payment"
@@ -44,6 +45,43 @@ def with_variants(document: PromptText, schema: dict[str, Any], blocks: Sequence
     return {**schema, "properties": properties}
 
 
+# "a JSON array of cards in this form:", "Each item must contain:"
+_OF_LIST = re.compile(
+    r"\bjson (?:array|list)\b|\b(?:array|list) of (?:[\w-]+ )?(?:json )?(?:objects|dictionaries|dicts|records|entries|items)\b"
+    r"|\beach (?:item|object|element|entry|record)\b",
+    re.IGNORECASE,
+)
+
+
+def each_of_list(document: PromptText, block: Block, schema: Mapping[str, Any]) -> bool:
+    """Whether the object that a template shows is one of those in a list, by the line that leads to it."""
+    if block.example or any(_holds_objects(child) for child in schema.get("properties", {}).values()):
+        return False
+    before = re.sub(r"(?:```|~~~)\w*\s*\Z", "", document.text[: block.span.start].rstrip())
+    line = before.rstrip().rpartition("\n")[2]
+    return line.rstrip(" \t*_").endswith(":") and _OF_LIST.search(line) is not None
+
+
+def _holds_objects(schema: Mapping[str, Any]) -> bool:
+    return isinstance(schema.get("items"), Mapping) and "properties" in schema["items"]
+
+
+def with_nulls(document: PromptText, schema: dict[str, Any], blocks: Sequence[Block]) -> dict[str, Any]:
+    """The schema where a value may be null that one of several shown answers has as null and another has not."""
+    if len(blocks) < 2 or "properties" not in schema:
+        return schema
+    shown: list[Mapping[str, Any]] = []
+    for block in blocks:
+        try:
+            value = json.loads(document.text[block.span.start : block.span.end])
+        except ValueError:
+            continue
+        shown += [value] if isinstance(value, Mapping) else []
+    nulls = {name for value in shown for name, one in value.items() if one is None}
+    properties = {name: or_null(child) if name in nulls else child for name, child in schema["properties"].items()}
+    return {**schema, "properties": properties}
+
+
 def check_one_form(document: PromptText, blocks: Sequence[Block]) -> None:
     """Raises UnreadForm if templates of the answer differ in more than one key: each is for a case of its own."""
     templates = [block for block in blocks if not block.example and "properties" in block.schema]
@@ -60,32 +98,50 @@ _MEANS = re.compile(
 _SHOWN = 3
 
 
-def without_samples(schema: Any, texts: Mapping[str, set[str]] | None = None) -> Any:
-    """A template without the words of keys that come several times with other words each: those are samples."""
+# "The name of the buyer": words that say what belongs there, and no sample of it.
+_TELLS = re.compile(r"(?:the|an?|full|exact|specific|number|name|date) [a-z]", re.IGNORECASE)
+_FIGURE = re.compile(r":\s*-?\d+(?:\.\d+)?\s*[,}\n]")
+
+
+def without_samples(schema: Any, shown: str = "", texts: Mapping[str, set[str]] | None = None) -> Any:
+    """A template without words that are samples.
+
+    Such are those of a key that comes several times with other words each, and those beside figures as they may be in
+    an answer, if they do not say what belongs there.
+
+    Args:
+        shown: The text of the template.
+        texts: The words of each key, for the parts of a template.
+    """
     if not isinstance(schema, Mapping):
         return schema
     if texts is None:
         found: dict[str, set[str]] = {}
         _collect(schema, found)
-        texts = {name: said for name, said in found.items() if len(said) >= _SHOWN}
+        figures = _FIGURE.search(shown) is not None and not re.search(r"[<>|]", shown)
+        texts = {name: said for name, said in found.items() if len(said) >= _SHOWN or figures}
     known = dict(schema)
     if isinstance(known.get("properties"), Mapping):
         known["properties"] = {
             name: {
                 key: part
-                for key, part in without_samples(child, texts).items()
+                for key, part in without_samples(child, shown, texts).items()
                 if key != "description" or not _is_sample(name, texts)
             }
             for name, child in known["properties"].items()
         }
     if "items" in known:
-        known["items"] = without_samples(known["items"], texts)
+        known["items"] = without_samples(known["items"], shown, texts)
     return known
 
 
 def _is_sample(name: str, texts: Mapping[str, set[str]]) -> bool:
     """Whether few of the texts of a key say what belongs there, or how."""
-    return name in texts and sum(bool(_MEANS.search(text)) for text in texts[name]) * 2 < len(texts[name])
+    if name not in texts:
+        return False
+    return sum(
+        bool(_MEANS.search(text) or _TELLS.match(text) or text.endswith("...")) for text in texts[name]
+    ) * 2 < len(texts[name])
 
 
 def _collect(schema: Any, found: dict[str, set[str]]) -> None:

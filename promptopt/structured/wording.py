@@ -131,7 +131,7 @@ _ONE_TEXT = frozenset(
     re.findall(
         r"\S+",
         """notes comments details thoughts instructions remarks series news observations findings analysis status address
-    class process progress focus basis summaries is has as this pros cons canvas bias stars""",
+    class process progress focus basis summaries is has as this pros cons canvas bias stars describes means refers covers""",
     )
 )
 

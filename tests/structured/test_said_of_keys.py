@@ -8,6 +8,7 @@ import pytest
 
 from promptopt.structured.build import structure
 from promptopt.structured.fields import PromptText
+from promptopt.structured.format_string import as_jinja
 from promptopt.structured.infer import infer
 from promptopt.structured.reasoning import needs_reasoning
 from promptopt.templates import load_prompt
@@ -252,6 +253,14 @@ def test_labels_of_more_than_one_word(text: str, labels: list[str]) -> None:
             "several lists",
         ),
         (
+            "Only respond 'left' or 'right' if you are sure.\nNow respond with just 'left', 'right', or 'no idea' with no other text.\n{{ x }}",
+            "several lists",
+        ),
+        (
+            'Return valid JSON only:\n{"tiles": [ ... ]}\n{{ x }}',
+            "shown as [...]",
+        ),
+        (
             'You must reply with JSON. Score the risk from 0 to 5.\nIn: {"risk": its level\n{{ clause }}',
             "JSON",
         ),
@@ -388,3 +397,108 @@ def test_a_last_line_with_the_range_in_its_place() -> None:
     (score,) = found.fields
     assert dict(score.schema) == {"type": "integer", "minimum": 1, "maximum": 5}
     assert found.whole == "labels"
+
+
+def test_json_that_is_given_is_no_answer() -> None:
+    found = infer(
+        'INPUT (JSON):\n{\n  "words": string,  // what was said\n  "page": string|null\n}\n\n'
+        "OUTPUT (JSON):\nReturn a single JSON object with the following fields:\n"
+        '{\n  "tongue": string  // its code, e.g. "fra"\n}\n'
+        'If you cannot tell, return:\n{ "tongue": null }\n{{ input }}'
+    )
+    (tongue,) = found.fields
+    assert tongue.name == "tongue"
+    assert tongue.schema["type"] == ["string", "null"]
+
+
+def test_json_under_a_label_is_not_read_as_labels() -> None:
+    found = infer(
+        "You will respond in two parts.\n\nFormat:\n"
+        'MOOD: {"mood": "mood_name", "heat": 0.0, "signs": ["word1", "word2"]}\nREPLY: <your reply>\n\nWords: "{words}"'
+    )
+    assert not found.fields
+
+
+def test_figures_of_an_answer_stand_beside_samples_and_not_beside_what_is_said_of_a_key() -> None:
+    found = infer(
+        'Return a JSON object with this exact structure:\n{\n  "freight": [{"what": "SACKS OF DRY RICE", "tons": 15.50,'
+        ' "why": "Brief reason for the tons"}],\n  "berth": "The name of the berth"\n}\n{{ bill }}'
+    )
+    freight, berth = found.fields
+    assert freight.schema["items"]["properties"]["what"] == {"type": "string"}
+    assert freight.schema["items"]["properties"]["why"]["description"] == "Brief reason for the tons"
+    assert berth.schema["description"] == "The name of the berth"
+
+
+def test_keys_of_linked_data_are_not_read() -> None:
+    found = infer(
+        'Answer in JSON-LD only.\nOutput:\n{"@context": "https://x.example", "@graph": [{"@id": "_:1", "label": "A"}]}\n{{ text }}'
+    )
+    assert not found.fields
+
+
+def test_what_all_lists_hold() -> None:
+    found = fields(
+        "Find every number.\n\nFor EACH:\n- thing: what it is of\n- figure: the exact value\n- describes: which side of it\n\n"
+        'Return ONLY valid JSON: {"weights": [...], "lengths": [...]}\n{{ text }}'
+    )
+    assert found["weights"] == found["lengths"]
+    assert found["weights"]["items"]["properties"]["describes"] == {"type": "string"}
+
+
+def test_a_range_in_a_sentence_on_an_object() -> None:
+    found = fields(
+        'Return JSON in this structure:\n{"moods": {"glad": number, "sad": number}, "note": string}\n'
+        'The "moods" are how strong each one is (between 0.0 and 1.0).\nThe "note" has 2 to 3 words.\n{{ page }}'
+    )
+    assert found["moods"]["properties"]["sad"] == {"type": "number", "minimum": 0.0, "maximum": 1.0}
+    assert found["note"] == {"type": "string"}
+
+
+def test_a_number_in_a_tag_has_the_range_that_asks() -> None:
+    found = fields(
+        "Please assess the 'warmth' of the text using a scale of 1 to 5. Respond with only the number, enclosed in <score> tags.\n"
+        "Text: {{ text }}\nYour score (e.g., <score>3</score>):"
+    )
+    assert found["score"] == {"type": "integer", "minimum": 1, "maximum": 5}
+
+
+def test_an_object_of_a_list_is_one_of_its_items() -> None:
+    found = fields(
+        'Respond ONLY with a valid JSON array.\nEach item must contain:\n{\n  "slip": string,  // its name\n  "grade": "low"|"high"\n}\nIf there is none, return: []\n{{ text }}'
+    )
+    assert found["items"]["items"]["properties"]["grade"] == {"type": "string", "enum": ["low", "high"]}
+    whole = fields(
+        'Return a JSON object with a list of entries:\n{"entries": [{"at": "<hour>"}], "by": "<name>"}\n{{ log }}'
+    )
+    assert set(whole) == {"entries", "by"}
+
+
+def test_a_count_of_kinds_is_no_label() -> None:
+    found = fields(
+        'Sort the house into exactly ONE Category and ONE Kind.\nOutput JSON only:\n{"category": "String", "kind": "String"}\n{{ house }}'
+    )
+    assert found["category"] == {"type": "string"}
+
+
+def test_null_in_the_line_of_a_key_is_for_that_key() -> None:
+    found = fields(
+        'JSON Schema:\n{\n  "boat_name": "string",\n  "asking_price": number | null,\n  "ai_finding": "BUY" | "PASS"\n}\n'
+        "Rules:\n1. boat_name: as painted.\n2. asking_price: in crowns. Set to null if the price cannot be read.\nReturn ONLY the JSON object.\n{{ page }}"
+    )
+    assert found["boat_name"] == {"type": "string"}
+    assert found["ai_finding"] == {"type": "string", "enum": ["BUY", "PASS"]}
+    assert found["asking_price"]["type"] == ["number", "null"]
+
+
+def test_a_variable_of_a_script_in_the_place_of_a_value() -> None:
+    found = fields(
+        'Answer as a JSON object like this:\n{"a": {"old": "${x.old}", "marks": ${x.marks}, "why": "<why>"}, "b": "<b>"}\nText: ${x.text}'
+    )
+    assert list(found) == ["a", "b"]
+    assert list(found["a"]["properties"]) == ["old", "marks", "why"]
+
+
+def test_braces_of_json_are_no_fields_of_a_format_string() -> None:
+    assert as_jinja('For example, {"name": "...", "parts": [{{"at": 0}}]}\n{text}') is None
+    assert as_jinja('Say {{"a": 1}} of {text} and {row[0].name}') is not None
