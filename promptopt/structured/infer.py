@@ -30,6 +30,7 @@ from promptopt.structured.fields import (
 from promptopt.structured.json_blocks import ORDERS_JSON, Block
 from promptopt.structured.json_blocks import blocks as json_blocks
 from promptopt.structured.labelled import bracketed, delimited, ending, forms, lettered_end, read_pattern, tuples
+from promptopt.structured.labels_of_keys import with_items, with_only_key, with_only_list, with_prose
 from promptopt.structured.named_keys import named_keys
 from promptopt.structured.pseudo_json import NotPseudo, merge, read_pseudo
 from promptopt.structured.ranges import numbers, scale
@@ -43,10 +44,6 @@ from promptopt.structured.refine import (
     refined_field,
     with_aside,
     with_fallback,
-    with_items,
-    with_only_key,
-    with_only_list,
-    with_prose,
 )
 from promptopt.structured.said_of_keys import list_under_key, with_bounds, with_most
 from promptopt.structured.sections import arrays, headed, lines, listings, parted, ruled, sections, tables, titled
