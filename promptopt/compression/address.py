@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 LEAST_WORDS = 60
 """A shorter text without an order may be a question, or the description of what is wanted."""
@@ -59,18 +60,19 @@ _I_DO = re.compile(
     re.IGNORECASE,
 )
 _YOU = re.compile(r"\b(?:you|your)\b", re.IGNORECASE)
+_SAID = re.compile(r'"[^"\n]*"')
 
 
 def is_addressed(text: str) -> bool:
     """Whether a text may be an instruction; not if it is long enough to tell and has almost no orders."""
     words = len(text.split())
-    if sum(1 for _ in _I_DO.finditer(text)) > 2 and not _YOU.search(re.sub(r'"[^"\n]*"', "", text)):
+    if not _YOU.search(_SAID.sub("", text)) and _number(_I_DO, text, 3) == 3:
         return False
     labelled = _LABEL.match(text) is not None
     if (words < LEAST_WORDS and not labelled) or _HOLE.search(text):
         return True
     # The orders of another language are not known.
-    if sum(1 for _ in _ENGLISH.finditer(text)) * 20 < words:
+    if _number(_ENGLISH, text, -(-words // 20)) * 20 < words:
         return True
     # A question with its answer is an example, whatever is said of the next one.
     if labelled and _ANSWER.search(text):
@@ -78,6 +80,11 @@ def is_addressed(text: str) -> bool:
     if _ORDER.search(text[:ENDS]) or _ORDER.search(text[-ENDS:].partition(" ")[2]):
         return True
     return sum(1 for _ in _ORDER.finditer(text)) > words * MOST_ORDERS
+
+
+def _number(pattern: re.Pattern[str], text: str, most: int) -> int:
+    """How many matches there are; they are counted up to a number."""
+    return sum(1 for _ in islice(pattern.finditer(text), most))
 
 
 # A label of what is given or shown: the text after it, or the paragraph under it, is no instruction. Nor is what
@@ -132,10 +139,8 @@ _SHOWS = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 # "Greet with the words Please be seated": a capital where no sentence begins.
-_SPOKEN = re.compile(
-    r"(?<=[a-z] )(?:Please|You|Your|Thanks?|Sorry|Hello|Hi|Dear|Welcome|Kindly|Note that|Make sure|Remember to)"
-    r"\b[^.\n]*"
-)
+_SPEAKING = re.compile("(?:Please|You|Your|Thanks?|Sorry|Hello|Hi|Dear|Welcome|Kindly|Note that|Make sure|Remember to)")
+_SPOKEN = re.compile(rf"(?<=[a-z] ){_SPEAKING.pattern}\b[^.\n]*")
 # "[0] Title: ... Text: ...": a passage of a list of references.
 _REFERENCE = re.compile(r"^[ \t]*\[\d{1,3}\][ \t]+\S[^\n]{60,}$", re.MULTILINE)
 # "Input: what is git? Output: a tool": a pair in a line.
@@ -168,10 +173,12 @@ def said_in_line(line: str, *, colon: bool) -> Iterator[tuple[int, int]]:
         for pattern in (_AFTER_LABEL, _SHOWS):
             if said := pattern.match(line):
                 yield said.span("said")
-        yield from (match.span() for match in _IN_LINE.finditer(line))
+        if line.count(":") > 1:
+            yield from (match.span() for match in _IN_LINE.finditer(line))
     if _REFERENCE.match(line):
         yield 0, len(line)
-    yield from (match.span() for match in _SPOKEN.finditer(line))
+    if _SPEAKING.search(line):
+        yield from (match.span() for match in _SPOKEN.finditer(line))
 
 
 def head_words(line: str) -> str:

@@ -10,7 +10,8 @@ from functools import cached_property
 
 from promptopt.compression.facts import FactSentence, sentence_facts
 from promptopt.compression.instructions import Instructed, instructed
-from promptopt.compression.masks import MASK, Masked, Zone, branches, mask
+from promptopt.compression.masked_lines import MASK
+from promptopt.compression.masks import Masked, Zone, branches, mask
 from promptopt.compression.sentences import Sentence, is_english, split_sentences
 from promptopt.templates.dependence import Place
 from promptopt.templates.frontmatter import FrontMatter
@@ -90,11 +91,16 @@ class Document:
 
     def _is_english(self, sentence: Sentence) -> bool:
         plain = self.masked[sentence.start : sentence.end].replace(MASK, " ")
-        return is_english(plain) and (is_english(self._all_words) or len(plain.split()) > 6)
+        return is_english(plain) and (self._reads_english or len(plain.split()) > 6)
 
     @cached_property
-    def _all_words(self) -> str:
-        return self.masked.replace(MASK, " ")
+    def _reads_english(self) -> bool:
+        return is_english(self.masked.replace(MASK, " "))
+
+    @cached_property
+    def tokens(self) -> int:
+        """Input tokens of the text; of a template: of its source."""
+        return tokenizer_for(self.model).count(self.text)
 
     @cached_property
     def flow_known(self) -> bool:
@@ -130,7 +136,7 @@ class Document:
         if any(piece.name in _GROWING for piece in source.pieces):
             return True
         framing = TOKENS_PER_REPLY + TOKENS_PER_MESSAGE * max(1, len(source.chats))
-        return tokenizer_for(self.model).count(self.text) + framing + self._schema_tokens >= CACHE_MINIMUM_TOKENS
+        return self.tokens + framing + self._schema_tokens >= CACHE_MINIMUM_TOKENS
 
     def line_of(self, position: int) -> tuple[int, int]:
         """Line and column of a position, both counted from 1."""

@@ -98,8 +98,7 @@ def compress_document(
         UsageError: A rule of another package fails.
     """
     rules = sorted(choose_rules() if rules is None else rules, key=lambda rule: rule.code)
-    tokenizer = tokenizer_for(document.model)
-    before = tokenizer.count(document.text)
+    before = document.tokens
     active = [rule for rule in rules if includes(level, rule.level)]
     # A rule that is not applied may still have something to report.
     asked = [rule for rule in rules if rule in active or not isinstance(rule, BySentence)]
@@ -110,7 +109,7 @@ def compress_document(
         return _with_line_ends(document, level, rules) or unchanged
     editing = [rule for rule in active if not isinstance(rule, ReportsOnly)]
     outcome = _all_passes(document, editing, proposed, level)
-    after = tokenizer.count(outcome.text)
+    after = before if outcome.text == document.text else tokenizer_for(document.model).count(outcome.text)
     refused = outcome.still_refused()
     if after >= before or not same_code(document.text, outcome.text) or marks(document.text) != marks(outcome.text):
         return replace(unchanged, refused=refused)

@@ -11,8 +11,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 
-from promptopt.compression.masks import MASK, Masked, Zone, mask
+from promptopt.compression.any_case import AnyCase
+from promptopt.compression.masked_lines import MASK
+from promptopt.compression.masks import Masked, Zone, mask
 from promptopt.compression.reading import ALONE, FUNCTION_WORDS, PASSED_OVER, SET_APART, read, stem, tokens
 from promptopt.compression.sentences import HEADING, ITEM, Sentence, is_english, split_sentences
 from promptopt.errors import check_argument
@@ -32,13 +35,12 @@ _NAME = re.compile(
     r"(?<=[^\s.!?:*•>)#-])[ \t]+\(?([A-Z][\w’'&-]*[a-zA-Z0-9])|\b([A-Z]{2,}[A-Z0-9]*s?)\b|\b(\w*[a-z][A-Z]\w*)\b"
 )
 _THE_IN_A_NAME = re.compile(r"(?<=[a-z,] )The(?= [A-Z])")
-_EXAMPLE = re.compile(r"\b(?:e\.g\.|for\s+example|for\s+instance|such\s+as)[,:]?\s+([^.;\n]{2,80})", re.IGNORECASE)
-_ENUM = re.compile(
+_EXAMPLE = AnyCase(r"\b(?:e\.g\.|for\s+example|for\s+instance|such\s+as)[,:]?\s+([^.;\n]{2,80})")
+_ENUM = AnyCase(
     r"\b(?:one of|any of|either|among|choose from|categories|category|labels?|classes|options|values|"
     r"choices|types|levels|"
     r"statuses|formats)\b[^.:\n]{0,40}?[:(]?\s+([\w’'-]+(?: [\w’'-]+){0,3}(?:(?:, ?|/|\|| or |"
     r" and )+[\w’'-]+(?: [\w’'-]+){0,3}){1,12})",
-    re.IGNORECASE,
 )
 # A sentence without one of these needs neither pattern.
 _LISTING = tuple(
@@ -269,26 +271,39 @@ def _word_facts(plain: str, is_heading: bool) -> Iterator[Fact]:
         for match in _DATE.finditer(plain):
             yield _fact("date", _squeeze(match[0]))
     if not is_heading:
-        for _ in _THE_IN_A_NAME.finditer(plain):
-            yield _fact("name", "The")
-        for match in _NAME.finditer(plain):
-            name = re.split("['’]", match[1] or match[2] or match[3])[0]
-            # Capitals for emphasis are not names.
-            if len(name) > 1 and not _is_neutral(name) and not (name.isupper() and len(name) > 6):
-                yield _fact("name", name)
+        yield from _named(plain)
     found = list(tokens(read(plain)))
     for index, (kind, value) in enumerate(found):
-        if kind == "word":
+        if kind == "word" and value != "from":
+            yield _word_fact(value)
+        elif kind == "word":
             # Where something comes from and where it goes may change places and keep every word.
-            yield _fact("word", value.replace("’", "'"), _scope(found, index)[:1] if value == "from" else ())
+            yield _fact("word", value, _scope(found, index)[:1])
         elif kind not in ("hole", "break"):
             yield _fact(kind, value, _scope(found, index))
     yield from _listed_items(plain)
 
 
+def _named(plain: str) -> Iterator[Fact]:
+    for _ in _THE_IN_A_NAME.finditer(plain):
+        yield _fact("name", "The")
+    for match in _NAME.finditer(plain):
+        if name := _name_fact(match[1] or match[2] or match[3]):
+            yield name
+
+
+@lru_cache(maxsize=16384)
+def _word_fact(word: str) -> Fact:
+    return Fact("word", word.replace("’", "'"))
+
+
 @lru_cache(maxsize=4096)
-def _is_neutral(name: str) -> bool:
-    return name.lower() in FUNCTION_WORDS
+def _name_fact(word: str) -> Fact | None:
+    """The name that a word with a capital is; ``None`` if it is none."""
+    name = word.partition("'")[0].partition("’")[0]
+    # Capitals for emphasis are not names.
+    is_name = len(name) > 1 and name.lower() not in FUNCTION_WORDS and not (name.isupper() and len(name) > 6)
+    return Fact("name", name) if is_name else None
 
 
 def _listed_items(plain: str) -> Iterator[Fact]:
@@ -299,7 +314,7 @@ def _listed_items(plain: str) -> Iterator[Fact]:
     fragment = _ARTICLE.sub(" ", _squeeze(plain))
     for pattern, kind in ((_EXAMPLE, "example"), (_ENUM, "enum")):
         for match in pattern.finditer(fragment):
-            for item in re.split(r",|/|\||\bor\b|\band\b", match[1]):
+            for item in re.split(r",|/|\||\bor\b|\band\b", fragment[slice(*match.span(1))]):
                 words = [stem(value) for name, value in tokens(read(item)) if name not in ("hole", "break")]
                 if words:
                     yield _fact(kind, " ".join(words))
@@ -307,7 +322,7 @@ def _listed_items(plain: str) -> Iterator[Fact]:
 
 def _scope(tokens: list[tuple[str, str]], index: int) -> tuple[str, ...]:
     words: list[str] = []
-    for kind, value in tokens[index + 1 :]:
+    for kind, value in islice(tokens, index + 1, None):
         if value in (".", ";", "!", "?", "(") or len(words) == SCOPE_WORDS:
             break
         if kind != "break":

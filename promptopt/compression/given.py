@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from promptopt.compression.groups import SentenceGroup
-from promptopt.compression.masks import MASK
+from promptopt.compression.masked_lines import MASK
 from promptopt.compression.sentences import HEADING, ITEM, TEXT, Sentence, is_english
 
 # "Contract:", "The menu:", "Facts about Oslo:", on a line of its own.

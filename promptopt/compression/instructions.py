@@ -14,9 +14,10 @@ from functools import lru_cache
 from importlib.resources import files
 from itertools import groupby
 
+from promptopt.compression.any_case import AnyCase
 from promptopt.compression.given import given, is_foreign, lines_of_forms
 from promptopt.compression.groups import SentenceGroup, Speech, groups_of
-from promptopt.compression.masks import MASK
+from promptopt.compression.masked_lines import MASK
 from promptopt.compression.sentences import HEADING, ITEM, TEXT, Sentence
 
 
@@ -126,12 +127,11 @@ _YOURS = _one_of(
     "classification"
 )
 _GIVES = "(?:" + _one_of("give provide send show tell share ask type write paste present describe supply") + ")"
-_I_WILL = r"\bI(?:['’]ll|['’]m going to|\s+(?:will|am going to|shall))"
-_ADDRESS = re.compile(
+_I_WILL = r"\bi(?:['’]ll|['’]m going to|\s+(?:will|am going to|shall))"
+_ADDRESS = AnyCase(
     rf"\byou(?:['’](?:re|ll|ve)|\s+(?:(?:also|always|only|never|then|now|either|both)\s+)?(?:{_YOU_DO}))\b"
     rf"|\byour\s+(?:\w+\s+){{0,3}}(?:{_YOURS})\b|{_I_WILL} {_GIVES}\b"
     r"|\A\W*(?:can|could|would|will) you\b|\bact as\b|\b(?:pretend|imagine) (?:that )?you\b",
-    re.IGNORECASE,
 )
 # What the model reads and writes, with its article.
 _THINGS = (
@@ -159,11 +159,10 @@ _DOES = _one_of(
     "be contain include have use follow match start begin end appear cover provide reflect represent return explain "
     "describe consist show list give answer focus remain stay avoid ensure"
 )
-_WORK = re.compile(
+_WORK = AnyCase(
     rf"{_THINGS}|\A\W*(?:it|they|there|this|these|each|all|none|nothing|both)\s+{_MUST}\b"
     rf"|\b(?:must|should|shall)\s+(?:(?:not|also|only|always|never)\s+)?(?:{_DOES})\b"
     r"|\A[\W_]*(?:here|below|above|the following)\s+(?:is|are)\b",
-    re.IGNORECASE,
 )
 # "I want you to ...", "I will make a claim and you will question it": the author of the prompt, to the model.
 _ASKED = re.compile(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -12,8 +11,8 @@ from promptopt.compression import parser
 from promptopt.compression.allowance import CLOSED, Allowance, Loss
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Level
+from promptopt.compression.fact_changes import changed_facts, facts_of_lines
 from promptopt.compression.facts import Fact, word_facts
-from promptopt.compression.masks import MASK
 from promptopt.compression.notation import same_data
 from promptopt.compression.relations import Cut, prepare, unlicensed
 from promptopt.compression.sentences import HEADING, TEXT, Sentence
@@ -241,9 +240,10 @@ class _Judge:
         lost = self._lost(window, [edit for edit in edits if edit not in licensed])
         # Two proofs are better than one: what a licence covers is no number and no bound.
         bounds = {(fact.kind, fact.value): fact for fact in self._lost(window, licensed) if fact.kind in _BOUNDS}
-        masked = apply(self._document.masked[window[0] : window[1]], licensed, window[0])
-        said = {(fact.kind, fact.value) for fact in word_facts(masked)}
-        lost += [fact for key, fact in bounds.items() if key not in said]
+        if bounds:
+            masked = apply(masked, licensed, window[0])
+            said = {(fact.kind, fact.value) for fact in word_facts(masked)}
+            lost += [fact for key, fact in bounds.items() if key not in said]
         return f"would lose {_names(lost)}" if lost else ""
 
     def _cuts(self, edits: Sequence[Edit]) -> dict[str, tuple[Cut, ...]]:
@@ -277,7 +277,7 @@ class _Judge:
         if edits and all(edit.because is not None for edit in edits):
             return sum(self._facts_in(edit) for edit in edits)
         masked = self._document.masked[window[0] : window[1]]
-        return _window_facts(masked, False).total() if any(edit.because is None for edit in edits) else 0
+        return len(facts_of_lines(masked, False)) if any(edit.because is None for edit in edits) else 0
 
     def _lost(self, window: tuple[int, int], edits: Sequence[Edit]) -> list[Fact]:
         """Facts that the edits would lose or alter."""
@@ -287,13 +287,10 @@ class _Judge:
         heading = any(sentence.kind == HEADING for sentence in touched if sentence)
         window = self._narrowed(window, edits, touched)
         masked = self._document.masked[window[0] : window[1]]
-        before = _window_facts(masked, heading)
-        after = _window_facts(apply(masked, edits, window[0]), heading)
+        gone, added = changed_facts(masked, apply(masked, edits, window[0]), heading)
         if any(map(self._whole_sentences, edits)):
-            gone = (before - after).elements()
             return [fact for fact in gone if fact.kind != "structure" and fact.value not in ENCOURAGING]
-        added = [fact for fact in (after - before).elements() if fact.kind != "word"]
-        return [*(before - after).elements(), *added]
+        return [*gone, *(fact for fact in added if fact.kind != "word")]
 
     def _narrowed(
         self, window: tuple[int, int], edits: Sequence[Edit], touched: set[Sentence | None]
@@ -308,7 +305,7 @@ class _Judge:
         return (sentence.start, sentence.end) if inside and not around.strip(" \t\n-*+•>#") else window
 
     def _is_notation(self, edit: Edit) -> bool:
-        return bool(edit.new) and same_data(self._document.text[edit.start : edit.end], edit.new)
+        return bool(edit.new) and _is_other_notation(self._document.text[edit.start : edit.end], edit.new)
 
     def _facts_in(self, edit: Edit) -> int:
         """How many facts the removed sentences state; the rule found them in those that stay."""
@@ -379,16 +376,12 @@ class _Ranges:
         return True
 
 
+_is_other_notation = lru_cache(maxsize=4096)(same_data)
+
+
 @lru_cache(maxsize=16384)
 def _count(tokenizer: Tokenizer, text: str) -> int:
     return tokenizer.count(text)
-
-
-@lru_cache(maxsize=8192)
-def _window_facts(masked: str, heading: bool) -> Counter[Fact]:
-    found = Counter(word_facts(masked, is_heading=heading))
-    found[Fact("hole", str(masked.count(MASK)))] += 1
-    return found
 
 
 def _names(lost: list[Fact]) -> str:

@@ -12,9 +12,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from promptopt.compression.address import ITEM, head_words, said_in_line
+from promptopt.compression.any_case import AnyCase
 
 REMEMBERED_LINES = 16384
 """Different lines whose form is kept."""
+
 
 # One such line is enough to know that its paragraph is code, a patch, a help text, a chart or a log.
 _CERTAIN = re.compile(
@@ -25,18 +27,17 @@ _CERTAIN = re.compile(
     r"(?:mindmap|timeline|journey|gantt|gitGraph|quadrantChart|(?:xychart|block|sankey)-beta|@startuml)\b[^\n]{0,20}|"
     r"(?:sequence|class|state|er)Diagram\S*|(?:flowchart|graph)[ \t]+(?:TB|TD|BT|RL|LR)\b.*|[A-Z]\w{2,20}>|"
     r"#include[ \t]*[<\"].*|(?:public|private|protected|static)[ \t]+[\w<>\[\] ]+\(.*|function[ \t]+\w+\(.*|"
-    r"(?:const|let|var)[ \t]+\w+[ \t]*=.*)$"
-    r"|^[^\n]*[│┌┐└┘├┤┬┴┼─═║╔╗╚╝█▓▒░▏▎▍▌▋▊▉■●○◆▲▼][^\n]*$",
+    r"(?:const|let|var)[ \t]+\w+[ \t]*=.*)$",
     re.MULTILINE,
 )
+_DRAWN = re.compile("[│┌┐└┘├┤┬┴┼─═║╔╗╚╝█▓▒░▏▎▍▌▋▊▉■●○◆▲▼]")
 # Two such lines are.
 _LIKELY = re.compile(
-    # A line number; an option with its explanation; columns set apart by blanks.
+    # A line number; an option with its explanation.
     r"^[ \t]*\d{1,5}(?:[ \t]{2,}|[ \t]*\||[ \t]*[:\t][ \t]*(?=\S*[^\w\s])|[ \t]+[+-])\S?.*$"
     r"|^[ \t]+--?[A-Za-z][\w-]*(?:[, =][^\n]*)?[ \t]{2,}\S.*$"
-    r"|^[^\n]*?[^\s.!?:][ \t]{3,}[^\s].*$"
     r"|^[ \t]*(?:return|if|else|elif|for|while|try|except|finally|with|end|fi|done)\b[^\n]*[:;{(][ \t]*$"
-    r"|^[ \t]*[\w.\[\]\"']+[ \t]*[-+*/|]?=[ \t]*\S.*$|^[ \t]*[\w.]+\([^()\n]*\)[ \t]*;?[ \t]*$|^[^\n]*[;{}][ \t]*$"
+    r"|^[ \t]*[\w.\[\]\"']+[ \t]*[-+*/|]?=[ \t]*\S.*$|^[ \t]*[\w.]+\([^()\n]*\)[ \t]*;?[ \t]*$"
     r"|^[ \t]*(?:#|//|--(?!-)|/\*|\*)[ \t]?\S.*$(?<!:)"
     # A bar of a chart after its label.
     r"|^[ \t]*[\w%.-]+[ \t|:]+(?P<bar>[#*=+@xXo~-])(?P=bar)+(?:[ \t].*)?$"
@@ -45,6 +46,7 @@ _LIKELY = re.compile(
     r"|^[ \t]*\[?(?:ERROR|INFO|DEBUG|TRACE|FATAL|WARN|(?:WARNING|NOTICE|CRITICAL)(?!\]?:))\b\]?[ \t:].*$",
     re.MULTILINE,
 )
+_COLUMNS = re.compile(r"[^\s.!?:][ \t]{3,}\S")
 # What stands under such a line is shown: "Write it with these lines:", "EXECUTION RESULT of [pip]:".
 NOUNS = (
     r"words?|lines?|phrases?|sentences?|texts?|messages?|slogan|motto|captions?|poems?|verses?|lyrics|limericks?|songs?|"
@@ -55,7 +57,7 @@ NOUNS = (
     r"greetings?|prefix|suffix|footer|header|signature|disclaimer|help"
 )
 """What a prompt announces to be shown."""
-_ANNOUNCES = re.compile(
+_ANNOUNCES = AnyCase(
     rf"\b(?:(?:these|this|the|following|exact|exactly|your|an?|my|our|its|his|their|one|with|and)\s+"
     rf"(?:\w+\s+){{0,2}}(?:{NOUNS})"
     r"(?:\s+(?:below|here|verbatim|exactly|(?:in|from|by|for)(?:\s+\w+){1,4}))?|like(?:\s+(?:this|so|these))?|as\s+follows|verbatim|word\s+for\s+word|e\.g\.?|"
@@ -65,7 +67,6 @@ _ANNOUNCES = re.compile(
     r"(?:says?|said|asks?|asked|writes?|wrote|shouts?|types?|typed|sings?|reads?|replies|"
     r"replied|answers?|answered)|(?:say|write|print|echo|output|return|reply|respond|answer|begin|start|end)"
     r"(?:\s+\w+){0,2}\s+with)[*_)\"”]*[ \t]*:[ \t*_]*",
-    re.IGNORECASE,
 )
 # "Here is an example: given ...": up to the end of the paragraph.
 _EXAMPLE_BEGINS = re.compile(
@@ -102,7 +103,6 @@ _NO_SPEAKER = re.compile(
 )
 # "It is late. -> polite": an input and its answer.
 _PAIR = re.compile(r"[^\n]*\S[ \t]+(?:[-=]{1,2}>|[→⇒⟶])[ \t]+\S[^\n]*")
-_ARROW = re.compile(r"[ \t](?:[-=]{1,2}>|[→⇒⟶])[ \t]")
 _GOES_ON = re.compile(r":[ \t*_]*[^\s*_]")
 _EXAMPLES_FOLLOW = re.compile(
     r"\b(?:examples?|samples?|for\s+instance|e\.g\.)(?:\s+\w+){0,2}[*_]*:[*_]*[ \t]*$", re.IGNORECASE
@@ -178,7 +178,8 @@ def line_form(line: str) -> LineForm:
     if not line.strip("\ue000"):
         return _COVERED
     colon = ":" in line
-    begins = _EXAMPLE_BEGINS.search(line) if colon else None
+    ends = colon and line.rstrip(" \t*_").endswith(":")
+    begins = _EXAMPLE_BEGINS.search(line) if colon and "xample" in line.lower() else None
     label = _SPEAKER.match(line) if colon else None
     return LineForm(
         indent=len(line) - len(bare),
@@ -186,16 +187,16 @@ def line_form(line: str) -> LineForm:
         item=ITEM.match(line) is not None,
         option=_OPTION.match(line) is not None,
         record=colon and _RECORD.match(line) is not None,
-        certain=_CERTAIN.match(line) is not None,
-        likely=_LIKELY.match(line) is not None,
+        certain=_CERTAIN.match(line) is not None or (not line.isascii() and _DRAWN.search(line) is not None),
+        likely=_is_likely(line),
         comment=bare.startswith(("#", "//", "--")),
-        pair=_ARROW.search(line) is not None and _PAIR.match(line) is not None,
+        pair=(">" in line or not line.isascii()) and _PAIR.match(line) is not None,
         colon=colon,
         goes_on=colon and _GOES_ON.search(line) is not None,
-        result=colon and _RESULT.match(line) is not None,
-        examples_follow=colon and _EXAMPLES_FOLLOW.search(line) is not None,
+        result=ends and _RESULT.match(line) is not None,
+        examples_follow=ends and _EXAMPLES_FOLLOW.search(line) is not None,
         numbered=_NUMBERED.match(line) is not None,
-        announces=_announcement(line),
+        announces=_announcement(line) if ends else -1,
         begins_example=begins.end() if begins else -1,
         head=head_words(line),
         label=label[1].lower() if label else "",
@@ -207,9 +208,14 @@ def line_form(line: str) -> LineForm:
 
 def _announcement(line: str) -> int:
     """Where the words begin that end a line and announce what is under it; -1 if there are none."""
-    if not line.rstrip(" \t*_").endswith(":"):
-        return -1
     return next((match.start() for match in _ANNOUNCES.finditer(line) if match.end() == len(line)), -1)
+
+
+def _is_likely(line: str) -> bool:
+    if line.rstrip(" \t").endswith((";", "{", "}")) or _LIKELY.match(line):
+        return True
+    # Columns set apart by blanks.
+    return ("   " in line or "\t" in line) and _COLUMNS.search(line) is not None
 
 
 def _role(line: str) -> str:
@@ -224,3 +230,85 @@ def _shown(line: str, *, colon: bool) -> Iterator[tuple[int, int]]:
     for pattern in (_QUOTED, _REPLIED):
         if pattern.match(line):
             yield 0, len(line)
+
+
+_EXAMPLE_HEAD = re.compile(
+    r"^(?P<mark>#{1,6}[ \t]*|\*\*|<)?(?![ \t]*end\b)[\w \t-]{0,40}\b(?:examples?|samples?|few[- ]shots?|"
+    r"demonstrations?)\b[^.\n]{0,60}$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ASKED = re.compile(r"^[ \t]*[*_#\[]*(?:question|q|problem)(?: ?\d+)?[*_\]]*:", re.IGNORECASE | re.MULTILINE)
+TURN = re.compile(
+    r"^[ \t]*(?:[-*] )?\**(?:Q|A|User|Human|Assistant|Bot|AI|Input|Output|Question|Answer|Example|Response|Thought|"
+    r"Action(?: Input)?|Final Answer|Observation|System|Customer|Agent|Text|Label|Sentence|Context|Query|"
+    r"Hint)[ \t]?\d*\**:[ \t]*\S.*"
+    # and what goes on under it, up to a label, an item or an empty line
+    r"(?:\n(?![ \t]*(?:$|[-*+#•][ \t]|\d{1,3}[.)]|[*_\[]*[A-Za-z][\w ]{0,24}[*_\]]*:)).*)*$",
+    re.MULTILINE,
+)
+"""A turn of a conversation after its label, with the lines that go on under it."""
+# A label that opens several lines, as others do too: the records of a few-shot prompt.
+_FIELD = re.compile(
+    r"^[ \t\ue000]*(?:<[^<>\n]{1,60}>[ \t]*)?[\[*]*([A-Za-z][\w ]{0,24}?)[\]*]*:\**(?P<said>[ \t]+\S.*)?[ \t]*$",
+    re.MULTILINE,
+)
+
+
+class LabelForm(NamedTuple):
+    """What the label is that a line begins with.
+
+    Attributes:
+        is_example_head: Whether examples may be under it.
+        asks: Where the label of a question ends; 0 if it has none.
+        is_turn: Whether somebody's turn of a conversation begins with it.
+        label: The label, in lower case; empty if it has none.
+        says: Whether something is after the label.
+    """
+
+    is_example_head: bool = False
+    asks: int = 0
+    is_turn: bool = False
+    label: str = ""
+    says: bool = False
+
+
+_NO_LABEL = LabelForm()
+
+
+LabelledLine = tuple[int, str, LabelForm]
+"""Where a line begins, its text, and what its label is."""
+
+
+def labelled_lines(text: str) -> list[LabelledLine]:
+    """The lines of a text that begin with a label."""
+    lines = ((start, line, _label_form(line)) for start, line in lines_of(text))
+    return [line for line in lines if line[2] is not _NO_LABEL]
+
+
+@lru_cache(maxsize=REMEMBERED_LINES)
+def _label_form(line: str) -> LabelForm:
+    """What the label of a line without its end is."""
+    colon = ":" in line
+    asked, field = (_ASKED.match(line), _FIELD.match(line)) if colon else (None, None)
+    form = LabelForm(
+        _EXAMPLE_HEAD.match(line) is not None,
+        asked.end() if asked else 0,
+        colon and TURN.match(line) is not None,
+        field[1].lower() if field else "",
+        field is not None and bool(field["said"]),
+    )
+    return form if any(form) else _NO_LABEL
+
+
+def example_mark(head: str) -> str:
+    """The marks that an example's head begins with, without blanks."""
+    found = _EXAMPLE_HEAD.match(head)
+    return (found["mark"] or "").strip() if found else ""
+
+
+def lines_of(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of a text without their ends, each with where it begins."""
+    start = 0
+    for line in text.split("\n"):
+        yield start, line
+        start += len(line) + 1

@@ -7,8 +7,11 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from promptopt.compression.address import begun_answer, is_addressed
+from promptopt.compression.line_forms import TURN, LabelledLine, example_mark, labelled_lines
+from promptopt.compression.masked_lines import MASK, Cover, covers
 from promptopt.compression.notation import RECORDS, fenced, framed
 from promptopt.compression.shown import shown
 from promptopt.compression.tags import INLINE_DATA, data_blocks
@@ -46,25 +49,34 @@ _ENDED = re.compile(
 )
 
 
+# What a mark, a branch, and the end of a statement have in them: most texts have none, and need not be searched.
+_IN_MARKS = ("<%", "[%", "[#", "{[", "[[", "((", "<<", "\\", "${", "{{{")
+_IN_BRANCHES = ("<%", "[%", "((*", "\\BLOCK{", "{{", "{%", "<#", "#if", "#foreach", "#else", "#end")
+_IN_ENDS = re.compile(r"end(?:if|for|foreach|while|macro|block|call|set|filter)?[ \t]*$", re.MULTILINE)
+
+
+def _has_ends(text: str) -> bool:
+    return _IN_ENDS.search(text) is not None and _ENDED.search(text) is not None
+
+
 def statements(text: str) -> list[re.Match[str]]:
     """Lines that are statements of a template; none if nothing in the text ends one."""
-    return list(_LINE.finditer(text)) if _ENDED.search(text) else []
+    return list(_LINE.finditer(text)) if _has_ends(text) else []
 
 
 def branches(text: str) -> bool:
     """Whether a text may branch or repeat in a way that Jinja2's usual delimiters do not show."""
-    return _BRANCH.search(text) is not None or _ENDED.search(text) is not None
+    may_branch = any(needle in text for needle in _IN_BRANCHES)
+    return (may_branch and _BRANCH.search(text) is not None) or _has_ends(text)
 
 
 def marks(text: str) -> list[str]:
     """All marks and statements in order: what must be the same after an edit."""
-    found = [(match.start(), match[0]) for match in MARKS.finditer(text)]
+    has_marks = any(needle in text for needle in _IN_MARKS)
+    found = [(match.start(), match[0]) for match in MARKS.finditer(text)] if has_marks else []
     found += [(match.start(), match[0].strip()) for match in statements(text)]
     return [mark for _, mark in sorted(found)]
 
-
-MASK = "\ue000"
-"""Stands for each masked character, so that positions stay what they are."""
 
 # Nothing follows it: it begins the answer.
 _FIRST_WORDS = re.compile(
@@ -76,61 +88,18 @@ _INLINE = re.compile(r"(?<!`)(`{1,2})(?!`)[^`\n]+\1(?!`)")
 _URL = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"'`)\]}]+")
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
 _TAG = re.compile(r"</?[A-Za-z_][\w:.|-]*(?:\s[^<>\n]{0,200})?/?>|<\|[^<>\n]{1,40}\|>|<![^<>]*>")
-_BRACKET = re.compile(r"\[[^\[\]\n]{1,120}\](?:\([^()\n]*\))?")
-_QUOTES = (
-    re.compile(r'"[^"\n]{1,2000}"|“[^”\n]{1,2000}”|«[^»\n]{1,2000}»|„[^“”\n]{1,2000}[“”]|「[^」\n]*」'),
-    re.compile(r"'(?<![\w']')[^'\n]{1,200}'(?![\w'])|‘(?<!\w‘)[^‘’\n]{1,200}’(?!\w)"),
-)
-# A mark without its partner: what was quoted began before, or goes on after.
-_HALF_QUOTED = re.compile(r'^[^"\n]*[^"\n\s\d]"(?![\w"])|(?<![\w"])"\w[^"\n]*$', re.MULTILINE)
-# "questions like `where is it?": up to the end of its line.
-_HALF_MARKED = re.compile(r"(?<![\w`])`(?=\w)[^`\n]*$", re.MULTILINE)
 # "Say something like:" and a mark, the text under it, and the other mark.
 _QUOTED_BELOW = re.compile(r':[ \t]*"[ \t]*\n[^"]{1,4000}"')
-_PERCENT = re.compile(r"%\(\w+\)[sdfr]|%[sdf]\b|(?<!\w)\$[A-Za-z_]\w*")
-_IDENTIFIER = re.compile(
-    r"(?<![\w/])(?!and/or\b)(?:[\w.-]*[/\\])+[\w.-]+|\b\w+(?:_\w+)+\b|\b[a-z]+[A-Z]\w*\b|\b\w+\.\w+\(|--[a-z][\w-]*|@\w+"
-)
-_HINT = re.compile(r"[/\\_@(]|--|[a-z][A-Z]")
-_CHUNK = re.compile(r"\S+")
+_ROW = re.compile(r",[^\s,][^\n]*")
 _TABLE = re.compile(r"^[ \t]*\|.*\|[ \t]*$|^[^|\n]*\|[^|\n]*\|[^\n]*$", re.MULTILINE)
-_EXAMPLE_HEAD = re.compile(
-    r"^(?P<mark>#{1,6}[ \t]*|\*\*|<)?(?![ \t]*end\b)[\w \t-]{0,40}\b(?:examples?|samples?|few[- ]shots?|"
-    r"demonstrations?)\b[^.\n]{0,60}$",
-    re.IGNORECASE | re.MULTILINE,
-)
 _BLOCK = re.compile(r"(?<=\n)[^\n]*\S[^\n]*(?:\n[^\n#]*[^\s#][^\n]*)*")
 _EXAMPLE_BLOCK = re.compile(
     rf"[ \t]*(?:[-=*_~#]{{3,}}|[\w \t#-]{{1,25}}:|[\"'“<(\[|{MASK}]|\d+[.)][ \t]|[-*•>+][ \t]|#)"
 )
-_ASKED = re.compile(r"^[ \t]*[*_#\[]*(?:question|q|problem)(?: ?\d+)?[*_\]]*:", re.IGNORECASE | re.MULTILINE)
 _BULLET = re.compile(r"[ \t]*[-*•][ \t]+\S")
-_TURN = re.compile(
-    r"^[ \t]*(?:[-*] )?\**(?:Q|A|User|Human|Assistant|Bot|AI|Input|Output|Question|Answer|Example|Response|Thought|"
-    r"Action(?: Input)?|Final Answer|Observation|System|Customer|Agent|Text|Label|Sentence|Context|Query|"
-    r"Hint)[ \t]?\d*\**:[ \t]*\S.*"
-    # and what goes on under it, up to a label, an item or an empty line
-    r"(?:\n(?![ \t]*(?:$|[-*+#•][ \t]|\d{1,3}[.)]|[*_\[]*[A-Za-z][\w ]{0,24}[*_\]]*:)).*)*$",
-    re.MULTILINE,
-)
-# A label that opens several lines, as others do too: the records of a few-shot prompt.
-_FIELD = re.compile(
-    r"^[ \t\ue000]*(?:<[^<>\n]{1,60}>[ \t]*)?[\[*]*([A-Za-z][\w ]{0,24}?)[\]*]*:\**(?P<said>[ \t]+\S.*)?[ \t]*$",
-    re.MULTILINE,
-)
 _UNDER = re.compile(r"(?:\n(?![ \t]*[\[*]*[A-Za-z][\w ]{0,24}[\]*]*:)[^\n]*\S[^\n]*)+")
 _GOES_ON = re.compile(r"(?:\n(?![ \t]*(?:[-*+#•][ \t]|\d{1,3}[.)]|[\[*]*[A-Za-z][\w ]{0,24}[\]*]*:))[^\n]*\S[^\n]*)+")
 _REMARK = frozenset({"note", "important", "tip", "warning", "remember", "caution", "nb"})
-_CODE_LINE = re.compile(
-    r"^[ \t]*(?:(?:def|class|import|from|return|elif|except|raise|function|const|let|var|public|private|SELECT|INSERT"
-    r"|UPDATE|CREATE|FROM|WHERE|#include|package|using|assert)\b(?=.*[({=;:.*,<]|\s+\w+$).*"
-    r"|(?:\$|>>>|\.\.\.|sudo|pip|npm|git|curl|cd|ls|cat|docker) .*"
-    r"|.*[;{}]|[\w.\[\]\"']+[ \t]*[:+\-*/]?=[ \t]*\S.*|[\w.]+\([^()\n]*\)[:;]?|//.*|/\*.*|.*\*/|@\w+.*)[ \t]*$",
-    re.MULTILINE,
-)
-_KEY_LINE = re.compile(
-    r"^[ \t]*(?:- )?[\"'][^\"'\n]+[\"'][ \t]*:.*$|^[ \t]*[a-z_][\w]*:[ \t]*[|>]?[ \t]*$", re.MULTILINE
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +154,8 @@ def mask(text: str, source: Source | None = None) -> Masked:
     if source.front_end:
         canvas.put(0, source.front_end, "front")
     canvas.cover_gaps(source.literals, source.front_end)
-    canvas.cover(MARKS, "jinja", "<%", "[%", "[#", "{[", "[[", "((", "<<", "\\", "${", "{{{")
-    canvas.cover_lines(statements(text))
+    canvas.cover(MARKS, "jinja", *_IN_MARKS)
+    canvas.put_all((line.span() for line in statements(text)), "jinja")
     if not is_addressed(text[source.front_end :]):
         canvas.put(source.front_end, len(text), "example")
     # What the assistant is shown to have said is an example of an answer, and what was asked before is one too.
@@ -209,16 +178,8 @@ def mask(text: str, source: Source | None = None) -> Masked:
     canvas.cover_examples()
     canvas.cover_shown()
     canvas.cover(_TABLE, "table", "|")
-    canvas.cover(RECORDS, "table", ",")
-    canvas.cover(_KEY_LINE, "data")
-    canvas.cover(_CODE_LINE, "code")
-    for pattern in _QUOTES:
-        canvas.cover(pattern, "quote")
-    canvas.cover_by_line(_HALF_QUOTED, "quote", '"')
-    canvas.cover_by_line(_HALF_MARKED, "quote", "`")
-    canvas.cover(_BRACKET, "placeholder", "[")
-    canvas.cover_by_line(_PERCENT, "placeholder", "%", "$")
-    canvas.cover_identifiers()
+    canvas.cover_rows()
+    canvas.cover_lines(covers(canvas.masked()))
     return Masked(text, canvas.masked(), tuple(canvas.zones()), source)
 
 
@@ -255,8 +216,12 @@ class _Canvas:
         """Put ranges in any order, which may overlap."""
         found = list(spans)
         self._zones += [Zone(start, end, kind) for start, end in found]
+        self._blank(sorted(found))
+
+    def _blank(self, spans: Iterable[tuple[int, int]]) -> None:
+        """Mask ranges in order, which may overlap."""
         parts, position = [], 0
-        for start, end in sorted(found):
+        for start, end in spans:
             if end > position:
                 begin = max(start, position)
                 parts += [self._masked[position:begin], _blank(self._masked[begin:end])]
@@ -281,20 +246,6 @@ class _Canvas:
             return
         self._put_all([match.span() for match in pattern.finditer(self._masked) if match[0].strip()], kind)
 
-    def cover_identifiers(self) -> None:
-        """Paths, names with underlines, inner capitals, calls and options, looked for where a mark hints at one."""
-        spans, done = [], 0
-        for hint in _HINT.finditer(self._masked):
-            if hint.start() < done:
-                continue
-            chunk = _CHUNK.search(self._masked, max(done, self._masked.rfind(" ", 0, hint.start())))
-            while chunk is not None and chunk.end() <= hint.start():
-                chunk = _CHUNK.search(self._masked, chunk.end())
-            if chunk is not None:
-                done = chunk.end()
-                spans += [match.span() for match in _IDENTIFIER.finditer(self._masked, chunk.start(), done)]
-        self._put_all(spans, "identifier")
-
     def cover_fenced(self) -> None:
         """Blocks of code and of forms between fences."""
         if "```" in self._masked or "~~~" in self._masked:
@@ -310,9 +261,16 @@ class _Canvas:
         elif begun := begun_answer(self._text):
             self.put(*begun, "example")
 
-    def cover_lines(self, lines: Iterable[re.Match[str]]) -> None:
-        """Statements of a template, a line each."""
-        self._put_all([line.span() for line in lines], "jinja")
+    def cover_lines(self, covers: Iterable[Cover]) -> None:
+        """What is protected inside of single lines."""
+        found = list(covers)
+        self._zones += [Zone(start, end, kind) for start, end, kind in found]
+        self._blank(sorted((start, end) for start, end, _ in found))
+
+    def cover_rows(self) -> None:
+        """Lines of comma-separated values, two and more of them."""
+        if sum(1 for _ in islice(_ROW.finditer(self._masked), 2)) > 1:
+            self.cover(RECORDS, "table")
 
     def cover_gaps(self, spans: Iterable[Piece], position: int) -> None:
         """Cover what is not literal text, from ``position`` on."""
@@ -347,29 +305,40 @@ class _Canvas:
 
     def cover_examples(self) -> None:
         """What follows a line such as ``## Examples`` up to the next heading, and the turns of a dialogue."""
-        asked = list(_ASKED.finditer(self._masked))
         spans = []
         limit = 0
-        for match in _EXAMPLE_HEAD.finditer(self._masked):
-            if match.start() < limit:
-                continue
-            limit = self._example_end(match)
-            if limit > match.end():
-                spans.append((match.end(), limit))
-        self._put_all(spans, "example")
-        turns = list(_TURN.finditer(self._masked))
+        labelled = labelled_lines(self._masked)
+        asked = [(start, start + label.asks) for start, _, label in labelled if label.asks]
+        for start, line, label in labelled:
+            if label.is_example_head and start >= limit:
+                limit = self._example_end(start, line)
+                if limit > start + len(line):
+                    spans.append((start + len(line), limit))
+        if spans:
+            self._put_all(spans, "example")
+            labelled = labelled_lines(self._masked)
+        turns = list(self._turns(start for start, _, label in labelled if label.is_turn))
         if len(turns) > 1:
-            self._put_all([turn.span() for turn in turns], "example")
-        self._cover_records()
+            self._put_all(turns, "example")
+            labelled = labelled_lines(self._masked)
+        self._cover_records(labelled)
         # "Question: ..." three times and more: what is between them is worked out for the last.
         if len(asked) > 2:
-            self.put(asked[0].end(), asked[-1].start(), "example")
+            self.put(asked[0][1], asked[-1][0], "example")
 
-    def _cover_records(self) -> None:
+    def _turns(self, starts: Iterable[int]) -> Iterator[tuple[int, int]]:
+        """The ranges of turns that begin at the beginnings of lines, each with what goes on under it."""
+        done = 0
+        for start in starts:
+            if start >= done and (turn := TURN.match(self._masked, start)):
+                done = turn.end()
+                yield turn.span()
+
+    def _cover_records(self, labelled: Iterable[LabelledLine]) -> None:
         """Lines such as ``question: ...`` and ``stars: ...`` that come again and again: filled-in examples."""
-        fields = [(match[1].lower(), match.span(), match["said"]) for match in _FIELD.finditer(self._masked)]
-        labels = (match[1].lower() for match in _FIELD.finditer(self._text))
-        times = Counter(label for label in labels if label not in _REMARK)
+        fields = [(form.label, (start, start + len(line)), form.says) for start, line, form in labelled if form.label]
+        labels = (form.label for _, _, form in labelled_lines(self._text))
+        times = Counter(label for label in labels if label and label not in _REMARK)
         repeated = {label for label, number in times.items() if number > 1}
         if len(repeated) > 1 or max(times.values(), default=0) > 2:
             ends = ((span[1], said) for label, span, said in fields if label in repeated)
@@ -380,16 +349,17 @@ class _Canvas:
                 if match:
                     self.put(match.start(), match.end(), "example")
 
-    def _example_end(self, head: re.Match[str]) -> int:
+    def _example_end(self, start: int, head: str) -> int:
         """Where the examples under a head end: at the next heading, tag or block that does not look like one."""
-        mark = (head["mark"] or "").strip()
-        if not mark.startswith("#") and not head[0].rstrip().endswith((":", "**", "-", "=", ">")):
-            return head.end()
+        end = start + len(head)
+        mark = example_mark(head)
+        if not mark.startswith("#") and not head.rstrip().endswith((":", "**", "-", "=", ">")):
+            return end
         level = len(mark) if mark.startswith("#") else 6
         first = True
         is_list = is_page = False
-        position = head.end()
-        for block in _BLOCK.finditer(self._masked, head.end()):
+        position = end
+        for block in _BLOCK.finditer(self._masked, end):
             heading = re.match(r"#+", block[0])
             if heading and first and not mark:
                 # "Example:" and a page with headings of its own.

@@ -11,7 +11,8 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from promptopt.compression.masks import MASK
+from promptopt.compression.any_case import AnyCase
+from promptopt.compression.masked_lines import MASK
 
 
 @lru_cache(maxsize=1)
@@ -43,13 +44,12 @@ def _trie_pattern(node: dict[str, Any]) -> str:
 
 _CHARACTERS = {" ": r"\s+", "'": "['’]"}
 _BOUNDS = (r"(?<![\w'’-])", r"(?![\w'’-])")
-_WORD = re.compile(
+_WORD = AnyCase(
     rf"(?P<hole>{MASK}+)|(?P<digits>[-+±~<>≤≥=]?[$€£¥]?\d(?:[\d,.:/×x^–-]*\d)?(?:st|nd|rd|th)?[%°]?)"
     rf"|(?P<weighty>{_BOUNDS[0]}(?:{alternatives(weighty_words())}){_BOUNDS[1]})"
     # "provided the answer is known" is a condition, "the provided text" is not.
     r"|(?P<condition>(?<![\w'’-])provided(?=,?\s+(?:that|the|it|you|they|there|all|an?|your)\b))"
     r"|(?P<word>[^\W\d_]+(?:['’][^\W\d_]+)*)|(?P<break>[.;!?()]|,)",
-    re.IGNORECASE,
 )
 WEIGHTY = alternatives(
     phrase for phrase, kind in weighty_words().items() if kind in ("limit", "negation", "modal", "restriction")
@@ -83,6 +83,11 @@ _COURTESY = re.compile(
     r"|(?:make|be) sure to (?![^.\n]* (?:and|or|but) to )(?=[a-z]))",
     re.IGNORECASE,
 )
+# What courtesy and announcements have in them.
+_COURTEOUS = (
+    *("please", "kindly", "additionally", "furthermore", "moreover", "in addition", "of course"),
+    *("you to ", "is to ", "sure to "),
+)
 _DO_NOT = re.compile(r"\b(?:do|does|did) (?=not\b)", re.IGNORECASE)
 _PURPOSE = re.compile(r"\bin order (?=to (?!the\b|an?\b)[a-z])", re.IGNORECASE)
 PASSED_OVER = frozenset(
@@ -104,9 +109,13 @@ def read(text: str) -> str:
     if "'" in text or "’" in text or "annot" in text:
         for pattern, replacement in _CONTRACTIONS:
             text = pattern.sub(replacement, text)
-    # Courtesy may announce an announcement: "Please make sure to ...".
-    text = _COURTESY.sub(r"\g<open>", _COURTESY.sub(r"\g<open>", text))
-    return _PURPOSE.sub("", _DO_NOT.sub("", text))
+    lower = text.lower()
+    if any(hint in lower for hint in _COURTEOUS):
+        # Courtesy may announce an announcement: "Please make sure to ...".
+        text = _COURTESY.sub(r"\g<open>", _COURTESY.sub(r"\g<open>", text))
+    if " not" in lower:
+        text = _DO_NOT.sub("", text)
+    return _PURPOSE.sub("", text) if "in order " in lower else text
 
 
 def tokens(text: str) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from promptopt.compression.change import Change
 from promptopt.compression.edit import Level
 from promptopt.compression.licences import licence
-from promptopt.compression.masks import MASK
+from promptopt.compression.masked_lines import MASK
 from promptopt.compression.parser import parse_all
 
 if TYPE_CHECKING:

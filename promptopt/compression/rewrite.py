@@ -16,7 +16,7 @@ from promptopt.compression.engine import Compression
 from promptopt.compression.facts import facts
 from promptopt.compression.guard import added_by_rewrite, lost_in_rewrite
 from promptopt.compression.judge import JudgedEdit
-from promptopt.compression.masks import MASK
+from promptopt.compression.masked_lines import MASK
 from promptopt.compression.parser import parse
 from promptopt.money import dollars
 from promptopt.prices import find_price

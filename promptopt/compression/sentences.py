@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from promptopt.compression.masks import MASK
+from promptopt.compression.masked_lines import MASK
 
 _LINE = re.compile(r"[^\n]*\n?")
 _MARKER = re.compile(
@@ -69,7 +69,9 @@ class MaskedSentence:
 def split_sentences(masked: str) -> Iterator[Sentence]:
     """The sentences of a masked text in order; a paragraph is one line, and masked stretches belong to it."""
     for start, end, kind, marker in _blocks(masked):
-        yield from _split(masked, start, end, kind, marker)
+        for begin, stop in _sentences_in(masked[start:end]):
+            first = begin == 0
+            yield Sentence(start + begin, start + stop, kind, marker if first else start + begin, first)
 
 
 def _blocks(masked: str) -> Iterator[tuple[int, int, str, int]]:
@@ -104,21 +106,25 @@ def _is_label(block: str) -> bool:
     return last.endswith((":", ".", "!", "?", ";", MASK)) or len(last) < 40
 
 
-def _split(masked: str, start: int, end: int, kind: str, marker: int) -> Iterator[Sentence]:
-    position = start
-    for match in _END.finditer(masked, start, end):
-        before = masked[max(0, match.start() - LONGEST_ABBREVIATION) : match.start()]
+@lru_cache(maxsize=8192)
+def _sentences_in(block: str) -> tuple[tuple[int, int], ...]:
+    """Where each sentence of a block begins and ends in it."""
+    found = []
+    position = 0
+    for match in _END.finditer(block):
+        before = block[max(0, match.start() - LONGEST_ABBREVIATION) : match.start()]
         if match["mark"] and len(match["mark"]) == 1 and _ABBREVIATION.search(before):
             continue
         # "2. Plan": the number of a heading is not a sentence.
-        if masked[position : match.start()].strip().isdigit():
+        if block[position : match.start()].strip().isdigit():
             continue
-        yield Sentence(position, match.end(), kind, marker if position == start else position, position == start)
+        found.append((position, match.end()))
         position = match.end()
-        while position < end and masked[position].isspace():
+        while position < len(block) and block[position].isspace():
             position += 1
-    if position < end:
-        yield Sentence(position, end, kind, marker if position == start else position, position == start)
+    if position < len(block):
+        found.append((position, len(block)))
+    return tuple(found)
 
 
 _WORDS = re.compile(r"[^\W\d_]+")
@@ -140,24 +146,24 @@ _FOREIGN = frozenset(
 )
 
 
-@lru_cache(maxsize=4096)
 def is_english(text: str) -> bool:
     """Whether ``text`` reads as English. Short labels without any function word count as English in ASCII only."""
-    words = _WORDS.findall(text.lower())
-    if not words:
+    counts = [_counted(line) for line in text.split("\n")] if "\n" in text else [_counted(text)]
+    letters, plain, english, foreign = map(sum, zip(*counts, strict=True))
+    if not letters:
         return True
-    plain = letters = 1
-    if not text.isascii():
-        letters = sum(map(len, words))
-        plain = sum(len(word) for word in words if word.isascii())
-        if plain < 0.8 * letters:
-            return False
-    english = foreign = 0
-    for word in words:
-        if word in _ENGLISH:
-            english += 1
-        elif word in _FOREIGN:
-            foreign += 1
+    if plain < 0.8 * letters:
+        return False
     if english == foreign == 0:
         return plain == letters
     return english > foreign
+
+
+@lru_cache(maxsize=16384)
+def _counted(line: str) -> tuple[int, int, int, int]:
+    """Letters, those of words in ASCII, English function words, and foreign ones."""
+    words = _WORDS.findall(line.lower())
+    letters = sum(map(len, words))
+    plain = letters if line.isascii() else sum(len(word) for word in words if word.isascii())
+    english = sum(word in _ENGLISH for word in words)
+    return letters, plain, english, sum(word in _FOREIGN and word not in _ENGLISH for word in words)

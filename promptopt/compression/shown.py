@@ -12,9 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, groupby, pairwise
+from typing import NamedTuple
 
 from promptopt.compression.address import ITEM, between_heads, given_under
-from promptopt.compression.line_forms import NOUNS, LineForm, line_form
+from promptopt.compression.any_case import AnyCase
+from promptopt.compression.line_forms import NOUNS, LineForm, line_form, lines_of
 from promptopt.compression.notation import nested_quotes
 from promptopt.compression.recorded import recorded
 
@@ -25,7 +27,7 @@ _COMMENTED = re.compile(
     re.MULTILINE,
 )
 # The rest of the line that begins so is what is said.
-_SAYS = re.compile(
+_SAYS = AnyCase(
     rf"\b(?:(?P<named>(?:exact|exactly|following|these|this|the)\s+(?:\w+\s+){{0,2}}(?:{NOUNS}))|verbatim|like(?:\s+this)?|"
     r"(?:translate|classify|correct|summari[sz]e|rewrite|rephrase|paraphrase|proofread|label|tag|simplify|shorten|edit|"
     r"repeat|echo|recite|chant|copy|greet|say|print|shout|sing|read)\b[^.:\n]{0,60}?|"
@@ -36,11 +38,11 @@ _SAYS = re.compile(
     r"(?:say|write|print|echo|reply|respond|answer)(?:\s+\w+){0,2}\s+with|"
     r"(?:begin|start|end|open|close|finish)\b[^.:\n]{0,40}?\bwith\b(?!\s+one\b)[^.:\n]{0,40}?)"
     r"[*_)]*:[ \t*_]*(?=[^\s*_])",
-    re.IGNORECASE,
 )
 _CHAT = frozenset({"system", "user", "human", "assistant", "ai", "bot", "model", "q", "a"})
 _ANSWERING = frozenset({"assistant", "ai", "bot", "model", "a"})
 _ANSWERED = ("output", "answer", "response", "reply", "completion")
+_VERSE_STEMS = ("poem", "limerick", "haiku", "sonnet", "lyric", "song", "verse", "rhyme", "stanza")
 _VERSE_WORDS = re.compile(
     r"\b(?:poems?|limericks?|haikus?|sonnets?|lyrics|songs?|verses?|rhymes?|stanzas?)\b", re.IGNORECASE
 )
@@ -55,10 +57,10 @@ _MENTIONED = re.compile(
     r"(?=\s+(?!(?:that|which|who|is|are|was|were|of|in|on|to|for|from|and|or|should|must|can|will|may|has|have)\b)[a-z]))"
     r"\s[^.\n]*"
 )
+_MENTIONING = ("phrase", "words", "expression", "openers", "fillers", "motto", "slogan")
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(NamedTuple):
     start: int
     end: int
     text: str
@@ -78,11 +80,8 @@ class _Paragraph:
 
 
 def _lines(masked: str) -> Iterator[_Line]:
-    start = 0
-    for text in masked.split("\n"):
-        end = start + len(text)
-        yield _Line(start, end, text, line_form(text))
-        start = end + 1
+    for start, text in lines_of(masked):
+        yield _Line(start, start + len(text), text, line_form(text))
 
 
 def _paragraphs(lines: Iterable[_Line]) -> Iterator[_Paragraph]:
@@ -102,11 +101,11 @@ def shown(masked: str) -> Iterator[tuple[int, int]]:
     forms = [_has_shown_form(one, found[index - 1] if index else None, base) for index, one in enumerate(found)]
     yield from ((one.start, one.end) for one, has_form in zip(found, forms, strict=True) if has_form)
     yield from _comments(found, forms)
-    verse = _VERSE_WORDS.search(masked) is not None
+    verse = _speaks_of_verse(masked)
     yield from ((one.start, one.end) for one in found if _is_verse(one.lines, named=verse))
     yield from _announced(masked, lines, found)
     yield from (span for one in found for span in _pairs(one))
-    yield from (match.span() for match in _MENTIONED.finditer(masked))
+    yield from _mentioned(masked)
     yield from ((line.start + start, line.start + end) for line in lines for start, end in line.form.shown)
     yield from between_heads((line.start, line.end, line.form.head) for line in lines if line.form.head)
     yield from given_under(masked, (line.start for line in lines if line.form.colon))
@@ -154,6 +153,11 @@ def _comments(found: Sequence[_Paragraph], forms: Sequence[bool]) -> Iterator[tu
             waiting, after_code = [], False
 
 
+def _speaks_of_verse(masked: str) -> bool:
+    lower = masked.lower()
+    return any(stem in lower for stem in _VERSE_STEMS) and _VERSE_WORDS.search(masked) is not None
+
+
 @lru_cache(maxsize=4096)
 def _is_verse(lines: tuple[str, ...], *, named: bool) -> bool:
     """Short lines with capitals that sentences run over: three or more, a third of them with a comma at the end.
@@ -171,6 +175,17 @@ def _is_verse(lines: tuple[str, ...], *, named: bool) -> bool:
     open_ended = sum(line.endswith((",", ";", "—", "-")) for line in lines)
     bare = sum(line[-1].isalpha() for line in lines)
     return open_ended * 3 >= len(lines) or (named and (open_ended + bare) * 2 >= len(lines))
+
+
+def _mentioned(masked: str) -> Iterator[tuple[int, int]]:
+    """Words that are spoken of, looked for where one of the words is that speak of them."""
+    done = 0
+    for place in sorted(found.start() for noun in _MENTIONING for found in re.finditer(noun, masked)):
+        article = len(masked[:place].rstrip()) - len("the")
+        for start in (article, place):
+            if start >= done and (match := _MENTIONED.match(masked, start)):
+                done = match.end()
+                yield match.span()
 
 
 _WORD = re.compile(r"[^\W_]")

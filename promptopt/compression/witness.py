@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import islice, pairwise
 
 _WORDS = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+|\S")
 _ARTICLES = frozenset({"a", "an", "the"})
@@ -73,37 +73,58 @@ def objection(before: str, after: str) -> str:
     """What is wrong with the words that ``after`` has side by side and ``before`` has not; empty if nothing is."""
     if before == after:
         return ""
-    new = _pairs(after) - _pairs(before)
-    for first, second in new:
-        for check in _CHECKS:
-            if check.is_wrong(first.lower(), second.lower()) and not _is_letters(second):
-                return f"would leave {f'{first} {second}'!r}: {check.why}"
-    return _new_subject(before, after)
-
-
-def _new_subject(before: str, after: str) -> str:
-    """Whether words were joined by "and" that a clause of comparison or condition held: "as well as you can"."""
     old, new = _words(before), _words(after)
-    joined = Counter(word.lower() for word in new)["and"] > Counter(word.lower() for word in old)["and"]
-    if not joined:
+    if any(map(_wrong, new, islice(new, 1, None))):
+        for first, second in Counter(pairwise(new)) - Counter(pairwise(old)):
+            if why := _wrong(first, second):
+                return f"would leave {f'{first} {second}'!r}: {why}"
+    return _new_subject(old, new)
+
+
+def unlike(first: Sequence[object], second: Sequence[object]) -> tuple[int, int]:
+    """How many items two lists have in common at their beginnings, and at their ends after that."""
+    most = min(len(first), len(second))
+    start = end = 0
+    while start < most and (first[start] is second[start] or first[start] == second[start]):
+        start += 1
+    while end < most - start and (first[-1 - end] is second[-1 - end] or first[-1 - end] == second[-1 - end]):
+        end += 1
+    return start, end
+
+
+@lru_cache(maxsize=16384)
+def _wrong(first: str, second: str) -> str:
+    """What is wrong with two words side by side; empty if nothing is."""
+    if _is_letters(second):
         return ""
-    was = _pairs(before)
+    return next((check.why for check in _CHECKS if check.is_wrong(first.lower(), second.lower())), "")
+
+
+def _new_subject(old: Sequence[str], new: Sequence[str]) -> str:
+    """Whether words were joined by "and" that a clause of comparison or condition held: "as well as you can"."""
+    if _ands(new) <= _ands(old):
+        return ""
+    was = set(pairwise(old))
     for first, second in pairwise(new):
         if first.lower() == "and" and second.lower() in _SUBJECTS and (first, second) not in was:
             return f"would leave {f'{first} {second}'!r}: a clause that depended on another is added to it"
     return ""
 
 
+def _ands(words: Sequence[str]) -> int:
+    return len([word for word in words if len(word) == len("and") and word.lower() == "and"])
+
+
 def _is_letters(word: str) -> bool:
     return len(word) > 1 and word.isupper()
 
 
-@lru_cache(maxsize=4096)
-def _words(text: str) -> tuple[str, ...]:
+def _words(text: str) -> list[str]:
+    # No word goes on after a blank: most sentences are read again and again beside other edits.
+    *before, last = text.split(". ")
+    return [word for part in (*(f"{one}." for one in before), last) for word in _words_in(part)]
+
+
+@lru_cache(maxsize=8192)
+def _words_in(text: str) -> tuple[str, ...]:
     return tuple(_WORDS.findall(text))
-
-
-@lru_cache(maxsize=4096)
-def _pairs(text: str) -> Counter[tuple[str, str]]:
-    words = _words(text)
-    return Counter(pairwise(words))

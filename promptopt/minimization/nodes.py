@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from promptopt.compression.masks import MASK, mask
+from promptopt.compression.masked_lines import MASK
+from promptopt.compression.masks import mask
 from promptopt.templates.source import Piece, Source
 
 BLOCKS = frozenset({"if", "for"})

@@ -235,7 +235,8 @@ class _Marker:
     def _printed(self, node: nodes.Output) -> Iterator[nodes.Expr]:
         for child in node.nodes:
             if isinstance(child, nodes.TemplateData):
-                yield from self._text(child)
+                # Where only what depends on a variable is looked for, literal text needs no marks.
+                yield from iter((child,)) if self._environment.static else self._text(child)
                 continue
             tag = tag_of(child) if is_medium(child) else ""
             piece = next(self._pieces.get(tag or "{{", iter(())), None)

@@ -182,7 +182,7 @@ class Prefix(ReportsOnly):
         # Rendering takes longest: not for a text without variables, nor for one too short to be cached as a whole,
         # with the few tokens around a message.
         plain = all(piece.kind != "tag" or piece.name in ("chat", "endchat") for piece in code)
-        short = plain and document.front.output_schema is None and count(document.text) + 10 < CACHE_MINIMUM_TOKENS
+        short = plain and document.front.output_schema is None and document.tokens + 10 < CACHE_MINIMUM_TOKENS
         if not code or short:
             return
         if not document.is_cacheable:

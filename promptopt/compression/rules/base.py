@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 from promptopt.compression.document import Document
 from promptopt.compression.edit import LEVELS, Edit, Finding, Level
 from promptopt.compression.facts import SCOPE_WORDS
-from promptopt.compression.masks import MASK
+from promptopt.compression.masked_lines import MASK
 from promptopt.compression.reading import WEIGHTY
 from promptopt.compression.sentences import HEADING, ITEM, TEXT, MaskedSentence
 from promptopt.errors import UsageError, did_you_mean

@@ -81,10 +81,10 @@ def _only_comma(match: re.Match[str]) -> str | None:
 
 
 OPTIONAL = (
-    Rewording(_OXFORD, _one_list, "an optional comma", group="comma", exact=True),
-    Rewording(_LATIN, message="an optional comma", exact=True),
-    Rewording(_INTRODUCTION, message="an optional comma", group="comma", exact=True, unless=None),
+    Rewording(_OXFORD, _one_list, "an optional comma", (",",), group="comma", exact=True),
+    Rewording(_LATIN, message="an optional comma", needles=("e.g.,", "i.e.,"), exact=True),
+    Rewording(_INTRODUCTION, message="an optional comma", needles=(",",), group="comma", exact=True, unless=None),
 )
 """The last comma of a list, and those after "Then" and "e.g."."""
-BEFORE_THEN = (Rewording(_THEN, _only_comma, "the only comma", group="comma", exact=True, unless=None),)
+BEFORE_THEN = (Rewording(_THEN, _only_comma, "the only comma", (",",), group="comma", exact=True, unless=None),)
 """The comma between "if ..." and "then"."""

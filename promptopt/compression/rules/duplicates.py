@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Level
-from promptopt.compression.masks import MASK
+from promptopt.compression.masked_lines import MASK
 from promptopt.compression.sentences import HEADING, Sentence
 
 _SENTENCES = re.compile(
@@ -65,9 +65,10 @@ class Duplicates:
             return
         yield from self._passages(document)
         yield from self._labels(document)
+        again = _AGAIN.search(document.text) is not None
         for scope in _scopes(document):
             said: dict[str, tuple[int, int]] = {}
-            if scope and _AGAIN.search(document.text, scope[0][0], scope[-1][1]):
+            if scope and again and _AGAIN.search(document.text, scope[0][0], scope[-1][1]):
                 # What is said again on purpose.
                 continue
             for start, end in scope:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-from promptopt.compression.masks import MASK
+from promptopt.compression.masked_lines import MASK
 from promptopt.compression.rules.base import Rewording, WordingRule
 from promptopt.compression.rules.commas import BEFORE_THEN, OPTIONAL
 from promptopt.compression.sentences import HEADING, ITEM, TEXT
@@ -285,34 +286,50 @@ _UNIQUE = re.compile(
 
 
 def _no_article(match: re.Match[str]) -> str | None:
-    if _PROPORTION.search(match.string) or _NAMED.search(match.string[: match.start()]):
-        return None
-    before, after = match.string[: match.start()], match.string[match.end() :]
+    return "" if _may_lose_article(match.string, *match.span()) else None
+
+
+# Three rules ask for the same articles.
+@lru_cache(maxsize=16384)
+def _may_lose_article(sentence: str, start: int, end: int) -> bool:
+    before, article, after = sentence[:start], sentence[start:end], sentence[end:]
+    if _keeps_articles(sentence) or _NAMED.search(before):
+        return False
     # "have the required items" is not "have required items"; nor should one read "follow following".
     if (_HAVE.search(before) and _REQUIRED.match(after)) or (_FOLLOW.search(before) and _FOLLOWING.match(after)):
-        return None
-    if any(idiom.start() <= match.start() < idiom.end() for idiom in _IDIOM.finditer(match.string)):
-        return None
+        return False
+    if any(begin <= start < stop for begin, stop in _idioms(sentence)):
+        return False
     # "some of the files" are not all of a kind; "the same", "the fact that", "to the point".
     if _ONE_OF.search(before) or _SAME.match(after):
-        return None
+        return False
     # "the label the user gave": without its article, the clause could not be told from the noun.
     if _BEFORE_CLAUSE.match(after) or _CLAUSE_BEFORE.search(before):
-        return None
+        return False
     # "A given year is past": without its article a condition would begin.
     if not before.strip(" *_") and _OPENS_A_CLAUSE.match(after):
-        return None
+        return False
     # "preferences the user mentions"; "the after image": a preposition as a name.
     if (_PLURAL_BEFORE.search(before) and _SAYS_OF_IT.match(after)) or _NAMED_BY_PLACE.match(after):
-        return None
+        return False
     # "things that a user has" would be those of that user.
     if _THAT.search(before):
-        return None
-    if (_NAME_BEFORE.search(before) and _NAME_AFTER.match(after)) or _LET.search(match.string):
-        return None
+        return False
+    if _NAME_BEFORE.search(before) and _NAME_AFTER.match(after):
+        return False
     # A capital inside a sentence may be a name or a grade.
-    inside = match[0][0].isupper() and before.strip(" *_")
-    return None if inside and (not before.rstrip().endswith(":") or _NAME_AFTER.match(after)) else ""
+    inside = article[0].isupper() and before.strip(" *_")
+    return not (inside and (not before.rstrip().endswith(":") or _NAME_AFTER.match(after)))
+
+
+@lru_cache(maxsize=1024)
+def _keeps_articles(sentence: str) -> bool:
+    return _PROPORTION.search(sentence) is not None or _LET.search(sentence) is not None
+
+
+@lru_cache(maxsize=1024)
+def _idioms(sentence: str) -> tuple[tuple[int, int], ...]:
+    return tuple(idiom.span() for idiom in _IDIOM.finditer(sentence))
 
 
 def _note_article(match: re.Match[str]) -> str | None:

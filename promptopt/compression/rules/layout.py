@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Level
-from promptopt.compression.masks import MASK
+from promptopt.compression.masked_lines import MASK
 from promptopt.compression.notation import TABLE, as_csv, fenced, minified, records, unbroken, undented, unpadded
 from promptopt.compression.sentences import HEADING, Sentence
 
@@ -19,7 +19,8 @@ _TRAILING = re.compile(r"[ \t]+(?=\n)")
 _EMPTY_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
 # Two blanks between sentences; elsewhere blanks may align columns, a chart or code.
 _RUNS = re.compile(r"(?<=[a-z)\"”][.!?])[ ]{2,3}(?=[A-Z])")
-_INVISIBLE = re.compile("[\u200b\u2060\ufeff]+")
+_ZERO_WIDTH = "\u200b\u2060\ufeff"
+_INVISIBLE = re.compile(f"[{_ZERO_WIDTH}]+")
 _BOLD_HEADING = re.compile(r"(?<=# )[ \t]*\*\*([^*\n]+)\*\*(?=[ \t]*(?:\n|\Z))")
 _CLOSED_HEADING = re.compile(r"(?m)(?<=\S)[ \t]+#+[ \t]*$")
 _BOLD = re.compile(r"(?<![*\w\\])(\*\*|__)(?=[^\s*_])([^*_\n\ue000]{1,120}?)(?<=[^\s*_])\1(?![*\w])")
@@ -46,12 +47,12 @@ class Whitespace:
             if all(zone is not None and zone.kind == "code" for zone in around):
                 continue
             yield Edit(match.start(), match.end(), "\n\n", self.code, "several empty lines: keep one")
-        for match in _TRAILING.finditer(text):
+        for match in _TRAILING.finditer(text) if " \n" in text or "\t\n" in text else ():
             # Two blanks at a line's end are a break in Markdown, which no model needs.
             yield Edit(match.start(), match.end(), "", self.code, "trailing white space")
-        for match in _INVISIBLE.finditer(text):
+        for match in _INVISIBLE.finditer(text) if any(character in text for character in _ZERO_WIDTH) else ():
             yield Edit(match.start(), match.end(), "", self.code, "zero-width characters")
-        for sentence in document.prose:
+        for sentence in document.prose if "  " in text else ():
             for match in _RUNS.finditer(text, sentence.start, sentence.end):
                 yield Edit(match.start(), match.end(), " ", self.code, "a run of blanks: keep one")
 
@@ -69,12 +70,21 @@ class Markdown:
 
     def propose(self, document: Document) -> Iterator[Edit]:
         text = document.masked
+        if "#" in text:
+            yield from self._headings(text)
+        yield from self._lines(document)
+        if "**" in text or "__" in text:
+            yield from self._labels(document)
+
+    def _headings(self, text: str) -> Iterator[Edit]:
         for match in _BOLD_HEADING.finditer(text):
             yield Edit(match.start(), match.end(), match[1], self.code, "a bold heading: the heading is enough")
         for match in _CLOSED_HEADING.finditer(text):
             if text[text.rfind("\n", 0, match.start()) + 1 :].startswith("#"):
                 yield Edit(match.start(), match.end(), "", self.code, "a heading needs no closing hashes")
-        yield from self._lines(document)
+
+    def _labels(self, document: Document) -> Iterator[Edit]:
+        text = document.masked
         # Where a form is spoken of, bold labels may be a part of it.
         labels = [] if _FORM_MEANT.search(document.text) else [*_bold_labels(text)]
         headings = [sentence.start for sentence in document.sentences if labels and sentence.kind == HEADING]
@@ -380,9 +390,12 @@ def _lists(document: Document) -> Iterator[tuple[int, int]]:
 
 def _tables(document: Document) -> Iterator[tuple[int, int]]:
     """The ranges of Markdown tables."""
-    if "|" not in document.text or _TABLE_WANTED.search(document.masked):
+    if "|" not in document.text:
         return
-    for table in TABLE.finditer(document.text):
+    found = list(TABLE.finditer(document.text))
+    if not found or _TABLE_WANTED.search(document.masked):
+        return
+    for table in found:
         zone = document.masks.zone_at(table.start())
         if zone is not None and zone.kind == "table" and document.is_literal(*table.span()):
             yield table.span()

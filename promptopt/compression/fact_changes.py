@@ -1,0 +1,45 @@
+"""What some lines say before an edit and after it, compared where the two differ."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from functools import lru_cache
+
+from promptopt.compression.facts import Fact, word_facts
+from promptopt.compression.masked_lines import MASK
+from promptopt.compression.witness import unlike
+
+# Between two sentences that share no fact: no scope, name, date or list goes on after such a stop.
+_APART = re.compile(r"(?<=[a-z]{3}\.)[ \t\n]+(?=[A-Z])")
+
+
+def facts_of_lines(masked: str, heading: bool) -> tuple[Fact, ...]:
+    """The facts of some lines, sentence by sentence: most sentences are read again and again beside other edits."""
+    parts = _APART.split(masked) if ". " in masked or ".\n" in masked or ".\t" in masked else [masked]
+    found = [fact for part in parts for fact in word_facts(part, is_heading=heading)]
+    return (*found, _hole(masked.count(MASK)))
+
+
+@lru_cache(maxsize=1024)
+def _hole(characters: int) -> Fact:
+    return Fact("hole", str(characters))
+
+
+def changed_facts(before: str, after: str, heading: bool) -> tuple[list[Fact], list[Fact]]:
+    """The facts that the first text states more often than the second, and the other way round, each in their order."""
+    first, second = facts_of_lines(before, heading), facts_of_lines(after, heading)
+    start, end = unlike(first, second)
+    old, new = first[start : len(first) - end], second[start : len(second) - end]
+    if not old and not new:
+        return [], []
+    gone, added = Counter(old), Counter(new)
+    return _ordered(gone - added, before, heading), _ordered(added - gone, after, heading)
+
+
+def _ordered(facts: Counter[Fact], text: str, heading: bool) -> list[Fact]:
+    """Some facts of a text in the order in which it states them."""
+    if len(facts) > 1:
+        order = [*word_facts(text, is_heading=heading), *facts_of_lines(text, heading)]
+        return [fact for fact in sorted(facts, key=order.index) for _ in range(facts[fact])]
+    return list(facts.elements())
