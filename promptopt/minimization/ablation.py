@@ -158,7 +158,7 @@ def ablate(
     with oracle:
         price = price_of_case(oracle, limit) if paid else None
         limit = None if price is None else ASK_ABOVE_USD if limit is None else limit
-        oracle.limit = limit
+        oracle.purse.limit = limit
         if not bench.units.units:
             raise UsageError(f"{bench.units.template.path}: there is nothing to leave out")
         order = race_order([case.name for case in bench.suite.cases])
@@ -168,7 +168,7 @@ def ablate(
         if on_plan is not None:
             on_plan(_planned(oracle, len(order), missing, limit))
         worths, stopped = _asked(oracle, order, margin)
-        outlay = Outlay(oracle.calls, oracle.spent, price is not None, oracle.counted)
+        outlay = Outlay(oracle.calls, oracle.purse.spent, price is not None, oracle.counted)
         label = bench.label(Reduced())
         return Ablation(bench.units.template, label, margin, worths, len(order), outlay, stopped)
 

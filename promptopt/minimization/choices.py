@@ -75,6 +75,7 @@ class Workbench:
 
     Attributes:
         suite: The cases that count.
+        store: Keeps the answers.
         left_out: Which others were left out, and why; empty if none were.
         refused: Why a choice has no variant.
     """
@@ -92,7 +93,7 @@ class Workbench:
     ) -> None:
         """``store`` keeps the answers of all choices; those that the prompt itself has recorded are used too."""
         self.units, self.suite, self.moves = units, suite, {move.id: move for move in moves}
-        self._config, self._store, self._model, self._price_as = config, store, model, price_as
+        self._config, self.store, self._model, self._price_as = config, store, model, price_as
         self._files = RecordingFiles()
         self._variants: dict[Reduced, Variant | None] = {}
         self.refused: dict[Reduced, str] = {}
@@ -125,11 +126,11 @@ class Workbench:
 
     def check_store(self) -> None:
         """Raises RecordingError if answers cannot be kept: that is known before one is paid for."""
-        self._store.append()
+        self.store.append()
 
     def kept_at(self, ending: str) -> Path:
         """Where else something of all searches of the prompt is kept, beside their answers."""
-        return self._store.path.with_suffix(ending)
+        return self.store.path.with_suffix(ending)
 
     def written(self, choice: Reduced) -> dict[str, str]:
         """The files that a choice changes, by their paths below the root of prompts."""
@@ -179,7 +180,7 @@ class Workbench:
             # That some case does not render without a unit is known before anything is asked.
             for case in self.suite.cases[:_RENDERED]:
                 render_case(template, case)
-        return replace(variant, files=(self._store,), fresh_only=(*variant.files, *variant.fresh_only))
+        return replace(variant, files=(self.store,), fresh_only=(*variant.files, *variant.fresh_only))
 
     def label(self, choice: Reduced) -> str:
         """``reviews@v1``, ``reviews@v1 without 3 units, rules``."""

@@ -57,6 +57,7 @@ def fewest_cases(margin: float, shared_by: int = 1) -> int:
     """Of how many cases at least one in which nothing differs shows that no more than a margin (0 to 1) is lost.
 
     Args:
+        failed: Cases that have no answer of the prompt or of the choice.
         shared_by: So many runs share the 5%.
     """
     low, high = 1, 2
@@ -208,6 +209,7 @@ class Confirmed:
         accepted: It is shown to be not worse and not to cost more, and costs less as measured; with examples added, an
             answer that passes is shown to cost less.
         error: Of the first call that failed, and its case; empty if all were answered.
+        failed: Cases that have no answer of the prompt or of the choice.
         shared_by: So many runs share the 5%; ``before`` is how many other versions its cases had judged in them.
     """
 
@@ -217,6 +219,7 @@ class Confirmed:
     cases: int
     accepted: bool
     error: str = ""
+    failed: int = 0
     shared_by: int = 1
     before: int = 0
 
@@ -228,10 +231,14 @@ class Confirmed:
     @property
     def notes(self) -> tuple[str, ...]:
         """What else is to be known of the verdict, in lines."""
-        if not self.before:
-            return ()
-        many = f"{self.before:,} version{'s' * (self.before != 1)}"
-        return (f"these cases have judged {many} before: accepted at 5% / {self.shared_by}",)
+        found = []
+        if self.error:
+            found.append(f"{self.failed:,} of {_cases(self.cases)} did not count, since calls failed")
+            found.append(f"the first is {self.error}")
+        if self.before:
+            many = f"{self.before:,} version{'s' * (self.before != 1)}"
+            found.append(f"these cases have judged {many} before: accepted at 5% / {self.shared_by}")
+        return tuple(found)
 
 
 def confirm(
@@ -287,7 +294,8 @@ def confirmed(
         any(move.startswith(EXAMPLES) for move in choice.moves) and _pays_per_pass(differences, decision)
     )
     error = next((f"case {one.case!r}: {one.error}" for one in (*before.failed, *after.failed)), "")
-    judged = standing.shared_by, standing.before
+    unanswered = len({one.case for one in (*before.failed, *after.failed)})
+    judged = unanswered, standing.shared_by, standing.before
     return Confirmed(choice, decision, differences, len(cases), accepted, error, *judged)
 
 

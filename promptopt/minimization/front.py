@@ -31,12 +31,14 @@ class Outlay:
         usd: Dollars spent, judges included.
         paid: Whether calls are paid at all.
         counted: Whether some answers had no usage, so that their tokens were counted.
+        earlier: Dollars of the answers that earlier searches of the prompt have kept, at list prices.
     """
 
     calls: int = 0
     usd: Decimal = Decimal(0)
     paid: bool = False
     counted: bool = False
+    earlier: Decimal = Decimal(0)
 
     def __str__(self) -> str:
         paid = f", {usd(self.usd)}" if self.paid else ""

@@ -66,7 +66,8 @@ def _verdicts(found: Minimization) -> list[VerdictBlock]:
     if not found.tried:
         return [VerdictBlock("nothing was asked", "what may go, and what it costs", said)]
     if not found.confirmed:
-        return [VerdictBlock("nothing to confirm", "all that was tried loses something or saves nothing", said)]
+        outcome, _, why = found.unconfirmed.partition(": ")
+        return [VerdictBlock(outcome, why, said)]
     # The version to take comes first: the cheapest one that is confirmed.
     ordered = sorted(found.confirmed, key=lambda each: each is not found.chosen)
     return [

@@ -27,12 +27,13 @@ from promptopt.minimization.choices import (
     rule_edits,
     structured_answer,
 )
+from promptopt.minimization.chosen import put_back, why_nothing
 from promptopt.minimization.confirmation import Confirmed, confirm, to_confirm
 from promptopt.minimization.evidence_cases import evidence_of
 from promptopt.minimization.examples import best_with_examples, example_orders
 from promptopt.minimization.front import Outlay
 from promptopt.minimization.ledger import Ledger
-from promptopt.minimization.oracle import Oracle, OutOfMoney, Providers, open_store
+from promptopt.minimization.oracle import Oracle, OutOfMoney, Providers, kept_usd, open_store
 from promptopt.minimization.plan import SearchPlan, make_plan
 from promptopt.minimization.result import Minimization
 from promptopt.minimization.search import Reduction
@@ -162,7 +163,7 @@ def minimize(
     with oracle:
         ledger = Ledger(bench.kept_at(".judged.jsonl") if provider is None else None)
         plan = make_plan(bench, oracle, margin, steps, limit, paid, ledger)
-        oracle.limit = plan.limit
+        oracle.purse.limit = plan.limit
         if on_plan is not None:
             on_plan(plan)
         if not bench.units.units and not bench.moves and not cap and not add_examples:
@@ -275,7 +276,7 @@ def _searched(
     oracle: Oracle, plan: SearchPlan, margin: float, allowed: Allowed, untested: UntestedFacts, config: Config,
     ledger: Ledger, on_tried: Callable[[Tried], None] | None,
 ) -> Minimization:  # fmt: skip
-    bench, cases = oracle.bench, plan.split.search
+    bench, cases, earlier = oracle.bench, plan.split.search, kept_usd(oracle.bench.store, config)
 
     def tried(one: Tried) -> None:
         # Before anything is known of a candidate, no case was seen.
@@ -283,12 +284,10 @@ def _searched(
         if on_tried is not None:
             on_tried(one)
 
-    reserve = Decimal(0)
     if plan.usd_per_case is not None:
-        reserve = plan.usd_per_case * len(plan.split.confirm) * plan.steps + (
-            oracle.missing(Reduced(), plan.split.confirm)[1] or Decimal(0)
-        )
-    oracle.reserved = reserve
+        own, most = oracle.missing(Reduced(), plan.split.confirm)
+        versions = len(plan.split.confirm) * plan.steps
+        oracle.purse.hold(versions + own // oracle.trials, plan.usd_per_case * versions + (most or Decimal(0)))
     oracle.to_come = len(plan.split.confirm) * (1 + plan.steps) * oracle.trials
     reduction = Reduction(
         oracle, cases, margin / 100, bench.units.groups, dict(bench.unit_tokens), tried
@@ -314,24 +313,27 @@ def _searched(
                 if unit.id in reduction.current.removed and unit.telling and bench.holds(reduction.current, unit.id)
             ]
     kept = [] if untested == "remove" else [each.unit.id for each in facts]
-    steps = list(dict.fromkeys(step.minus(kept) for step in reduction.steps))
+    steps = put_back(bench, reduction.steps, kept)
     # What no case tests is put back: no answer depends on it.
-    chosen = [step.minus(kept) for step in to_confirm(reduction.prospects(len(plan.split.confirm)), plan.steps)]
-    chosen = [step for step in dict.fromkeys(chosen) if step != Reduced()]
+    prospects = to_confirm(reduction.prospects(len(plan.split.confirm)), plan.steps)
+    chosen = [step for step in put_back(bench, prospects, kept) if step != Reduced()]
     if allowed.add_examples:
         chosen += _with_examples(oracle, reduction, steps[-1], cases)
-    oracle.reserved, oracle.to_come = Decimal(0), 0
+    oracle.purse.hold(0, Decimal(0))
+    oracle.to_come = 0
     found: list[Confirmed] = []
     stopped = reduction.stopped
+    unconfirmed = "" if chosen else why_nothing(bench, reduction, prospects, kept, len(plan.split.confirm))
     try:
         shares = config.cost_margin / 100, config.max_failed / 100
         found = confirm(oracle, chosen, plan.split.confirm, margin / 100, *shares, ledger)
     except OutOfMoney:
         stopped = "at the limit of dollars, before the confirmation"
-    outlay = Outlay(oracle.calls, oracle.spent, bool(plan.usd_per_case), oracle.counted)
+        unconfirmed = "nothing is confirmed: the dollars did not pay the confirmation"
+    outlay = Outlay(oracle.calls, oracle.purse.spent, bool(plan.usd_per_case), oracle.counted, earlier)
     return Minimization(
         bench, plan, margin, tuple(reduction.tried), tuple(steps), tuple(found), tuple(facts), untested == "remove",
-        outlay, stopped, oracle,
+        outlay, stopped, oracle, unconfirmed,
     )  # fmt: skip
 
 

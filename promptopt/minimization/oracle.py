@@ -15,7 +15,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from promptopt.config import Config
+from promptopt.errors import NothingAnswered
 from promptopt.experiment.bounds import Floats
+from promptopt.experiment.conversation import Conversed
 from promptopt.experiment.plan import (
     Mode,
     RunPlan,
@@ -29,7 +32,9 @@ from promptopt.experiment.runs import Answered, Run, Trial
 from promptopt.experiment.variant import Variant
 from promptopt.minimization.choices import Reduced, Workbench
 from promptopt.minimization.measures import Measures, means, spend_of
-from promptopt.providers import Provider
+from promptopt.minimization.purse import Purse
+from promptopt.prices import find_price
+from promptopt.providers import Provider, is_free
 from promptopt.providers.recordings import Recording, RecordingFile, RecordingKey, RecordingStatus
 from promptopt.scorers import SuiteChecks
 from promptopt.values import Request, Response, ToolCall
@@ -111,11 +116,9 @@ class Oracle(AbstractContextManager["Oracle"]):
     """Asks, scores and keeps what each choice is worth in each case.
 
     Attributes:
-        spent: Dollars of this run, judges included.
+        purse: The dollars that may be spent, and those of this run, judges included.
         counted: Whether some of its answers had no usage, so that their tokens were counted.
         calls: Calls of this run.
-        limit: Dollars that may be spent; ``None``: no limit.
-        reserved: Dollars that may not be spent for now.
         to_come: Calls that are known to come after those that are asked for, for whoever waits.
         trials: Answers to each case; they are averaged inside the case.
     """
@@ -128,8 +131,8 @@ class Oracle(AbstractContextManager["Oracle"]):
         self._told = sending.progress
         sending = sending if sending.progress is None else replace(sending, progress=self._tell)
         self.bench, self._checks, self._sending, self._mode = bench, checks, sending, mode
-        self.limit, self._paid, self.trials = limit, paid, trials
-        self.spent, self.calls, self.reserved, self.to_come = Decimal(0), 0, Decimal(0), 0
+        self.purse, self.trials = Purse(limit, paid), trials
+        self.calls, self.to_come, self._after, self._answered = 0, 0, 0, 0
         self.counted = False
         self._trials: dict[Reduced, dict[int, tuple[Trial, ...]]] = defaultdict(dict)
         self._measures: dict[Reduced, Measures] = defaultdict(lambda: Measures(len(bench.suite.cases), trials))
@@ -156,25 +159,35 @@ class Oracle(AbstractContextManager["Oracle"]):
     def ask(self, choice: Reduced, cases: Sequence[int]) -> None:
         """Have the answers to some cases. What is known already, or recorded, costs nothing.
 
+        Calls in flight are paid even if each is as long as its cap: so many are sent at once as that allows. A choice
+        that cannot be made has no answers.
+
         Raises:
             OutOfMoney: They may cost more than is left.
             RecordingError: One is not recorded, and may not be asked for.
             ProviderUnusable: No call can succeed.
         """
         wanted = [number for number in cases if number not in self._trials[choice]]
-        if not wanted:
+        if self.variant(choice) is None:
             return
-        plan = self._planned(choice, wanted)
+        while wanted:
+            plan = self._planned(choice, wanted)
+            paid = self._affordable(choice, plan) if plan.live else len(wanted)
+            self._after = self.trials * (len(wanted) - paid)
+            now, wanted = wanted[:paid], wanted[paid:]
+            self._ask(choice, now, replace(plan, calls=plan.calls[: paid * self.trials]))
+
+    def _ask(self, choice: Reduced, wanted: Sequence[int], plan: RunPlan) -> None:
         if plan.live:
             refuse_settings(plan.variant, plan.live[0].request)
-            self._check_money(plan)
             if not self.calls:
                 self.bench.check_store()
         with asking([plan], self._sending) as ask:
             outcomes = ask(plan.live, len(plan.live))
             if len(plan.calls) >= _MANY or plan.variant.model not in self._answering:
                 # One call or a few may fail of a model that answers.
-                check_answered(outcomes, len(plan.calls))
+                self._check_answered(outcomes, len(plan.calls))
+            self._answered += sum(bool(outcome.made) for outcome in outcomes)
             if any(outcome.made for outcome in outcomes):
                 self._answering.add(plan.variant.model)
         asked = iter(outcomes)
@@ -184,7 +197,16 @@ class Oracle(AbstractContextManager["Oracle"]):
         self._keep(choice, wanted, answers, plan.variant)
         self.calls += len(plan.live)
         if self._sending.judges is not None and (after := self._sending.judges.incurred_usd) is not None:
-            self.spent += Decimal(str(after)) - Decimal(str(before or 0))
+            self.purse.spent += Decimal(str(after)) - Decimal(str(before or 0))
+
+    def _check_answered(self, outcomes: Sequence[Conversed], calls: int) -> None:
+        try:
+            check_answered(outcomes, calls)
+        except NothingAnswered as error:
+            if not self._answered:
+                raise
+            kept = "" if isinstance(self.bench.store, UnsavedAnswers) else "; they are kept: run the same command again"
+            raise NothingAnswered(f"after {self._answered:,} answers, {error}{kept}") from None
 
     def _planned(self, choice: Reduced, cases: Sequence[int]) -> RunPlan:
         variant = self.bench.variant(choice)
@@ -196,23 +218,31 @@ class Oracle(AbstractContextManager["Oracle"]):
 
     def _tell(self, done: int, asked: int) -> None:
         assert self._told is not None
-        self._told(self.calls + done, self.calls + asked + self.to_come)
+        self._told(self.calls + done, self.calls + asked + self._after + self.to_come)
 
-    def _check_money(self, plan: RunPlan) -> None:
-        if self.limit is None or not self._paid:
-            return
-        high = cost_range([plan]).high_usd
-        if high is None or self.spent + self.reserved + high > self.limit:
+    def _affordable(self, choice: Reduced, plan: RunPlan) -> int:
+        """How many of a plan's cases may be asked now."""
+        cases = len(plan.calls) // self.trials
+        left = self.purse.left
+        if left is None:
+            return cases
+        each = [plan.calls[start : start + self.trials] for start in range(0, len(plan.calls), self.trials)]
+        highs = [cost_range([replace(plan, calls=calls)]).high_usd for calls in each]
+        known = [high for high in highs if high is not None]
+        paid = self.purse.affordable(choice, plan.variant.model, known) if len(known) == cases else 0
+        if not paid:
             raise OutOfMoney
+        return paid
 
     def _keep(self, choice: Reduced, wanted: Sequence[int], answers: Answers, variant: Variant) -> None:
         self._rounds.append((choice, wanted, answers))
         shows = answers.caching_models() - self._caching
         trials = answers.trials(0, self._caching | shows)
-        if self._paid:
-            self.spent += sum((_billed(variant, trial) for trial in trials), Decimal(0))
+        if self.purse.paid:
+            self.purse.spent += sum((_billed(variant, trial) for trial in trials), Decimal(0))
             self.counted |= any(response.usage is None for trial in trials for response in trial.live)
         self._take(choice, wanted, trials)
+        self.purse.see(choice, variant, [self._trials[choice][case] for case in wanted])
         if shows:
             # Once the provider shows a prompt cache, all answers of the model are measured with it.
             self._caching |= shows
@@ -231,7 +261,7 @@ class Oracle(AbstractContextManager["Oracle"]):
 
     def trials_of(self, choice: Reduced, case: int) -> tuple[Trial, ...]:
         """What became of one case, each time it was asked."""
-        return self._trials[choice][case]
+        return self._trials[choice].get(case, ())
 
     def run(self, choice: Reduced, cases: Sequence[int]) -> Run:
         """The trials of some cases, as a comparison takes them."""
@@ -266,7 +296,7 @@ class Oracle(AbstractContextManager["Oracle"]):
     def answers_differ(self, choice: Reduced, other: Reduced, case: int) -> bool:
         """Whether two choices have no answer in common, to the last byte. Calls that failed show nothing."""
         one, two = (
-            [_said(trial) for trial in self._trials[each][case] if isinstance(trial, Answered)]
+            [_said(trial) for trial in self.trials_of(each, case) if isinstance(trial, Answered)]
             for each in (choice, other)
         )
         return bool(one) and bool(two) and not any(said in two for said in one)
@@ -315,6 +345,16 @@ def open_store(folder: Path, prompt: str, *, saved: bool = True) -> AnswerStore:
     """
     path = folder / f"{prompt.replace('/', '+')}.jsonl"
     return AnswerStore.read(path) if saved else UnsavedAnswers(path)
+
+
+def kept_usd(store: RecordingFile, config: Config) -> Decimal:
+    """Dollars that the answers of a store cost, at list prices: as far as models are priced and answers have usage."""
+    spent = Decimal(0)
+    for one in store.lines.values():
+        price = None if is_free(one.model_requested) else find_price(one.model_requested, config=config)
+        if price is not None and one.response.usage is not None:
+            spent += price.cost(one.response.usage).total_usd
+    return spent
 
 
 def _said(trial: Answered) -> list[tuple[str, tuple[ToolCall, ...]]]:

@@ -56,6 +56,7 @@ class Minimization:
         confirmed: Verdicts on cases never seen, from the choice that changes least on.
         untested: Facts that were taken out and that no case exercises; they were put back but for ``untested_removed``.
         stopped: Why the search ended early; empty if it did not.
+        unconfirmed: Why nothing was to be confirmed, in words; empty if something was.
     """
 
     bench: Workbench = field(repr=False)
@@ -69,6 +70,7 @@ class Minimization:
     outlay: Outlay = NO_OUTLAY
     stopped: str = ""
     oracle: Oracle | None = field(default=None, repr=False)
+    unconfirmed: str = ""
 
     @property
     def chosen(self) -> Confirmed | None:
@@ -139,9 +141,12 @@ class Minimization:
         return draft_cases(self.untested, self.bench.units.template, self.bench.suite, model, provider)
 
     def calls_to_repay(self) -> int | None:
-        """Calls of the next version after which the search has paid for itself; ``None`` if it is not known."""
-        saved = self.saved_per_call()
-        return None if saved is None or saved <= 0 else math.ceil(float(self.outlay.usd) / saved)
+        """Calls of the next version after which it has paid for this search and the earlier ones of the prompt.
+
+        ``None`` if it is not known.
+        """
+        saved, spent = self.saved_per_call(), self.outlay.usd + self.outlay.earlier
+        return None if saved is None or saved <= 0 else math.ceil(float(spent) / saved)
 
     def worths(self) -> list[UnitWorth]:
         """Each unit with what it costs and is worth."""
@@ -199,7 +204,7 @@ class Minimization:
         parts = [text.front_table(rows), text.plot(rows), text.worth_table(self.worths())]
         parts += [text.verdict(self.bench.label(each.choice), each) for each in self.confirmed]
         if not self.confirmed and self.tried:
-            parts.append("nothing to confirm: everything that was tried loses something or saves nothing")
+            parts.append(self.unconfirmed)
         parts += [text.untested_lines(self.untested, self.untested_removed), "\n".join(self.footer())]
         return "\n\n".join(filter(None, parts)) + "\n"
 
@@ -209,11 +214,16 @@ class Minimization:
             share, cases = self.own_quality
             yield f"{self.plan.prompt} is right in {100 * share:.1f}% of {cases:,} cases as it is"
         yield str(self.outlay) + (f"; stopped {self.stopped}" if self.stopped else "")
+        if self.stopped:
+            yield "what was answered is kept: the same command goes on from there, with as many dollars again"
         saved, repay = self.saved_per_call(), self.calls_to_repay()
         if saved is not None and saved > 0:
             calls = self.bench.units.template.front.calls_per_month
             month = f", {usd(saved * calls)} a month" if calls else ""
-            again = f"; the search has paid for itself after {repay:,} calls" if self.outlay.paid and repay else ""
+            search = "the search has paid for itself"
+            if self.outlay.earlier:
+                search = f"with {usd(self.outlay.earlier)} of earlier searches it has paid for itself"
+            again = f"; {search} after {repay:,} calls" if self.outlay.paid and repay else ""
             yield f"saves {usd(saved * 1000)} per 1,000 calls{month}{again}"
         per_pass = self._of_chosen("usd_per_pass")
         if per_pass is not None and saved is not None and saved <= 0:
@@ -257,9 +267,11 @@ class Minimization:
             "unused_variables": list(self.unused_variables),
             "calls": self.outlay.calls,
             "spent_usd": round(float(self.outlay.usd), 10),
+            "earlier_usd": round(float(self.outlay.earlier), 10),
             "saved_usd_per_call": self.saved_per_call(),
             "calls_to_repay": self.calls_to_repay(),
             "stopped": self.stopped or None,
+            "unconfirmed": self.unconfirmed or None,
         }
 
 
@@ -286,6 +298,7 @@ def _confirmed_dict(bench: Workbench, each: Confirmed) -> dict[str, Any]:
         "accepted": each.accepted,
         "cases": each.cases,
         "error": each.error or None,
+        "failed_cases": each.failed,
         "level": ALPHA / each.shared_by,
         "judged_before": each.before,
         "differences": [

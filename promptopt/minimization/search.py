@@ -341,4 +341,5 @@ class Reduction:
 
     def _put_back(self, units: tuple[str, ...], moves: tuple[str, ...]) -> None:
         steps = [Reduced(each.removed - set(units), each.moves - set(moves)) for each in self.steps]
-        self.steps = list(dict.fromkeys(steps))
+        # What was made in another order may not be possible with something put back.
+        self.steps = [each for each in dict.fromkeys(steps) if self.oracle.variant(each) is not None]

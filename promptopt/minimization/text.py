@@ -154,9 +154,8 @@ def verdict(label: str, each: Confirmed) -> str:
 
 
 def reasons(each: Confirmed) -> list[str]:
-    """Those of its verdict; if too many calls failed, how the first one did."""
-    failed = each.decision.verdict == "incomplete"
-    return [*map(reason_text, each.decision.reasons), *[f"the first is {each.error}"] * failed, *each.notes]
+    """Those of its verdict, and what else is to be known of it."""
+    return [*map(reason_text, each.decision.reasons), *map(printable, each.notes)]
 
 
 def untested_lines(untested: Sequence[Untested], removed: bool) -> str:

@@ -42,9 +42,17 @@ def find_untested(oracle: Oracle, choice: Reduced, cases: Sequence[int]) -> list
     oracle.ask(choice, cases)
     oracle.ask(together, cases)
     changed = [case for case in cases if oracle.answers_differ(choice, together, case)]
-    if len(telling) == 1:
+    if oracle.variant(together) is None:
+        changed = list(cases)
+    elif len(telling) == 1:
         return [] if changed else [Untested(telling[0], len(cases))]
-    return [Untested(unit, len(cases)) for unit in telling if not _matters(oracle, choice, unit, changed)]
+    # What cannot be put back by itself, such as half of what a structured answer is made of, is not known to be tested.
+    alone = {unit.id: oracle.variant(choice.minus([unit.id])) is not None for unit in telling}
+    return [
+        Untested(unit, len(cases) if alone[unit.id] else 0)
+        for unit in telling
+        if not (alone[unit.id] and _matters(oracle, choice, unit, changed))
+    ]
 
 
 def _matters(oracle: Oracle, choice: Reduced, unit: Unit, cases: Collection[int]) -> bool:

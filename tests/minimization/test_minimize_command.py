@@ -58,6 +58,10 @@ def test_a_search_goes_on_from_its_recordings_and_writes_the_next_version(
     data = json.loads(again.stdout)
     assert data["calls"] == 0
     assert data["text"] == written
+    # What the first run cost has to be paid back too.
+    assert data["earlier_usd"] > 0
+    repaid = f"after {data['calls_to_repay']:,} calls"
+    assert repaid in " ".join(done.stdout.split())
 
 
 def test_calls_that_fail_are_named_and_may_be_allowed(
@@ -84,6 +88,24 @@ def test_calls_that_fail_are_named_and_may_be_allowed(
     [confirmed] = json.loads(allowed.stdout)["confirmed"]
     assert confirmed["accepted"]
     assert "500" in confirmed["error"]
+    count = confirmed["failed_cases"]
+    assert 0 < count < confirmed["cases"]
+    assert f"\n  {count} of {confirmed['cases']} cases did not count, since calls failed\n  the first is" in done.stdout
+
+
+def test_that_no_call_is_answered_any_more_is_said_with_what_is_kept(
+    planted: Write, endpoint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted([*USELESS[:2], "Answer in capitals."], 60)
+    answer = reply(Planted({"Answer in capitals.": 0.5}))
+    refused = 429, {"content-type": "application/json"}, b'{"error": {"message": "enough"}}'
+    endpoint.reply = lambda body: answer(body) if len(endpoint.requests) <= 50 else refused
+    monkeypatch.setenv("OPENAI_API_KEY", "test")
+    monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
+    done = CliRunner().invoke(cli, ["minimize", "p", "--margin", "12", "--no-rules", "--retries", "0", "-j", "1"])
+    assert isinstance(done.exception, PromptoptError)
+    assert re.match(r"after 50 answers, not one of \d+ calls was answered", str(done.exception))
+    assert str(done.exception).endswith("they are kept: run the same command again")
 
 
 @pytest.mark.parametrize("options", [("--write",), ("-o", "file/next.j2"), ("-o", "file/page.html")])
