@@ -19,7 +19,7 @@ from promptopt.experiment.racing import looks
 from promptopt.minimization.choices import Move, Reduced
 from promptopt.minimization.oracle import OutOfMoney
 from promptopt.minimization.tried import Outcome, Prospect, SearchOracle, Tried
-from promptopt.minimization.worth import FEWEST, LITTLE, is_lost, likely_to_pass, worth_of
+from promptopt.minimization.worth import FEWEST, LITTLE, hides_losses, is_lost, likely_to_pass, worth_of
 
 _GROWTH = 5
 # Cases of a dropped group that its parts are asked first, and how many of them decide alone.
@@ -227,6 +227,9 @@ class Reduction:
             self._note(choice, units, moves, "cannot be made")
             return list(suspects)
         outcome, asked, probed = self._judged(choice, suspects)
+        if outcome == "done" and len(units) > 1 and self._hides(choice, asked):
+            # One part does harm, and another is needed: together they seem to lose nothing.
+            outcome = "trades"
         self._note(choice, units, moves, outcome, asked, probed)
         if outcome == "done":
             self.steps.append(choice)
@@ -258,6 +261,10 @@ class Reduction:
             if upto >= self.provisional and self._seems_kept(choice, asked):
                 return "done", asked, False
         return "loses", list(self.cases), False
+
+    def _hides(self, choice: Reduced, cases: Sequence[int]) -> bool:
+        values = self.oracle.differences(choice, self.current, cases)
+        return hides_losses(values[~np.isnan(values)], self.margin)
 
     def _ask(self, choice: Reduced, cases: Sequence[int]) -> None:
         for each in (Reduced(), self.current, choice):

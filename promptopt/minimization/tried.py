@@ -10,7 +10,8 @@ from typing import Literal, Protocol
 from promptopt.experiment.bounds import Floats
 from promptopt.minimization.choices import Reduced
 
-Outcome = Literal["done", "loses", "costs more", "cannot be made", "known to lose"]
+Outcome = Literal["done", "loses", "trades", "costs more", "cannot be made", "known to lose"]
+"""What became of a choice; one that trades loses in some cases what it wins in others, and is tried in parts."""
 
 
 @dataclass(frozen=True, slots=True)

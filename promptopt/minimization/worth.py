@@ -35,6 +35,15 @@ def is_lost(values: Floats, margin: float) -> bool:
     return float(values.mean()) + _ERRORS * error < -LITTLE * margin
 
 
+def hides_losses(values: Floats, margin: float) -> bool:
+    """Whether some cases are shown to lose more than a margin (0 to 1) in all, whatever others win.
+
+    Args:
+        values: Differences of quality, none of them ``nan``.
+    """
+    return bool((values > 0).any()) and race_standing(np.minimum(values, 0.0), margin, LEVEL) == "drop"
+
+
 def worth_of(values: Floats, level: float = LEVEL) -> tuple[float, float, float]:
     """Mean, lowest and highest mean of some differences between -1 and 1, at every look."""
     known = values[~np.isnan(values)]

@@ -206,6 +206,31 @@ def test_a_fact_that_changes_answers_is_tested(planted: Write) -> None:
     assert "Answer in at most 20 words." in removed(found)
 
 
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_sentence_that_does_harm_does_not_pay_for_one_that_is_needed(planted: Write, steps: int) -> None:
+    """Together they lose nothing in all; the version without the harm is confirmed, and all that is useless went."""
+    harm = "Everything about prices is wrong."
+    needed = {f"If it is number {kind} of four, say so.": kind for kind in (1, 2, 3)}
+
+    class Harmed(Planted):
+        def complete(self, request: promptopt.Request) -> promptopt.Response:
+            text = str(request.messages[0].content)
+            kind = int(text.rsplit("case ", 1)[1].split(maxsplit=1)[0]) % 4
+            wants = next((sentence for sentence, number in needed.items() if number == kind), None)
+            good = wants in text if wants else harm not in text
+            return promptopt.Response(
+                request.model, "right" if good else "wrong", usage=promptopt.Usage(len(text) // 4, output_tokens=4)
+            )
+
+    first, second, third = needed
+    planted([first, second, harm, third, *USELESS[:4]], 300)
+    found = promptopt.minimize("p", provider=Harmed({}), margin=5, rules=False, untested="remove", steps=steps)
+    assert removed(found) == {harm, *USELESS[:4]}
+    assert found.chosen is not None
+    assert found.chosen.difference.difference is not None
+    assert found.chosen.difference.difference > 0.2
+
+
 def test_a_longer_answer_costs_more_than_the_sentence_that_prevents_it(planted: Write) -> None:
     class Chatty(Planted):
         def complete(self, request: promptopt.Request) -> promptopt.Response:
