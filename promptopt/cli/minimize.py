@@ -13,6 +13,7 @@ from promptopt.cli.options import read_dollars, read_settings, search_options
 if TYPE_CHECKING:
     from promptopt.minimization.plan import SearchPlan
     from promptopt.minimization.result import Minimization
+    from promptopt.suites import Suite
 
 
 @click.command("minimize")
@@ -96,6 +97,8 @@ def command(
     from promptopt.minimization.minimize import minimize
 
     pages, output = _places(outputs, prompt if write and not dry_run else None)
+    if draft_cases is not None and not dry_run:
+        _check_drafts(prompt, suite)
     asking |= {"models": [name.strip() for name in (models or "").split(",") if name.strip()]}
     with asking_progress(price_as) as progress:
         found = minimize(
@@ -119,6 +122,10 @@ def command(
             dry_run=dry_run,
             on_plan=_announce,
         )
+    written = [] if dry_run or found.chosen is None or not (write or output) else found.write(output)
+    said: list[str] = []
+    if draft_cases is not None and found.untested and not dry_run:
+        found, said = _draft(found, draft_cases)
     _print(found, dry_run, as_json)
     if pages:
         from promptopt.minimization.html_report import minimize_page
@@ -127,13 +134,10 @@ def command(
         write_page(minimize_page(found), *pages)
     if dry_run:
         return
-    if found.chosen is not None and (write or output is not None):
-        from promptopt.files import show_path
+    from promptopt.files import show_path
 
-        for path in found.write(output):
-            click.echo(f"wrote {show_path(path)}", err=True)
-    if draft_cases is not None and found.untested:
-        _draft(found, draft_cases)
+    for line in (*(f"wrote {show_path(path)}" for path in written), *said):
+        click.echo(line, err=True)
     if found.incomplete:
         raise click.exceptions.Exit(INCOMPLETE)
     if found.chosen is None:
@@ -169,17 +173,42 @@ def _places(outputs: tuple[Path, ...], prompt: str | None) -> tuple[list[Path], 
     return pages, output
 
 
-def _draft(found: Minimization, model: str) -> None:
-    """Write a suite of drafts beside the suite, and say which there are none of."""
+def _drafts_of(suite: Suite) -> Path:
+    return suite.path.with_name(f"{suite.name}.drafts.yaml")
+
+
+def _check_drafts(prompt: str, suite: str | None) -> None:
+    """Drafts that nobody has dealt with are said before a call is paid."""
+    from promptopt.errors import UsageError
+    from promptopt.files import show_path
+    from promptopt.suites import load_suite, suite_of
+    from promptopt.templates import load_prompt
+
+    target = _drafts_of(load_suite(suite or suite_of(load_prompt(prompt).origin.prompt)))
+    if target.exists():
+        raise UsageError(
+            f"{show_path(target)} exists already, and is not overwritten: move the cases that you have read to the "
+            "suite and remove it, or leave out --draft-cases"
+        )
+
+
+def _draft(found: Minimization, model: str) -> tuple[Minimization, list[str]]:
+    """Write a suite of drafts beside the suite; what is said of them. What was found is true without them."""
+    from promptopt.errors import PromptoptError
     from promptopt.files import show_path
     from promptopt.minimization.drafts import write_drafts
 
-    drafts = found.draft_cases(model)
-    target = found.bench.suite.path.with_name(f"{found.bench.suite.name}.drafts.yaml")
-    click.echo(f"wrote {show_path(write_drafts(drafts, target))}: read each case before you use it", err=True)
-    for each in drafts:
-        if each.problem:
-            click.echo(f"no draft for line {each.untested.unit.line}: {each.problem}", err=True)
+    said = []
+    try:
+        drafts = found.draft_cases(model)
+        found = found.with_drafts(drafts)
+        said = [f"no draft for line {each.untested.unit.line}: {each.problem}" for each in drafts if each.problem]
+        if any(each.case for each in drafts):
+            target = show_path(write_drafts(drafts, _drafts_of(found.bench.suite)))
+            said.append(f"wrote {target}: read each case before you use it")
+    except PromptoptError as error:
+        said.append(f"no case was drafted: {error}")
+    return found, said
 
 
 def _announce(plan: SearchPlan) -> None:

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 
 from promptopt.call_options import CallOptions
-from promptopt.errors import AnswerError, PromptoptError, SuiteError, UsageError
+from promptopt.config import load_config
+from promptopt.errors import AnswerError, PromptoptError, ProviderError, ProviderUnusable, SuiteError, UsageError
 from promptopt.files import write_new
+from promptopt.minimization.evidence_cases import passes_anything
 from promptopt.minimization.untested import Untested
-from promptopt.providers import Provider, make_provider
+from promptopt.money import dollars
+from promptopt.prices import Price, find_price
+from promptopt.providers import Provider, is_free, make_provider
 from promptopt.schemas.parse import parse
 from promptopt.scorers import SuiteChecks
 from promptopt.suites import Case, Suite, load_suite
 from promptopt.templates import Template
-from promptopt.values import Message, Request
+from promptopt.tokens import count_tokens
+from promptopt.values import Message, Request, Usage
 
 _INSTRUCTION = (
     "A prompt is tested with cases. No case depends on one of its sentences: with and without it, all answers are the "
@@ -53,42 +60,74 @@ class CaseDraft:
 
     Attributes:
         case: As a suite has it; empty if there is none.
-        problem: What is wrong with the answer; empty if nothing is.
+        problem: What is wrong with the answer, or why there is none; empty if nothing is.
+        calls: 1 if the model was asked; ``usd`` is what that cost at its list price.
     """
 
     untested: Untested
     model: str
     case: dict[str, Any]
     problem: str = ""
+    calls: int = 0
+    usd: Decimal = Decimal(0)
 
 
 def draft_cases(
-    untested: Sequence[Untested], template: Template, suite: Suite, model: str, provider: Provider | None = None
-) -> list[CaseDraft]:
+    untested: Sequence[Untested], template: Template, suite: Suite, model: str, provider: Provider | None = None,
+    left: Decimal | None = None,
+) -> list[CaseDraft]:  # fmt: skip
     """A case for each fact that no case tests.
 
     Args:
         model: Whom to ask; ``provider`` answers instead of the one that serves its name.
+        left: Dollars that may be spent; ``None``: no limit.
 
     Raises:
-        ProviderError: The endpoint did not answer.
+        ProviderUnusable: No call can succeed.
     """
     own = provider or make_provider(model)
+    price = None if is_free(model) else find_price(model, config=load_config())
+    found: list[CaseDraft] = []
     try:
-        return [_draft(each, template, suite, model, own) for each in untested]
+        for each in untested:
+            request = _request(each, template, suite, model)
+            most = None if price is None else _usd(price, count_tokens(request).tokens, _TOKENS)
+            spent = sum((draft.usd for draft in found), Decimal(0))
+            if left is not None and most is not None and spent + most > left:
+                why = f"it was not asked for: it may cost {dollars(most)}, and {dollars(left - spent)} is left"
+                found.append(CaseDraft(each, model, {}, why))
+                continue
+            try:
+                answer = own.complete(request)
+            except ProviderUnusable:
+                raise
+            except ProviderError as error:
+                found.append(CaseDraft(each, model, {}, f"no answer: {error}", 1))
+                continue
+            usage = answer.usage
+            paid = Decimal(0) if price is None else most if usage is None else price.cost(usage).total_usd
+            found.append(replace(_draft(each, template, suite, model, answer.text), calls=1, usd=paid or Decimal(0)))
+        return found
     finally:
         if provider is None:
             own.close()
 
 
-def _draft(each: Untested, template: Template, suite: Suite, model: str, provider: Provider) -> CaseDraft:
+def _usd(price: Price, tokens: int, output: int) -> Decimal:
+    return price.cost(Usage(input_tokens=tokens, output_tokens=output)).total_usd
+
+
+def _request(each: Untested, template: Template, suite: Suite, model: str) -> Request:
     shown = "\n".join(json.dumps(_shown(case), ensure_ascii=False) for case in suite.cases[:_EXAMPLES])
     parts = {"prompt": template.source, "sentence": each.unit.text, "examples": shown}
     question = "\n".join(f"<{name}>\n{text}\n</{name}>" for name, text in parts.items())
     asked = (Message("system", _INSTRUCTION), Message("user", question))
-    answer = provider.complete(Request(model, asked, CallOptions(temperature=0, max_output_tokens=_TOKENS)))
+    return Request(model, asked, CallOptions(temperature=0, max_output_tokens=_TOKENS))
+
+
+def _draft(each: Untested, template: Template, suite: Suite, model: str, text: str) -> CaseDraft:
     try:
-        found = parse(answer.text, _SCHEMA).data
+        found = parse(text, _SCHEMA).data
     except AnswerError as error:
         return CaseDraft(each, model, {}, f"the answer is no case: {error}")
     unit = each.unit
@@ -105,7 +144,24 @@ def _draft(each: Untested, template: Template, suite: Suite, model: str, provide
         return CaseDraft(each, model, {}, f"it lacks the variable {min(missing)}")
     if not found["assert"]:
         return CaseDraft(each, model, {}, "it has no assert")
+    if problem := _problem(case, template):
+        return CaseDraft(each, model, {}, problem)
     return CaseDraft(each, model, case)
+
+
+def _problem(case: dict[str, Any], template: Template) -> str:
+    """Why a case tests nothing; empty if it does."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "draft.yaml"
+        path.write_text(yaml.safe_dump({"tests": [case]}, allow_unicode=True), encoding="utf-8")
+        try:
+            suite = load_suite(path)
+            checks = SuiteChecks(suite)
+        except PromptoptError as error:
+            return f"its asserts cannot be used: {str(error).partition(': ')[2]}"
+        if passes_anything(suite.cases[0], checks, template.front.answer):
+            return "its asserts pass whatever is answered"
+    return ""
 
 
 def _shown(case: Case) -> dict[str, Any]:
@@ -131,10 +187,4 @@ def write_drafts(drafts: Sequence[CaseDraft], target: Path) -> Path:
     )
     text = head + yaml.safe_dump({"tests": cases}, sort_keys=False, allow_unicode=True, width=120)
     write_new(target, text, SuiteError)
-    try:
-        # An assert that is unknown, or makes no sense, is said now.
-        SuiteChecks(load_suite(target))
-    except PromptoptError:
-        target.unlink()
-        raise
     return target

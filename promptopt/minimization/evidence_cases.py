@@ -39,7 +39,7 @@ def evidence_of(bench: Workbench, whole: Variant, checks: SuiteChecks) -> tuple[
             "Add `assert` to its tests or to `defaultTest`"
         )
     answer = whole.template.front.answer
-    failing = [number for number in judged if not _always_passes(suite.cases[number], checks, answer)]
+    failing = [number for number in judged if not passes_anything(suite.cases[number], checks, answer)]
     if not failing:
         raise UsageError(
             f"{show_path(suite.path)}: the asserts of all cases pass whatever is answered, so that nothing could show "
@@ -82,7 +82,7 @@ def _with_asserts_of(case: Case, other: Case, checks: SuiteChecks) -> Case:
     return replace(case, asserts=(*case.asserts, *new))
 
 
-def _always_passes(case: Case, checks: SuiteChecks, answer: AnswerExtractor | None) -> bool:
+def passes_anything(case: Case, checks: SuiteChecks, answer: AnswerExtractor | None) -> bool:
     """Whether all that is asserted is about the text of an answer, and holds of any text, as ``regex: .*`` does."""
     if not checks.reads_text(case.name) or any(each.negated for each in checks.assertions(case.name)):
         return False

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -135,10 +135,18 @@ class Minimization:
     def draft_cases(self, model: str, provider: Provider | None = None) -> list[CaseDraft]:
         """A case for each fact that no case tests, drafted by a model; :func:`write_drafts` writes them.
 
+        What is left of the search's dollars may be spent.
+
         Raises:
-            ProviderError: The endpoint did not answer.
+            ProviderUnusable: No call can succeed.
         """
-        return draft_cases(self.untested, self.bench.units.template, self.bench.suite, model, provider)
+        left = None if self.plan.limit is None else self.plan.limit - self.outlay.usd
+        return draft_cases(self.untested, self.bench.units.template, self.bench.suite, model, provider, left)
+
+    def with_drafts(self, drafts: Sequence[CaseDraft]) -> Minimization:
+        """The same with what drafts took among its calls and dollars."""
+        calls, spent = sum(each.calls for each in drafts), sum((each.usd for each in drafts), self.outlay.usd)
+        return replace(self, outlay=replace(self.outlay, calls=self.outlay.calls + calls, usd=spent))
 
     def calls_to_repay(self) -> int | None:
         """Calls of the next version after which it has paid for this search and the earlier ones of the prompt.

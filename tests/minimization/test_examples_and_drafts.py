@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,8 @@ def test_a_draft_is_a_suite_that_says_who_wrote_it(planted: Write) -> None:
         ('{"vars": {"n": 1, "m": 2}, "assert": [{"type": "equals", "value": "x"}]}', "no case has: m"),
         ('{"vars": {}, "assert": [{"type": "equals", "value": "x"}]}', "lacks the variable n"),
         ('{"vars": {"n": 1}, "assert": []}', "it has no assert"),
+        ('{"vars": {"n": 1}, "assert": [{"type": "regex", "value": ".*"}]}', "pass whatever is answered"),
+        (GOOD.replace("equals", "sounds-like"), "sounds-like"),
     ],
 )
 def test_an_answer_that_is_no_case_is_said_to_be_none(planted: Write, answer: str, problem: str) -> None:
@@ -135,11 +138,18 @@ def test_an_answer_that_is_no_case_is_said_to_be_none(planted: Write, answer: st
     assert not target.exists()
 
 
-def test_an_assert_that_is_unknown_leaves_no_file(planted: Write) -> None:
-    drafts, target, _ = drafted(planted, GOOD.replace("equals", "sounds-like"))
-    with pytest.raises(promptopt.PromptoptError, match="sounds-like"):
-        write_drafts(drafts, target)
-    assert not target.exists()
+def test_drafts_are_held_to_what_is_left_of_the_dollars(planted: Write) -> None:
+    planted(["If the text is empty, answer none."], 30)
+    template, suite = promptopt.load_prompt("p"), promptopt.load_suite("p")
+    untested = [Untested(read_units(template).units[0], 12)] * 3
+    model = Drafter(*[GOOD] * 3)
+    [one, *_] = draft_cases(untested[:1], template, suite, "gpt-4o", model)
+    assert one.calls == 1
+    assert one.usd > 0
+    drafts = draft_cases(untested, template, suite, "gpt-4o", model, one.usd * Decimal("1.5"))
+    assert len(model.asked) == 2
+    assert [each.calls for each in drafts] == [1, 0, 0]
+    assert "it was not asked for: it may cost $" in drafts[-1].problem
 
 
 def test_what_a_search_found_untested_is_drafted(planted: Write) -> None:
@@ -148,3 +158,5 @@ def test_what_a_search_found_untested_is_drafted(planted: Write) -> None:
     [draft] = found.draft_cases("gpt-4o", Drafter(GOOD))
     assert draft.untested.unit.shown == "If the text is empty, answer none."
     assert draft.case["vars"] == {"n": 7}
+    more = found.with_drafts([draft]).outlay
+    assert (more.calls, more.usd) == (found.outlay.calls + 1, found.outlay.usd + draft.usd)

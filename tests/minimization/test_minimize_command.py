@@ -108,6 +108,31 @@ def test_that_no_call_is_answered_any_more_is_said_with_what_is_kept(
     assert str(done.exception).endswith("they are kept: run the same command again")
 
 
+def test_drafts_that_fail_change_nothing_of_what_is_found_and_old_ones_are_named_first(
+    planted: Write, project: Any, endpoint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted([*USELESS[:2], "Answer in capitals.", "If the text is empty, answer none."], 60)
+    answer = reply(Planted({"Answer in capitals.": 0.5}))
+    endpoint.reply = lambda body: (
+        answer(body)
+        if body["model"] == "gpt-4o-mini"
+        else (200, {"content-type": "application/json"}, completion('{"vars": {}}', body["model"], 9))
+    )
+    monkeypatch.setenv("OPENAI_API_KEY", "test")
+    monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
+    command = ["minimize", "p@v1", "--margin", "12", "--no-rules", "--draft-cases", "gpt-4.1", "--json"]
+    done = CliRunner().invoke(cli, [*command, "--write"], catch_exceptions=False)
+    assert done.exit_code == 0, done.stdout + done.stderr
+    assert (project.root / "prompts/p/v2.j2").exists()
+    assert "no draft for line" in done.stderr
+    assert json.loads(done.stdout)["calls"] == len(endpoint.requests)
+    project.write({"suites/p.drafts.yaml": "tests: []"})
+    asked = len(endpoint.requests)
+    refused = CliRunner().invoke(cli, command)
+    assert "p.drafts.yaml exists already, and is not overwritten: move the cases" in str(refused.exception)
+    assert len(endpoint.requests) == asked
+
+
 @pytest.mark.parametrize("options", [("--write",), ("-o", "file/next.j2"), ("-o", "file/page.html")])
 def test_a_folder_that_cannot_be_written_is_said_before_the_first_call(
     planted: Write, project: Any, endpoint: Any, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
