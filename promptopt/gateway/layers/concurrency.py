@@ -81,14 +81,17 @@ class Concurrency:
     def _entered(self) -> bool:
         """Whether there is room at once, which is taken then."""
         with self._lock:
-            room = self._flying < self.limit and not self._line
-            self._flying += room
-            return room
+            return self._takes_room()
+
+    def _takes_room(self) -> bool:
+        """The same for whoever has the lock."""
+        room = self._flying < self.limit and not self._line
+        self._flying += room
+        return room
 
     def _wait(self, call: Call) -> Subflow[None]:
         with self._lock:
-            if self._flying < self.limit and not self._line:
-                self._flying += 1
+            if self._takes_room():
                 return
             if len(self._line) >= self._max_waiting:
                 raise QueueFull(f"{len(self._line)} calls are waiting already", retry_after=1.0)
