@@ -300,6 +300,38 @@ def locked_file(path: Path, flags: int) -> Iterator[int]:
             os.close(descriptor)
 
 
+def append_lines(path: Path, data: bytes) -> None:
+    """Add whole lines to a file, all of them or none; a last line that a crash cut off goes, as it would be continued.
+
+    Raises:
+        OSError: The disk does not take them.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locked_file(path, os.O_RDWR | os.O_APPEND | os.O_CREAT) as descriptor:
+        size = _drop_cut_off(descriptor)
+        try:
+            # A disk that is almost full takes a part; the next write says why.
+            while data:
+                data = data[os.write(descriptor, data) :]
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(descriptor, size)
+            raise
+
+
+def _drop_cut_off(descriptor: int) -> int:
+    """Take away a last line without an end; the size of what is left."""
+    size = os.fstat(descriptor).st_size
+    if size:
+        os.lseek(descriptor, size - 1, os.SEEK_SET)
+        if os.read(descriptor, 1) != b"\n":
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            with os.fdopen(os.dup(descriptor), "rb") as file:
+                size = file.read().rfind(b"\n") + 1
+            os.ftruncate(descriptor, size)
+    return size
+
+
 def _is_open_as(path: Path, descriptor: int) -> bool:
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())

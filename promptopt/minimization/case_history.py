@@ -10,7 +10,6 @@ same cases is the same judgement, however often it is read.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from promptopt.errors import RecordingError
-from promptopt.files import decode, lines_of, locked_file, show_path
+from promptopt.files import append_lines, decode, lines_of, show_path
 from promptopt.suites import Case
 from promptopt.values import sha256_hex
 
@@ -27,7 +26,7 @@ _VERDICT = frozenset({"version", "run", "shared_by", "accepted", "cases"})
 
 
 def case_key(case: Case) -> str:
-    """What a case is recognised by, whatever it is called and wherever it stands: what the prompt is given."""
+    """What a case is recognised by, whatever it is called and wherever it is: what the prompt is given."""
     return sha256_hex(json.dumps(case.given, sort_keys=True, default=repr, ensure_ascii=False))[:_DIGITS]
 
 
@@ -66,7 +65,7 @@ ALONE = LevelShare()
 """Of the first version that some cases judge."""
 
 
-class Ledger:
+class CaseHistory:
     """The file of it; without a path it is kept in memory, for a provider that is a part of the program.
 
     Attributes:
@@ -140,11 +139,7 @@ class Ledger:
         if self._path is not None:
             line = {"v": 1, "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), **row}
             try:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                with locked_file(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT) as descriptor:
-                    # A last line that a crash cut off is not continued.
-                    os.ftruncate(descriptor, os.pread(descriptor, os.fstat(descriptor).st_size, 0).rfind(b"\n") + 1)
-                    os.write(descriptor, f"{json.dumps(line)}\n".encode())
+                append_lines(self._path, f"{json.dumps(line)}\n".encode())
             except OSError as error:
                 shown = show_path(self._path)
                 raise RecordingError(f"cannot be written: {error.strerror or error}", path=shown) from None
@@ -152,7 +147,7 @@ class Ledger:
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a ledger; one that a crash cut off is left out."""
+    """The lines of a history; one that a crash cut off is left out."""
     shown = show_path(path)
     try:
         data = path.read_bytes()

@@ -14,8 +14,8 @@ from promptopt.errors import UsageError
 from promptopt.experiment.evidence import quality_p_values
 from promptopt.experiment.pairs import PairedCases, compare_pairs
 from promptopt.experiment.verdict import ALPHA, Decision, Difference, QualityReason, too_many_failed
+from promptopt.minimization.case_history import ALONE, CaseHistory, LevelShare, case_key
 from promptopt.minimization.choices import Reduced
-from promptopt.minimization.ledger import ALONE, Ledger, LevelShare, case_key
 from promptopt.minimization.oracle import Oracle
 from promptopt.minimization.tried import Prospect
 from promptopt.suites import Case, Suite
@@ -57,7 +57,6 @@ def fewest_cases(margin: float, shared_by: int = 1) -> int:
     """Of how many cases at least one in which nothing differs shows that no more than a margin (0 to 1) is lost.
 
     Args:
-        failed: Cases that have no answer of the prompt or of the choice.
         shared_by: So many runs share the 5%.
     """
     low, high = 1, 2
@@ -86,7 +85,8 @@ def split_cases(
         margin: 0 to 1.
         most: So many cases are confirmed at most.
         note: Which cases of the file do not count, for the message.
-        searched: Keys of the cases that earlier searches have seen (:func:`~promptopt.minimization.ledger.case_key`).
+        searched: Keys of the cases that earlier searches have seen (see
+            :func:`~promptopt.minimization.case_history.case_key`).
 
     Raises:
         UsageError: There are too few cases for anything to be confirmed.
@@ -243,7 +243,7 @@ class Confirmed:
 
 def confirm(
     oracle: Oracle, steps: Sequence[Reduced], cases: Sequence[int], margin: float, cost_margin: float,
-    max_failed: float, ledger: Ledger | None = None,
+    max_failed: float, history: CaseHistory | None = None,
 ) -> list[Confirmed]:  # fmt: skip
     """Test choices in a fixed order, from the one that saves least on, until one fails.
 
@@ -253,7 +253,7 @@ def confirm(
 
     Args:
         margin, cost_margin, max_failed: Shares, 0 to 1.
-        ledger: What the cases were used for; by default for nothing yet.
+        history: What the cases were used for; by default for nothing yet.
 
     Raises:
         OutOfMoney: The answers may cost more than is left.
@@ -261,17 +261,17 @@ def confirm(
     """
     found = []
     whole, run = Reduced(), None
-    ledger = ledger or Ledger(None)
+    history = history or CaseHistory(None)
     keys = [case_key(oracle.bench.suite.cases[number]) for number in cases]
     for choice in steps:
         oracle.ask(whole, cases)
         oracle.ask(choice, cases)
         version = oracle.bench.digest(choice)
-        standing = ledger.standing(version, keys, run)
+        standing = history.standing(version, keys, run)
         run = standing.run
         one = confirmed(oracle, choice, cases, margin, cost_margin, max_failed, standing)
         if one.decision.verdict != "incomplete":
-            ledger.note_verdict(version, oracle.bench.label(choice), standing, keys, one.accepted)
+            history.note_verdict(version, oracle.bench.label(choice), standing, keys, one.accepted)
         found.append(one)
         if not one.accepted:
             break

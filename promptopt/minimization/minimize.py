@@ -17,6 +17,7 @@ from promptopt.experiment.compare import check_percent
 from promptopt.experiment.plan import Mode, default_mode
 from promptopt.experiment.runner import Sending, connection
 from promptopt.judges import JudgeSession, read_judge
+from promptopt.minimization.case_history import CaseHistory
 from promptopt.minimization.choices import (
     Move,
     Reduced,
@@ -32,7 +33,6 @@ from promptopt.minimization.confirmation import Confirmed, confirm, to_confirm
 from promptopt.minimization.evidence_cases import evidence_of
 from promptopt.minimization.examples import best_with_examples, example_orders
 from promptopt.minimization.front import Outlay
-from promptopt.minimization.ledger import Ledger
 from promptopt.minimization.oracle import Oracle, OutOfMoney, Providers, kept_usd, open_store
 from promptopt.minimization.plan import SearchPlan, make_plan
 from promptopt.minimization.result import Minimization
@@ -161,8 +161,8 @@ def minimize(
     bench, oracle = open_search(prompt, suite, how, allowed, config, limit)
     paid = provider is None or limit is not None
     with oracle:
-        ledger = Ledger(bench.kept_at(".judged.jsonl") if provider is None else None)
-        plan = make_plan(bench, oracle, margin, steps, limit, paid, ledger)
+        history = CaseHistory(bench.kept_at(".judged.jsonl") if provider is None else None)
+        plan = make_plan(bench, oracle, margin, steps, limit, paid, history)
         oracle.purse.limit = plan.limit
         if on_plan is not None:
             on_plan(plan)
@@ -173,7 +173,7 @@ def minimize(
             )
         if dry_run:
             return Minimization(bench, plan, margin)
-        return _searched(oracle, plan, margin, allowed, untested, config, ledger, on_tried)
+        return _searched(oracle, plan, margin, allowed, untested, config, history, on_tried)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,13 +274,13 @@ def _moves(allowed: Allowed, suite: Suite) -> list[Move]:
 
 def _searched(
     oracle: Oracle, plan: SearchPlan, margin: float, allowed: Allowed, untested: UntestedFacts, config: Config,
-    ledger: Ledger, on_tried: Callable[[Tried], None] | None,
+    history: CaseHistory, on_tried: Callable[[Tried], None] | None,
 ) -> Minimization:  # fmt: skip
     bench, cases, earlier = oracle.bench, plan.split.search, kept_usd(oracle.bench.store, config)
 
     def tried(one: Tried) -> None:
         # Before anything is known of a candidate, no case was seen.
-        ledger.note_search([bench.suite.cases[number] for number in cases])
+        history.note_search([bench.suite.cases[number] for number in cases])
         if on_tried is not None:
             on_tried(one)
 
@@ -326,7 +326,7 @@ def _searched(
     unconfirmed = "" if chosen else why_nothing(bench, reduction, prospects, kept, len(plan.split.confirm))
     try:
         shares = config.cost_margin / 100, config.max_failed / 100
-        found = confirm(oracle, chosen, plan.split.confirm, margin / 100, *shares, ledger)
+        found = confirm(oracle, chosen, plan.split.confirm, margin / 100, *shares, history)
     except OutOfMoney:
         stopped = "at the limit of dollars, before the confirmation"
         unconfirmed = "nothing is confirmed: the dollars did not pay the confirmation"

@@ -10,9 +10,9 @@ from itertools import chain
 
 from promptopt.errors import CostLimitError
 from promptopt.experiment.plan import ASK_ABOVE_USD
+from promptopt.minimization.case_history import CaseHistory, case_key
 from promptopt.minimization.choices import Reduced, Workbench
 from promptopt.minimization.confirmation import FEWEST_TO_SEARCH, CaseSplit, fewest_cases, split_cases
-from promptopt.minimization.ledger import Ledger, case_key
 from promptopt.minimization.oracle import Oracle
 from promptopt.money import dollars
 from promptopt.values import Usage
@@ -88,7 +88,7 @@ class SearchPlan:
 
 
 def make_plan(
-    bench: Workbench, oracle: Oracle, margin: float, steps: int, limit: Decimal | None, paid: bool, ledger: Ledger
+    bench: Workbench, oracle: Oracle, margin: float, steps: int, limit: Decimal | None, paid: bool, history: CaseHistory
 ) -> SearchPlan:
     """The plan of a search, with as many cases for the confirmation as are worth it and can be paid.
 
@@ -98,14 +98,14 @@ def make_plan(
         margin: Points, 0 to 100.
         limit: Dollars; ``None``: a dollar, if calls are paid.
         paid: Whether live calls are paid.
-        ledger: What the cases were used for.
+        history: What the cases were used for.
 
     Raises:
         UsageError: Nothing can be confirmed with so few cases.
         CostLimitError: Nothing can be confirmed for so few dollars, or what a call may cost is not known.
         RecordingError: An answer of the prompt is not recorded, and may not be asked for.
     """
-    divide = partial(split_cases, bench.suite, margin / 100, note=bench.left_out, searched=ledger.searched)
+    divide = partial(split_cases, bench.suite, margin / 100, note=bench.left_out, searched=history.searched)
     split, whole = divide(), bench.variant(Reduced())
     assert whole is not None
     price = price_of_case(oracle, limit) if paid else None
@@ -133,16 +133,16 @@ def make_plan(
         full_usd=full,
         unpriced=whole.model if paid and price is None and not whole.free else "",
         left_out=bench.left_out,
-        used=_used(bench, ledger, split, margin / 100),
+        used=_used(bench, history, split, margin / 100),
     )
 
 
-def _used(bench: Workbench, ledger: Ledger, split: CaseSplit, margin: float) -> str:
+def _used(bench: Workbench, history: CaseHistory, split: CaseSplit, margin: float) -> str:
     """What cases were used for before, as sentences."""
     found = []
     if split.kept:
         found.append(f"{split.kept:,} cases stay to search, since an earlier search has seen them")
-    versions, runs = ledger.used([case_key(bench.suite.cases[number]) for number in split.confirm])
+    versions, runs = history.used([case_key(bench.suite.cases[number]) for number in split.confirm])
     if versions:
         many = f"{versions:,} version{'s' * (versions != 1)} in {runs:,} run{'s' * (runs != 1)}"
         needed = fewest_cases(margin, runs + 1)

@@ -218,8 +218,8 @@ class Minimization:
 
     def footer(self) -> Iterator[str]:
         """What it took, what it saves, and what else is to be said, in lines."""
-        if self.own_quality is not None:
-            share, cases = self.own_quality
+        if (own := self.own_quality) is not None:
+            share, cases = own
             yield f"{self.plan.prompt} is right in {100 * share:.1f}% of {cases:,} cases as it is"
         yield str(self.outlay) + (f"; stopped {self.stopped}" if self.stopped else "")
         if self.stopped:
@@ -261,7 +261,7 @@ class Minimization:
                 "limit_usd": None if self.plan.limit is None else float(self.plan.limit),
                 "unrecorded_calls": self.plan.unrecorded,
             },
-            "quality": None if self.own_quality is None else rounded(self.own_quality[0]),
+            "quality": None if (own := self.own_quality) is None else rounded(own[0]),
             "units": [worth_dict(each) for each in self.worths()],
             "front": [row_dict(row) for row in self.front()],
             "confirmed": [_confirmed_dict(self.bench, each) for each in self.confirmed],

@@ -10,7 +10,6 @@ import json
 import os
 import threading
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -19,7 +18,7 @@ from sys import intern
 from typing import Any, ClassVar, Literal, Self
 
 from promptopt.errors import RecordingError, SecretRecorded
-from promptopt.files import decode, lines_of, locked_file, replace_file, show_path
+from promptopt.files import append_lines, decode, lines_of, locked_file, replace_file, show_path
 from promptopt.providers.base import answer_source
 from promptopt.secrets import find_secret
 from promptopt.values import Media, Request, Response, ToolCall, Usage, canonical_json, sha256_hex
@@ -344,18 +343,8 @@ class RecordingFile:
                 written[recording.key] = line
 
     def _write(self, data: bytes) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with locked_file(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT) as descriptor:
-            size = _drop_cut_off(descriptor)
-            self.cut_off = None
-            try:
-                # A disk that is almost full takes a part; the next write says why.
-                while data:
-                    data = data[os.write(descriptor, data) :]
-            except OSError:
-                with suppress(OSError):
-                    os.ftruncate(descriptor, size)
-                raise
+        append_lines(self.path, data)
+        self.cut_off = None
 
     def _rewrite(self, without: Collection[RecordingKey] = ()) -> None:
         try:
@@ -400,19 +389,6 @@ def read_line(line: str, number: int, display: str, kind: type[Recording] | None
             remedy="delete the line, and revoke the secret if it is real",
         )
     return recording
-
-
-def _drop_cut_off(descriptor: int) -> int:
-    """Take away a last line that a crash cut off, else the next one would continue it; the size of what is left."""
-    size = os.fstat(descriptor).st_size
-    if size:
-        os.lseek(descriptor, size - 1, os.SEEK_SET)
-        if os.read(descriptor, 1) != b"\n":
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            with os.fdopen(os.dup(descriptor), "rb") as file:
-                size = file.read().rfind(b"\n") + 1
-            os.ftruncate(descriptor, size)
-    return size
 
 
 class RecordingFiles:

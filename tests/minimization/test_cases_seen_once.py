@@ -11,8 +11,8 @@ from test_minimize_command import reply
 
 import promptopt
 from promptopt.errors import RecordingError, UsageError
+from promptopt.minimization.case_history import CaseHistory, case_key
 from promptopt.minimization.confirmation import split_cases
-from promptopt.minimization.ledger import Ledger, case_key
 
 
 def test_the_parts_are_nested_whatever_the_dollars_and_the_margin(planted: Write) -> None:
@@ -103,24 +103,24 @@ def test_a_second_version_on_the_same_cases_shares_the_level(
 
 def test_within_a_run_the_sequence_shares_nothing_and_runs_do(tmp_path: Path) -> None:
     path, cases = tmp_path / "p.judged.jsonl", ["a", "b"]
-    ledger = Ledger(path)
-    first = ledger.standing("one", cases)
-    ledger.note_verdict("one", "one", first, cases, True)
-    second = ledger.standing("two", cases, first.run)
+    history = CaseHistory(path)
+    first = history.standing("one", cases)
+    history.note_verdict("one", "one", first, cases, True)
+    second = history.standing("two", cases, first.run)
     assert (second.run, second.shared_by, second.before) == (1, 1, 0)
-    ledger.note_verdict("two", "two", second, cases, False)
+    history.note_verdict("two", "two", second, cases, False)
     # After a version that failed, the sequence of its run has ended.
-    third = Ledger(path).standing("three", ["b", "c"], first.run)
+    third = CaseHistory(path).standing("three", ["b", "c"], first.run)
     assert (third.run, third.shared_by, third.before) == (2, 2, 2)
-    ledger.note_verdict("three", "three", third, ["b", "c"], True)
-    assert Ledger(path).standing("two", cases) == second
-    assert Ledger(path).standing("four", ["c"]).shared_by == 2
-    assert Ledger(path).standing("four", ["d"]).shared_by == 1
+    history.note_verdict("three", "three", third, ["b", "c"], True)
+    assert CaseHistory(path).standing("two", cases) == second
+    assert CaseHistory(path).standing("four", ["c"]).shared_by == 2
+    assert CaseHistory(path).standing("four", ["d"]).shared_by == 1
     # A line that a crash cut off is left out, and not continued.
     with path.open("ab") as file:
         file.write(b'{"v": 1, "vers')
-    Ledger(path).note_verdict("five", "five", Ledger(path).standing("five", ["d"]), ["d"], True)
+    CaseHistory(path).note_verdict("five", "five", CaseHistory(path).standing("five", ["d"]), ["d"], True)
     assert [json.loads(line)["version"] for line in path.read_text().splitlines()] == ["one", "two", "three", "five"]
     path.write_text("{}\n")
     with pytest.raises(RecordingError, match=r"p\.judged\.jsonl:1: not a line of what cases were used for"):
-        Ledger(path)
+        CaseHistory(path)
