@@ -98,3 +98,32 @@ def test_a_client_that_is_closed_writes_first(client, upstream, redis_server, ca
     assert "stays reserved" not in caplog.text
     # Ten tokens at $0.15 a million and two at $0.60.
     assert counted(redis_server, "run:default") == (2700, 0)
+
+
+def test_who_closes_waits_for_what_another_thread_has_sent(redis_server):
+    link, heard = RedisLink(redis_server.url), []
+    link.script("return 1", [], [])
+    with stopped(redis_server, 1):
+        link.later("return 7", [], [], heard.append)
+        # Another thread has it now, and waits for Redis.
+        assert wait_until(lambda: not link._later)
+        link.close()
+        assert heard == [7]
+
+
+def test_a_settlement_is_written_though_redis_py_raises_an_error_of_its_own(budgets, redis_server, monkeypatch, caplog):
+    pipeline = redis.Redis.pipeline
+    raised = []
+
+    def once(client, *args, **options):
+        if not raised:
+            raised.append(1)
+            raise ValueError("I/O operation on closed file.")
+        return pipeline(client, *args, **options)
+
+    monkeypatch.setattr(redis.Redis, "pipeline", once)
+    assert budgets.reserve("a", [DAY], 100, 0.0) is None
+    budgets.settle("a", [DAY], 100, 60)
+    assert wait_until(lambda: counted(redis_server) == (60, 0), 20)
+    assert raised
+    assert "could not be run" in caplog.text

@@ -118,6 +118,8 @@ class RedisLink:
         # By process: what a forked child would find here is its parent's to do.
         self._later: list[_Step] = []
         self._adding = threading.Lock()
+        # Whoever hears what came of a step may leave another one.
+        self._writing = threading.RLock()
 
     def do(self, function: Callable[[redis.Redis], T]) -> T:
         """The result of a function on the client, after what was left for later.
@@ -232,7 +234,9 @@ class RedisLink:
         return taken
 
     def _write(self) -> bool:
-        return self._run(self._taken())
+        # One at a time: who closes waits for what another thread has sent, since its connections end with the client.
+        with self._writing:
+            return self._run(self._taken())
 
     def _run(self, steps: Sequence[_Step]) -> bool:
         """Run scripts, one after the other, with one request if that can be; false if some are to be run again."""
@@ -247,6 +251,10 @@ class RedisLink:
         except StoreDown as error:
             # Whether it has run them nobody knows.
             results, lost = [error] * len(steps), True
+        except Exception as error:
+            # Nor here: redis-py raises more than its own errors, as where a connection is closed while it is read.
+            log.exception("%s: what was left for later could not be run", self.name)
+            results, lost = [self._error(error)] * len(steps), True
         back = []
         for step, result in zip(steps, results, strict=True):
             unknown = lost or isinstance(result, self._lost)
