@@ -45,7 +45,7 @@ from promptopt.structured.refine import (
     with_aside,
     with_fallback,
 )
-from promptopt.structured.said_of_keys import list_under_key, with_bounds, with_most
+from promptopt.structured.said_of_keys import list_under_key, with_bounds, with_labels, with_most
 from promptopt.structured.sections import arrays, headed, lines, listings, parted, ruled, sections, tables, titled
 from promptopt.structured.tags import tagged
 from promptopt.structured.variants import (
@@ -56,6 +56,7 @@ from promptopt.structured.variants import (
     with_variants,
     without_samples,
 )
+from promptopt.structured.witness import gainsaid
 from promptopt.structured.wording import described, stated
 
 # Two lists of labels that share this much are meant to be one list.
@@ -128,7 +129,9 @@ def _inferred(document: PromptText) -> Inferred:
     for read in readers:
         found = read()
         if found is not None:
-            return _checked(document, found)
+            checked = _checked(document, found)
+            denied = gainsaid(document, checked) if checked.fields else None
+            return Inferred(problems=(denied,)) if denied else checked
     if other := _OTHER_FORM.search(document.text):
         line = document.line(other.start())
         return Inferred(
@@ -278,6 +281,7 @@ def _from_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
             schema = with_prose(key.name, schema, ranges, lists)
         if not stated(key.said):
             schema = dict(graded.get(field_name(key.name)) or with_aside(key.name, schema, document))
+            schema = with_labels(key.name, schema, document)
         schema = with_most(key.name, with_bounds(key.name, with_items(key.name, schema, lists), document), document)
         fields.append(Field(key.name, schema, f"key in the prose, line {line}", line))
     whole = with_only_key(object_schema({item.name: dict(item.schema) for item in fields}), lists)["properties"]

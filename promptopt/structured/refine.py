@@ -14,7 +14,7 @@ from promptopt.structured.labels_of_keys import with_items, with_only_key, with_
 from promptopt.structured.named_keys import named_keys
 from promptopt.structured.pseudo_json import LEFT_OPEN
 from promptopt.structured.ranges import numbers, scale
-from promptopt.structured.said_of_keys import items_said, with_bounds, with_most
+from promptopt.structured.said_of_keys import items_said, with_bounds, with_labels, with_most
 from promptopt.structured.wording import is_numeric, number_range, or_null, stated
 
 
@@ -64,9 +64,11 @@ def refined(
         if shared and not set(child) & {"type", "enum"} and is_numeric(name):
             child = {**child, **shared[0]}
         child = _known(child, name)
+        if child == {"type": "number"} and _WHOLE.search(field_name(name)):
+            child = {"type": "integer"}
         if shared and child.get("type") in ("integer", "number") and not set(child) & {"minimum", "enum"}:
             child = _bounded(name, child, shared)
-        child = with_aside(name, child, document)
+        child = with_labels(name, with_aside(name, child, document), document)
         return nulls(name, child)
 
     def visit(node: dict[str, Any]) -> dict[str, Any]:
@@ -81,6 +83,10 @@ def refined(
         return node
 
     return with_only_key(visit(schema), lists)
+
+
+# What counts is whole, although its sample may be a mere 0.
+_WHOLE = re.compile(r"(?:\A|_)(?:index|idx|count|rank|page|line_number)\Z")
 
 
 def refined_field(document: PromptText, field: Field, ranges: list[Choice], lists: list[Choice]) -> Field:

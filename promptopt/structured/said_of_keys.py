@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from promptopt.structured.choices import labels
 from promptopt.structured.fields import MASK, PromptText, Span, UnreadForm, object_schema
 from promptopt.structured.wording import described, is_numeric, number_range, or_null
 
@@ -65,12 +66,25 @@ def _bounds_said(name: str, document: PromptText) -> dict[str, Any]:
     found = [
         number_range(match["low"], match["high"])
         for match in re.finditer(
-            rf"[\"'`]{re.escape(name)}[\"'`](?!\s*:)(?:[^.\n]|\.\d)*?\b(?:between|from)\s+(?P<low>{_NUMBER})\s+(?:and|to)\s+(?P<high>{_NUMBER})\b(?!\s*(?:words|sentences|characters|items))",
+            rf"(?:[\"'`]{re.escape(name)}[\"'`](?!\s*:)|{_own(name)})(?:[^.\n]|\.\d)*?\b(?:between|from)\s+(?P<low>{_NUMBER})\s+(?:and|to)\s+(?P<high>{_NUMBER})\b(?!\s*(?:words|sentences|characters|items))",
+            document.text,
+            re.IGNORECASE,
+        )
+    ]
+    found += [
+        number_range(match["low"], match["high"])
+        for match in re.finditer(
+            rf"\bbetween (?P<low>{_NUMBER}) and (?P<high>{_NUMBER}) for [\"'`]?{re.escape(name)}\b",
             document.text,
             re.IGNORECASE,
         )
     ]
     return found[0] if found and all(one == found[0] for one in found) else {}
+
+
+def _own(name: str) -> str:
+    """A pattern of a key without quotation marks, if no word of prose is spelled like it."""
+    return rf"(?<![\w\"'`]){re.escape(name)}(?![\w\"'`])(?!\s*:)" if "_" in name else r"(?!)"
 
 
 def _is_open_number(name: str, schema: Mapping[str, Any]) -> bool:
@@ -79,7 +93,56 @@ def _is_open_number(name: str, schema: Mapping[str, Any]) -> bool:
 
 
 def _bounded(schema: Mapping[str, Any], bounds: Mapping[str, Any]) -> dict[str, Any]:
-    return {**bounds, **schema} if bounds else dict(schema)
+    if not bounds:
+        return dict(schema)
+    # A sample of 0 is no whole number if the range ends at 1.
+    part = schema.get("type") == "integer" and bounds.get("maximum") == 1 and bounds.get("minimum") == 0
+    return {**bounds, **schema, **({"type": "number"} if part else {})}
+
+
+# "urgency must be one of: Low, Medium, High"
+_MUST = r"[\"'`*]*\s+(?:must|should|can only|may only|has to) be (?:exactly |strictly )?(?:one of|either)\b(?: the following| these)?:?\s*(?P<list>[^\n;]{3,200})"
+# "<one of the types above>"
+_LISTED_ABOVE = re.compile(
+    r"\W*(?:exactly )?one (?:of|from) (?:the )?(?:\w+ ){0,2}?(?P<noun>\w+?)s? (?:above|below|listed|listed above|listed below)\W*",
+    re.IGNORECASE,
+)
+
+
+def with_labels(name: str, schema: dict[str, Any], document: PromptText) -> dict[str, Any]:
+    """A text with the labels that a sentence about its key lists, or that stand in the list its value points to."""
+    if schema.get("type") != "string" or "enum" in schema:
+        return schema
+    found = [
+        labels(match["list"].rstrip(" ."))
+        for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w){_MUST}", document.text, re.IGNORECASE)
+    ]
+    pointed = _LISTED_ABOVE.fullmatch(schema.get("description", ""))
+    if not found and pointed:
+        found = _under_heading(pointed["noun"], document)
+    if not found or len(found[0]) < 2 or any(set(one) != set(found[0]) for one in found):
+        return schema
+    return {**{key: value for key, value in schema.items() if not pointed or key != "description"}, "enum": found[0]}
+
+
+def _under_heading(noun: str, document: PromptText) -> list[list[str]]:
+    """The labels of each list whose heading ends with a noun: "## Kinds of ship" is none, "Ship kinds:" is one."""
+    plural = rf"{re.escape(noun.removesuffix('ie'))}(?:s|es|ies|y)?"
+    found = []
+    for match in re.finditer(
+        rf"^[ \t]*(?:#+[ \t]*|[*_]+)?(?:[\w ]+ )?{plural}[*_]*(?: \([^()\n]*\))?:?[*_]*[ \t]*\n\s*(?P<items>(?:[ \t]*[-*•][ \t]+[^\n]+\n?){{2,}})",
+        document.text,
+        re.IGNORECASE | re.MULTILINE,
+    ):
+        heads = [
+            re.match(r"[ \t]*[-*•][ \t]+[*_`\"']*(?P<head>[\w][\w /-]{0,40}?)[*_`\"']*[ \t]*(?:[:–—(]|-\s|\Z)", line)
+            for line in match["items"].splitlines()
+            if line.strip()
+        ]
+        if not all(heads):
+            return []
+        found.append([head["head"] for head in heads if head])
+    return found
 
 
 def with_most(name: str, schema: dict[str, Any], document: PromptText) -> dict[str, Any]:

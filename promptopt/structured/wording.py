@@ -198,8 +198,10 @@ def noted_labels(note: str) -> list[str]:
     if listed is None:
         return []
     quoted = re.findall(rf"{_QUOTE}([^\"'`“”‘’]+){_QUOTE}", listed["list"])
+    # Commas or bars are what divides: "Junior, Senior, Lead/Principal" are three.
+    dividers = r"[,|]" if re.search(r"[,|]", listed["list"]) else "[/]"
     parts = quoted or [
-        part.strip(" .[]") for part in re.split(r"\s*[,|/]\s*(?:or\s+|and\s+)?|\s+or\s+", listed["list"])
+        part.strip(" .[]") for part in re.split(rf"\s*{dividers}\s*(?:or\s+|and\s+)?|\s+or\s+", listed["list"])
     ]
     known = all(part and _WORD_LABEL.fullmatch(part) and len(part.split()) <= 3 for part in parts)
     return list(dict.fromkeys(parts)) if known and len(parts) > 1 else []
@@ -271,7 +273,7 @@ _NULL_NOTED = re.compile(
 # Two words that are no sample of a value: "brief explanation", "your reason".
 _BRIEF = re.compile(r"(?:brief|short|concise|detailed|exact|your|one-sentence) [a-z]+\Z", re.IGNORECASE)
 _LONGEST_SAID = 300
-_ELSE_NULL = re.compile(r"\b(?:otherwise|else|or) null\b")
+_ELSE_NULL = re.compile(r"\b(?:otherwise|else|or) null\b|: null\b|\bnull (?:if|when|otherwise)\b")
 _DATE_FORM = re.compile(r"(?:[YMDHhms]{1,4}[-/.: T]){1,5}[YMDHhms]{1,4}Z?")
 
 
@@ -333,11 +335,16 @@ def _are_labels(parts: list[str]) -> bool:
     return words and (plain or all(part.isupper() for part in parts) or all(part.lower() in _LABELS for part in parts))
 
 
+# "number between 0 and {{ budget }}"
+_BOUND_BY_VARIABLE = re.compile(rf"(?P<kind>number|integer|int|float) (?:between|from|in)\b[^\n]*{MASK}", re.IGNORECASE)
+
+
 def bare_value(text: str) -> dict[str, Any]:
     """What an unquoted value of a template stands for; ``{}`` if it does not say."""
     text = re.sub(r"(?<=\d)_to_(?=\d)", " to ", text.strip())
     if MASK in text or not text or text.lower() in ("null", "none"):
-        return {}
+        bound = _BOUND_BY_VARIABLE.match(text)
+        return {"type": TYPES[bound["kind"].lower()]} if bound else {}
     if null := _without_null(text, quoted=False):
         return or_null(bare_value(null.strip("\"'")))
     if boolean := _BOOLEAN.match(text) or _TRUE_IF.match(text):
@@ -391,7 +398,8 @@ def _one_value(text: str) -> dict[str, Any]:
     if re.fullmatch(r"(?:\w+[-_ ])?(?:json|args|arguments|parameters)?[-_ ]?(?:object|dict|dictionary|json)", lowered):
         return {"type": "object"}
     if _NUMBER.fullmatch(text):
-        return {"type": "number" if "." in text else "integer"}
+        # A 0 keeps a place and does not say that the number is whole.
+        return {"type": "number" if "." in text or text == "0" else "integer"}
     if choices := alternatives(text):
         if all(_NUMBER.fullmatch(part) for part in choices):
             return (

@@ -1,0 +1,342 @@
+"""A second reading of a prompt, against the fields of a first one: what is said of a key must be in its schema.
+
+It shares no pattern with the readers that propose: they look for forms, it looks for words that bound a value (a range, a
+list of labels, a type, null) wherever a key is spoken of, and asks whether the key's schema has any such bound at all. So
+it needs to know little of a form to know that one was not read whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from promptopt.structured.fields import MASK, Inferred, PromptText
+from promptopt.structured.witness_forms import gainsaid_form
+
+_Schema = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """A key and its values, which are the items of a list if it has one."""
+
+    name: str
+    node: _Schema
+
+    @property
+    def value(self) -> _Schema:
+        node = self.node
+        while isinstance(node.get("items"), Mapping):
+            node = node["items"]
+        return node
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The types of the values, with those of each alternative."""
+        return frozenset(_kinds(self.value))
+
+    @property
+    def listed(self) -> bool:
+        return "items" in self.node
+
+    @property
+    def labelled(self) -> bool:
+        return any(set(one) & {"enum", "const"} for one in (self.value, *self.value.get("anyOf", ())))
+
+    @property
+    def bounded(self) -> bool:
+        return any(
+            set(one) & {"enum", "const", "minimum", "maximum"} for one in (self.value, *self.value.get("anyOf", ()))
+        )
+
+    @property
+    def nullable(self) -> bool:
+        return "null" in {*_kinds(self.node), *_kinds(self.value)}
+
+
+def _kinds(node: _Schema) -> Iterator[str]:
+    kind = node.get("type")
+    yield from [kind] if isinstance(kind, str) else kind or ()
+    for one in node.get("anyOf", ()):
+        yield from _kinds(one)
+
+
+def _leaves(name: str, node: _Schema) -> Iterator[_Leaf]:
+    inner: _Schema = node
+    while isinstance(inner.get("items"), Mapping):
+        inner = inner["items"]
+    if isinstance(inner.get("properties"), Mapping):
+        for key, child in inner["properties"].items():
+            yield from _leaves(key, child)
+    yield _Leaf(name, node)
+
+
+def gainsaid(document: PromptText, found: Inferred) -> str | None:
+    """What the prompt says of a key and the fields do not hold, with its line; ``None`` if nothing is found."""
+    leaves = [leaf for item in found.fields for leaf in _leaves(item.name, item.schema)]
+    plain = [leaf for leaf in leaves if "properties" not in leaf.value]
+    keyed = found.whole in ("JSON", "keys", "labels")
+    checks: tuple[tuple[Iterator[str], bool], ...] = (
+        (_of_keys(document, plain), keyed),
+        (_shown(document, plain), found.whole in ("JSON", "keys")),
+        (_null_of_none(document, leaves), keyed),
+        (_scale_of_none(document, plain), keyed),
+    )
+    for reasons, applies in checks:
+        if applies and (reason := next(iter(reasons), None)):
+            return reason
+    return gainsaid_form(document, found, [leaf.value for leaf in plain])
+
+
+# ---- what is said of a key -------------------------------------------------------------------------------------------
+
+_MARKS = "[\"'`*]"
+# What follows a name that is spoken of, and not only used as a word.
+_OF_IT = r"(?=\s*(?::|\(|[-–—=]\s|=|must\b|should\b|is\b|are\b|can\b|may\b|has to\b|between\b|from \d|to (?:[\"'`]|null|true|false)))"
+
+
+def _mention(name: str) -> re.Pattern[str]:
+    """Where a key is spoken of: by its own spelling, in marks, or as the head of a line or of what is said."""
+    own = re.escape(name)
+    spaced = re.escape(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)).replace("_", r"[ _-]")
+    if re.search(r"_|[a-z][A-Z]|\w-\w", name):
+        return re.compile(rf"(?<![\w]){own}(?![\w]){_MARKS}*|(?<![\w]){spaced}(?![\w]){_MARKS}*{_OF_IT}", re.IGNORECASE)
+    return re.compile(
+        rf"(?<=[\"'`*]){own}{_MARKS}+(?!\w)|^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*{_MARKS}*{own}{_MARKS}*{_OF_IT}"
+        rf"|\b(?:for|the|and|set|use) {_MARKS}*{own}(?!\w){_MARKS}*{_OF_IT}",
+        re.IGNORECASE | re.MULTILINE,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    start: int
+    text: str
+    value: bool  # whether it is the value of the key in a form, or what a colon says of it
+
+
+# "A number between 0 and 1 for NAME"
+_FOR_IT = re.compile(r"(?P<what>[^.;\n]{3,80}?)\s+for\s+(?:the )?[\"'`*]*\Z")
+
+
+def _said(document: PromptText, leaf: _Leaf, others: Sequence[re.Pattern[str]]) -> Iterator[_Said]:
+    text = document.text
+    for match in _mention(leaf.name).finditer(text):
+        end = text.find("\n", match.end())
+        end = len(text) if end < 0 else end
+        for other in others:
+            if further := other.search(text, match.end(), end):
+                end = further.start()
+        rest = text[match.end() : end]
+        colon = re.match(r"\s*(?:\([^()\n]{0,40}\)\s*)?[:=][ \t]*", rest)
+        yield _Said(match.end(), rest[colon.end() :] if colon else rest, bool(colon))
+        begin = text.rfind("\n", 0, match.start()) + 1
+        if before := _FOR_IT.search(text[begin : match.start()].lstrip()):
+            yield _Said(begin, before["what"], value=False)
+
+
+_SAMPLE = re.compile(r"\(?\b(?:e\.g\.?|eg\b|such as|for example|for instance|example:|like)[^)\n]*\)?", re.IGNORECASE)
+_QUOTED = re.compile(r"(?<!\w)'[^'\n]*'(?!\w)|“[^”\n]*”|\"[^\"\n]*\"")
+_NUMBER = r"-?\d+(?:\.\d+)?"
+_RANGE = re.compile(
+    rf"(?<![\w.$€£:/-]){_NUMBER}\s?%?\s?(?:-|–|—|to|and|\.\.\.?|through)\s?{_NUMBER}(?![\d:/-])%?(?!\s*-?\s*(?!(?:or|and|inclusive|where|if|based|how)\b)[A-Za-z])"
+    rf"|\bout of (?:5|10|100)\b|(?<!\w)[\[(]\s*{_NUMBER}\s*,\s*{_NUMBER}\s*[\])]"
+)
+_RANGE_SAID = re.compile(
+    rf"\b(?:between|from|(?:scale|range|rated?|scored?)\b[^.;\n]{{0,12}}?) \(?{_NUMBER}\s?%?\s?(?:-|–|—|to|and)\s?{_NUMBER}\b(?!\s*(?:-\s*)?(?:words?|sentences?|items?|char|lines?|para|bullets?|tokens?|min|hour|day|week|month|year))"
+)
+_IS_NUMBER = re.compile(
+    r"\A\W*(?:an?\s|the\s|real\s)*(?:float|double|integer|int|number|numeric(?:al)?|decimal|percentage)\b(?!\s+(?:or|of the|and|if|to)\b)",
+    re.IGNORECASE,
+)
+_IS_LIST = re.compile(r"\A\W*(?:an?\s|the\s)*(?:json )?(?:list|array)s?\b", re.IGNORECASE)
+_IS_BOOLEAN = re.compile(
+    r"\A\W*(?:an?\s|the\s)*(?:bool(?:ean)?\b|true\s*(?:/|\||or|,)\s*false|false\s*(?:/|\||or|,)\s*true|true (?:if|when|only)\b|false (?:if|when|only)\b)",
+    re.IGNORECASE,
+)
+_ONE_OF = re.compile(
+    r"\bone of\b(?! (?:the )?(?:sentence|line|paragraph))|\A\W*(?:(?:must|should) be |is )?either\b|\benum\b|\b(?:chosen?|select(?:ed)?|taken?|pick(?:ed)?|drawn) from\b"
+    r"|\bfrom:?\s*\[|\bfrom the (?:\w+ )?(?:list|taxonomy|categories|labels|options|types|enum) (?:above|below|of (?:categories|labels|types))\b"
+    r"|\b(?:types|categories|labels|options|values) (?:above|below|listed|allowed|defined)\b|\ballowed (?:values?|labels?)\b",
+    re.IGNORECASE,
+)
+_TYPE = r"(?:string|text|number|integer|float|boolean|bool|array|list|object)"
+_BARRED = re.compile(
+    rf"(?!(?:{_TYPE}|str|int|null|None)\b)[\w/ .-]{{1,30}}?\s?\|\s?(?!null\b|None\b)[\w/ .-]{{1,30}}", re.IGNORECASE
+)
+_NULL = re.compile(r"\bnull\b")
+_NOT_NULL = re.compile(
+    r"(?:\b(?:not|never|no|non|without|instead of|avoid|rather than)\b|n['’]t\b)[^.;\n]{0,25}\bnull\b", re.IGNORECASE
+)
+_UNION = re.compile(
+    rf"\b(?P<one>{_TYPE})\b(?:[^.;\n]{{0,30}}?(?:,\s*|\s)(?:or|otherwise|else)\s|\s*\|\s*)(?:an?\s|else\s)?(?P<two>{_TYPE})\b",
+    re.IGNORECASE,
+)
+_FAMILY = {"text": "string", "integer": "number", "float": "number", "bool": "boolean", "list": "array"}
+_VARIABLE = re.compile(rf"{MASK}|\{{\w+\}}")
+_OPEN_TYPE = re.compile(rf"\b(?:as an?|of type|type:?)\s+(?:{_VARIABLE.pattern})")
+# "Solver or Judge", as the whole value
+_EITHER = re.compile(r"[A-Z]\w*(?:,? or [A-Z]\w*)+[.\"']*")
+
+
+def _of_keys(document: PromptText, leaves: Sequence[_Leaf]) -> Iterator[str]:
+    """What is said of a key anywhere and its schema has nothing of."""
+    patterns = {leaf.name: _mention(leaf.name) for leaf in leaves if len(leaf.name) > 1}
+    for name, pattern in patterns.items():
+        same = [leaf for leaf in leaves if leaf.name == name]
+        others = [other for key, other in patterns.items() if key != name and key not in name]
+        del pattern
+        for said in _said(document, same[0], others):
+            lacks = [lack for leaf in same if (lack := _lack(leaf, said))]
+            if len(lacks) == len(same):
+                words, what = lacks[0]
+                line = document.line(said.start)
+                yield f"line {line}: {words!r} is said of {name!r}, which was read {what}"
+
+
+# What is said of a value's form comes first.
+_NEAR = 40
+
+
+def _lack(leaf: _Leaf, said: _Said) -> tuple[str, str] | None:
+    """The words that bound a key's value, and what its schema is without; ``None`` if it has what they say."""
+    text = said.text.strip()
+    quoted = text[:1] in ('"', "'")
+    if quoted:
+        text = re.sub(rf"{text[0]}\s*,?\s*(?:\}}\s*)?\Z", "", text[1:])
+    text = _SAMPLE.sub(" ", text)
+    bare = _QUOTED.sub(" ", text)
+    return (
+        (_type_lacks(leaf, text, bare) if said.value else None)
+        or _range_lacks(leaf, bare)
+        or _labels_lack(leaf, text, quoted=quoted, value=said.value)
+        or _null_lacks(leaf, text)
+    )
+
+
+def _type_lacks(leaf: _Leaf, text: str, bare: str) -> tuple[str, str] | None:
+    kinds = leaf.kinds
+    if union := _UNION.search(bare):
+        one, two = (_FAMILY.get(union[side].lower(), union[side].lower()) for side in ("one", "two"))
+        if one != two and len(kinds - {"null"}) < 2 and not leaf.listed:
+            return _short(union[0]), "as one type"
+    if open_type := _OPEN_TYPE.search(text):
+        return _short(open_type[0]), "as one type"
+    if leaf.listed:
+        return None
+    wanted = (
+        (_IS_LIST, "array" in kinds, "as no list"),
+        (_IS_BOOLEAN, "boolean" in kinds or leaf.labelled, "as no boolean"),
+        (_IS_NUMBER, bool(kinds & {"number", "integer"}) or leaf.labelled, "as no number"),
+    )
+    for pattern, has, what in wanted:
+        if not has and (match := pattern.match(bare)):
+            return _short(match[0]), what
+    return None
+
+
+def _range_lacks(leaf: _Leaf, bare: str) -> tuple[str, str] | None:
+    if leaf.bounded or leaf.listed:
+        return None
+    numeric = bool(leaf.kinds & {"number", "integer"})
+    ranged = _RANGE_SAID.search(bare) or (_RANGE.search(bare) if numeric else None)
+    return (_short(ranged[0]), "without a range") if ranged else None
+
+
+def _labels_lack(leaf: _Leaf, text: str, *, quoted: bool, value: bool) -> tuple[str, str] | None:
+    if leaf.labelled or leaf.kinds & {"boolean", "object", "number", "integer"}:
+        return None
+    either = _EITHER.fullmatch(text.strip()) if quoted and not leaf.listed else None
+    listed = _ONE_OF.search(_QUOTED.sub('""', text)) or ((_BARRED.match(text) or either) if value else None)
+    if listed is None or _VARIABLE.search(text, listed.start()):
+        return None
+    return (_short(listed[0]), "without labels") if listed.start() < (_NEAR // 2 if quoted else _NEAR) else None
+
+
+def _null_lacks(leaf: _Leaf, text: str) -> tuple[str, str] | None:
+    null = _NULL.search(text)
+    if null is None or leaf.nullable or leaf.labelled or _NOT_NULL.search(text[: null.end()]):
+        return None
+    return _short(text[max(0, null.start() - 20) : null.end()]), "without null"
+
+
+# ---- what a form shows -----------------------------------------------------------------------------------------------
+
+_KINDS_SHOWN = re.compile(
+    rf"(?:{_TYPE}|str|int|date|number|value|\w*string|n/?a|none|null|true|false|yes|no)", re.IGNORECASE
+)
+
+
+def _shown(document: PromptText, leaves: Sequence[_Leaf]) -> Iterator[str]:
+    """Values of a form that say no type, and samples that are labels of a list elsewhere."""
+    text = document.text
+    for leaf in leaves:
+        if leaf.labelled or leaf.kinds - {"string", "null"}:
+            continue
+        key = rf"[\"']{re.escape(leaf.name)}[\"']\s*:\s*"
+        spoken = list(_said(document, leaf, ()))
+        for match in re.finditer(rf"{key}(?P<open>\.\.\.|…)\s*(?:[,}}\n])", text):
+            if len(spoken) < 2:
+                line = document.line(match.start("open"))
+                yield f"line {line}: nothing says what {leaf.name!r} is, which is shown as '...'"
+        for match in re.finditer(rf"{key}\[?\s*[\"'](?P<sample>[A-Za-z][\w-]{{2,40}})[\"']", text):
+            sample = match["sample"]
+            if _KINDS_SHOWN.fullmatch(sample) or re.search(r"\d|XX|YYY", sample) or sample.lower() == leaf.name.lower():
+                continue
+            elsewhere = re.compile(
+                rf"^[ \t]*(?:[-*•#]+|\d+[.)])[ \t]*[\"'`*]*{re.escape(sample)}[\"'`*]*(?=[ \t]*(?:[-–—:(]|$))",
+                re.MULTILINE,
+            )
+            rest = text[: match.start("sample") - 1] + " " * (len(sample) + 2) + text[match.end("sample") + 1 :]
+            rest = re.sub(rf"{key}\[?\s*[\"']{re.escape(sample)}[\"']", lambda same: " " * len(same[0]), rest)
+            if label := elsewhere.search(rest):
+                line = document.line(label.start())
+                yield f"line {line}: {sample!r} is shown as {leaf.name!r} and is in a list; its other labels were not read"
+
+
+# ---- what is said of no key ------------------------------------------------------------------------------------------
+
+_SENTENCE = re.compile(r"[^.!?\n]*(?:\.(?=\S)[^.!?\n]*)*")
+_ABSENT = re.compile(
+    r"\b(?:missing|unknown|unclear|absent|unavailable|not|cannot|can['’]t|isn['’]t|doesn['’]t|if no|no \w+|unsure|uncertain|otherwise)\b",
+    re.IGNORECASE,
+)
+
+
+def _null_of_none(document: PromptText, leaves: Sequence[_Leaf]) -> Iterator[str]:
+    """A sentence that lets values be null, if no field may be."""
+    if any(leaf.nullable or None in leaf.value.get("enum", ()) for leaf in leaves):
+        return
+    for sentence in _SENTENCE.finditer(document.text):
+        said = _QUOTED.sub(" ", sentence[0])
+        null = re.search(r"\bnull\b", said)
+        if null and _ABSENT.search(said) and not _NOT_NULL.search(said):
+            yield f"line {document.line(sentence.start())}: a value may be null, and no field that was read may be"
+
+
+_GRADE = re.compile(r"(?:\A|[_ ]|(?<=[a-z]))(?:score|rating|grade|confidence|probability|likelihood)\Z", re.IGNORECASE)
+_SCALE = re.compile(
+    rf"\b(?:scale|score[sd]?|rat(?:e|ed|ing|ings)|grade[sd]?|confidence|probability|values?)\b[^.\n]{{0,40}}?\b(?:between|from|of|to|in|:|\()\s*\(?{_NUMBER}\s?%?\s?(?:-|–|—|to|and)\s?{_NUMBER}\b(?!\s*(?:words|sentences|items))",
+    re.IGNORECASE,
+)
+
+
+def _scale_of_none(document: PromptText, leaves: Sequence[_Leaf]) -> Iterator[str]:
+    """A scale that the prompt speaks of, if a grade was read without any."""
+    open_grades = [
+        leaf
+        for leaf in leaves
+        if not leaf.bounded
+        and _GRADE.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", leaf.name))
+        and "object" not in leaf.kinds
+    ]
+    scale = _SCALE.search(document.text) if open_grades else None
+    if scale:
+        line = document.line(scale.start())
+        yield f"line {line}: {_short(scale[0])!r} is a scale, and {open_grades[0].name!r} was read without one"
+
+
+def _short(text: str) -> str:
+    return " ".join(text.replace(MASK, " ").split())[:60]

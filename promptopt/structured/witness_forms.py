@@ -1,0 +1,192 @@
+"""A second reading of a prompt against the whole form of a first one: parts, ranges and labels that the form must show.
+
+Like witness.py it shares no pattern with the readers that propose.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from promptopt.structured.fields import MASK, Field, Inferred, PromptText
+
+_Schema = Mapping[str, Any]
+
+
+def gainsaid_form(document: PromptText, found: Inferred, values: Sequence[_Schema]) -> str | None:
+    """What the prompt shows and the form that was read does not have, with its line; ``None`` if nothing is found.
+
+    Args:
+        values: The schemas of all values, the items of lists among them.
+    """
+    checks: tuple[tuple[Iterator[str], bool], ...] = (
+        (_broken_json(document, found), found.whole == "JSON"),
+        (_ranges_unseen(document, values), True),
+        (_labels_lost(document, found, values), True),
+        (_numbered(document, found.fields), found.whole in ("labels", "")),
+        (_unlike_siblings(document, found.fields), found.whole == "labels"),
+        (_other_work(document, found), found.whole in ("labels", "") or found.wrapped),
+        (_followed(document, found), not found.whole),
+    )
+    for reasons, applies in checks:
+        if applies and (reason := next(iter(reasons), None)):
+            return reason
+    return None
+
+
+_SIGNS = re.compile(r"[\"'](?:[^\"'\\\n]|\\.)*[\"']\s*(?P<colon>:)?|[{}\[\]]|\.\.\.|…")
+
+
+def _broken_json(document: PromptText, found: Inferred) -> Iterator[str]:
+    """Objects of a form that go on (``{"a": 1, ...}``), and lists that hold pairs (``["a": 1]``)."""
+    text = document.text
+    for span in found.covered:
+        stack: list[str] = []
+        for match in _SIGNS.finditer(text, span.start, span.end):
+            sign, line = match[0], document.line(match.start())
+            if sign in ("{", "["):
+                stack.append(sign)
+            elif sign in ("}", "]"):
+                del stack[-1:]
+            elif sign in ("...", "…") and stack[-1:] == ["{"]:
+                if text[span.start : match.start()].rstrip().endswith((",", "}", "]", '"')):
+                    yield f"line {line}: the object goes on with '...': its keys are not all named"
+            elif match["colon"] and stack[-1:] == ["["]:
+                yield f"line {line}: the list holds pairs of a key and a value: what its items are is not read"
+
+
+# ---- ranges and labels ----------------------------------------------------------------------------------------------
+
+
+def _digits(number: float) -> str:
+    """A pattern of a number as a prompt may write it."""
+    whole = int(number) if float(number).is_integer() else None
+    return rf"{whole}(?:\.0+)?" if whole is not None else re.escape(str(number))
+
+
+def _ranges_unseen(document: PromptText, values: Sequence[_Schema]) -> Iterator[str]:
+    """Ranges that no line of the prompt has, and no list of grades."""
+    for value in values:
+        if "minimum" not in value or "maximum" not in value:
+            continue
+        low, high = _digits(value["minimum"]), _digits(value["maximum"])
+        # "2. ..." counts the items of a list.
+        head = r"(?!\d|[.)])" if value["minimum"] > 1 else r"(?!\d)"
+        shown = re.compile(
+            rf"(?<![\d.]){low}(?!\d)(?!\.\d)[^\d\n]{{0,60}}(?<![\d.]){high}(?![\d])(?!\.\d)|\b(?:out of|of) {high}\b|/{high}\b|(?<![\d.]){low}\s*[=:][^\n]*(?<![\d.]){high}\s*[=:]"
+            rf"|^[ \t]*(?:[-*•]|\|)?[ \t]*[*_`\"'(\[]*(?:score |level |grade |rating )?{low}{head}",
+            re.MULTILINE | re.IGNORECASE,
+        )
+        if not shown.search(document.text):
+            yield f"no line of the prompt has the range {value['minimum']} to {value['maximum']} that was read"
+
+
+_QUOTED = r"(?:\"[^\"\n]{1,40}\"|`[^`\n]{1,40}`|'[^'\n]{1,40}'|“[^”\n]{1,40}”)"
+_SAMPLES = re.compile(r"\b(?:e\.g|example|such as|like|instance)\b", re.IGNORECASE)
+# Labels in quotation marks after words that say that one of them is to be taken.
+_LISTED = re.compile(
+    rf"(?<!e\.g\. )\b(?:one of|either|must be|choose from|allowed values|valid values|possible values|from|select)\b(?P<between>[^\n\"'`“{{}}]{{0,40}}?)"
+    rf"(?P<list>[\[({{]?{_QUOTED}(?:\s*(?:,|/|\||\bor\b|,\s*or\b)\s*{_QUOTED})+)",
+    re.IGNORECASE,
+)
+
+
+def _labels_lost(document: PromptText, found: Inferred, values: Sequence[_Schema]) -> Iterator[str]:
+    """Lists of labels to choose from that no field holds whole."""
+    known: set[str] = {"true", "false", "null", "none"} | {item.name.casefold() for item in found.fields}
+    for value in values:
+        for one in (value, *value.get("anyOf", ())):
+            known |= {str(label).casefold().strip() for label in one.get("enum", ())}
+    for match in _LISTED.finditer(document.text):
+        labels = {quoted[1:-1].strip(" .,").casefold() for quoted in re.findall(_QUOTED, match["list"])}
+        if _SAMPLES.search(match["between"]):
+            continue
+        lost = sorted(label for label in labels if label not in known and MASK not in label)
+        if lost and (found.whole in ("JSON", "keys") or len(lost) < len(labels)):
+            line = document.line(match.start("list"))
+            yield f"line {line}: {lost[0]!r} is one of the labels in {_short(match[0])!r}, and no field has it"
+
+
+# ---- parts -----------------------------------------------------------------------------------------------------------
+
+
+def _numbered(document: PromptText, fields: Sequence[Field]) -> Iterator[str]:
+    """A part with a number, if there is one for each of several things, or another number: ``score_2``, ``score_1``."""
+    known = {item.name.casefold() for item in fields}
+    for item in fields:
+        for number in re.finditer(r"\d+", item.name):
+            stem, rest = item.name[: number.start()], item.name[number.end() :]
+            others = re.compile(rf"(?<![A-Za-z\d]){re.escape(stem)}\d+{re.escape(rest)}(?![A-Za-z\d])", re.IGNORECASE)
+            if stem and (each := re.search(r"\b(?:each|every)\b", document.text, re.IGNORECASE)):
+                line = document.line(each.start())
+                yield f"line {line}: {item.name!r} is a part like others: there is one for {each[0]}"
+            for other in others.finditer(document.text):
+                if stem and other[0].casefold() not in known:
+                    line = document.line(other.start())
+                    yield f"line {line}: {other[0]!r} is a part like {item.name!r}, and was not read"
+
+
+_GRADED = re.compile(
+    r"\W*(?:the |your |a )?(?:\w+ )?(?:score|rating|grade|number|integer|int|float|percentage)\W*", re.IGNORECASE
+)
+
+
+def _unlike_siblings(document: PromptText, fields: Sequence[Field]) -> Iterator[str]:
+    """Labels with the same placeholder that were read as different types: ``A: [score]`` and ``B: [score]``."""
+    shown: dict[str, Field] = {}
+    for item in fields:
+        label = re.escape(item.name).replace("_", r"\W+")
+        place = re.search(
+            rf"^[\W\d]*{label}[*_ ]*:[ \t]*(?P<place>[\[<(][^\n]{{1,40}}?[\])>])[ \t]*$",
+            document.text,
+            re.IGNORECASE | re.MULTILINE,
+        )
+        if place is None:
+            continue
+        if _GRADED.fullmatch(place["place"]) and item.schema.get("type") == "string" and "enum" not in item.schema:
+            line = document.line(place.start("place"))
+            yield f"line {line}: {place['place']!r} is a number, and {item.name!r} was read as a text"
+        first = shown.setdefault(place["place"].casefold(), item)
+        if dict(first.schema) != dict(item.schema):
+            line = document.line(place.start("place"))
+            yield f"line {line}: {place['place']!r} was read as one thing of {first.name!r}, as another of {item.name!r}"
+
+
+_CODE = re.compile(
+    r"(?:\A\s*|[.:\n]\s*|\b(?:to|must|and|should)\s+)(?:please )?(?:write|generate|create|implement)\s+(?:an? |the |some )?(?:[\w+#-]+ ){0,2}(?:code|script|function|program|sql|query)\b",
+    re.IGNORECASE,
+)
+_CODE_KEY = re.compile(r"code|script|function|program|sql|quer(?:y|ies)|snippet|implementation|solution", re.IGNORECASE)
+_EACH = re.compile(
+    r"\b(?:output|return|provide|give|write|print|answer|respond)\b[^.\n]{0,60}\b(?:for|per) (?:each|every)\b"
+    r"|(?:^|[.:]\s)\W*for (?:each|every)\b[^.\n]{0,60}\b(?:output|return|provide|give|write|print|answer|respond)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def _other_work(document: PromptText, found: Inferred) -> Iterator[str]:
+    """A program that is asked for instead, and a value for each of several things."""
+    text = document.text
+    if (code := _CODE.search(text)) and not any(_CODE_KEY.search(item.name) for item in found.fields):
+        yield f"line {document.line(code.start())}: {_short(code[0])!r} asks for a program, which no field holds"
+    listed = any(item.schema.get("type") == "array" for item in found.fields)
+    if not listed and (each := _EACH.search(text)):
+        yield f"line {document.line(each.start())}: {_short(each[0])!r}: the answer has several such parts"
+
+
+_AFTER = re.compile(
+    r"\b(?:answer|reply|respond|output|return|score|label|only)\b[^.\n]{0,80}?\bfollowed by\b[^.\n]{0,60}|\bon the (?:next|second|following) line\b[^.\n]{0,60}",
+    re.IGNORECASE,
+)
+
+
+def _followed(document: PromptText, found: Inferred) -> Iterator[str]:
+    """What comes after a bare value."""
+    if len(found.fields) == 1 and (after := _AFTER.search(document.text)):
+        line = document.line(after.start())
+        yield f"line {line}: {_short(after[0])!r} comes after {found.fields[0].name!r}, and was not read"
+
+
+def _short(text: str) -> str:
+    return " ".join(text.replace(MASK, " ").split())[:60]

@@ -1,0 +1,154 @@
+"""What a prompt says of a key, or shows beside its form, and the fields that were read do not hold: no proposal."""
+
+import pytest
+
+from promptopt.structured.fields import Field, Inferred, PromptText, Span, object_schema
+from promptopt.structured.infer import infer
+from promptopt.structured.witness import gainsaid
+
+_TEXT = {"type": "string"}
+_NUMBER = {"type": "number"}
+
+
+def said(text: str, **schemas: dict[str, object]) -> str | None:
+    """What a second reading finds against fields that the test chooses: no reader is asked."""
+    fields = tuple(Field(name, schema, "the test") for name, schema in schemas.items())
+    start, end = text.find("{"), text.rfind("}") + 1
+    return gainsaid(PromptText.of(text), Inferred(fields, covered=(Span(start, end),), whole="JSON"))
+
+
+@pytest.mark.parametrize(
+    ("text", "schemas", "reason"),
+    [
+        (
+            'Return {"berth_load": 0}\nAdd berth_load between 0 and 1.',
+            {"berth_load": _NUMBER},
+            "line 2: 'between 0 and 1' is said of 'berth_load', which was read without a range",
+        ),
+        ('{"tide": "<number between 0 and the limit>"}', {"tide": _TEXT}, "read as no number"),
+        ('{"tide": "number if it was measured, otherwise string"}', {"tide": _TEXT}, "as one type"),
+        ('{"tide": "the height (as a {unit})"}', {"tide": _TEXT}, "as one type"),
+        ('{"cause": "<if lost: the cause; if found: null>"}', {"cause": _TEXT}, "without null"),
+        ('{"kind": "<one of the kinds above>"}', {"kind": _TEXT}, "without labels"),
+        ('{"rank": "Mate or Master"}', {"rank": _TEXT}, "without labels"),
+        ('{"kind": "a"}\nkind must be one of: bulk, liquid, parcel', {"kind": _TEXT}, "line 2: 'one of'"),
+        ('{"kinds": ["a"]}\n- kinds: from ["bulk", "parcel"]', {"kinds": {"type": "array", "items": _TEXT}}, "labels"),
+        ('{"crew_rank": 2}\n- crew_rank must be 1-5 or null', {"crew_rank": {"type": ["integer", "null"]}}, "a range"),
+        ('{"wet": "yes"}\n- "wet": true if the hold is wet', {"wet": _TEXT}, "as no boolean"),
+        ('{"ports": "x"}\n- ports: list of the ports', {"ports": _TEXT}, "as no list"),
+        ('{"hull": ...}', {"hull": _TEXT}, "nothing says what 'hull' is"),
+        ('1. BROKEN_MAST: wood\n2. TORN_SAIL: cloth\n{"damage": "TORN_SAIL"}', {"damage": _TEXT}, "is in a list"),
+        ('{"port": "x"}\nIf the port is missing, use null.', {"port": _TEXT}, "without null"),
+        ('Rate on a scale of 1 to 5.\n{"safety_score": 3}', {"safety_score": _NUMBER}, "read without one"),
+        ('{"ships": {"Name": "x", ...}, "port": "y"}', {"port": _TEXT}, "the object goes on with '...'"),
+        ("{'ships': ['name': <string>, 'age': <int>]}", {"ships": {"type": "array", "items": _TEXT}}, "pairs"),
+        (
+            'Score each hull 1-5; score 2 if in doubt.\n{"grade": 4}',
+            {"grade": {"type": "integer", "minimum": 2, "maximum": 5}},
+            "no line of the prompt has the range 2 to 5",
+        ),
+        (
+            'Use exactly one of: `sail`, `steam`, `oar`\n{"kind": "x"}',
+            {"kind": {"type": "string", "enum": ["sail", "steam"]}},
+            "line 1: 'oar' is one of the labels",
+        ),
+    ],
+)
+def test_what_is_said_of_a_key_must_be_in_its_schema(text: str, schemas: dict[str, object], reason: str) -> None:
+    found = said(text, **schemas)  # type: ignore[arg-type] - the values are schemas
+    assert found is not None
+    assert reason in found
+
+
+@pytest.mark.parametrize(
+    ("text", "schemas"),
+    [
+        ('{"load": 0.5}\nAdd load between 0 and 1.', {"load": {"type": "number", "minimum": 0, "maximum": 1}}),
+        ('{"note": "10-20 words"}', {"note": _TEXT}),
+        ('{"note": "one sentence on the tide, e.g. \'between 2 and 3 m\'"}', {"note": _TEXT}),
+        ('{"rank": "Mate or Master"}', {"rank": {"type": "string", "enum": ["Mate", "Master"]}}),
+        ('{"kind": "one from the list above"}\nThe kinds:\n{{ kinds }}', {"kind": {"type": "string", "enum": ["a"]}}),
+        ('{"port": "string | null"}', {"port": {"type": ["string", "null"]}}),
+        ('{"port": "x"}\nNever use null, even if a port is missing.', {"port": _TEXT}),
+        ('{"ships": [{"name": "x"}, ...]}', {"ships": {"type": "array", "items": object_schema({"name": _TEXT})}}),
+        (
+            'The crew may ask one of "when" or "where".\n{"kind": "x"}',
+            {"kind": {"type": "string", "enum": ["when", "where"]}},
+        ),
+        ('{"grade": 4}\n1 (poor) to 5 (perfect)', {"grade": {"type": "integer", "minimum": 1, "maximum": 5}}),
+    ],
+)
+def test_what_the_schema_holds_is_no_objection(text: str, schemas: dict[str, object]) -> None:
+    assert said(text, **schemas) is None  # type: ignore[arg-type] - the values are schemas
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "Score from 1 to 5:\n1. HULL\n2. MAST\n\nAnswer like this:\nHull: [score]\nMast: [score]\n{{ x }}",
+            "'[score]' is a number, and 'hull' was read as a text",
+        ),
+        (
+            "Reply with only YES or NO, followed by a reason. Answer YES if it is dry. Answer NO if not.\n{{ x }}",
+            "followed by",
+        ),
+        (
+            "Mark each sail 0 or 1.\n# Output\n<sail_1_mark>0</sail_1_mark>\n<sail_2_mark>1</sail_2_mark>\n{{ x }}",
+            "line 1: 'sail_1_mark' is a part like others: there is one for each",
+        ),
+        (
+            "Write a Python script:\nCount the ships and respond with a JSON array of strings.\n{{ log }}",
+            "asks for a program",
+        ),
+    ],
+)
+def test_a_part_that_the_form_does_not_have_refuses_it(text: str, reason: str) -> None:
+    found = infer(text)
+    assert not found.fields
+    assert reason in found.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "schema"),
+    [
+        (
+            "Respond only in JSON with these exact keys: ship, alarm.\n\nalarm must be one of: Low, High\n{{ x }}",
+            "alarm",
+            {"type": "string", "enum": ["Low", "High"]},
+        ),
+        (
+            'Return JSON:\n{"load_score": 0}\nAdd load_score between 0 and 1.\n{{ x }}',
+            "load_score",
+            {"type": "number", "minimum": 0, "maximum": 1},
+        ),
+        (
+            'Return JSON:\n{"load_score": 0.0}\nUse a value between 0.0 and 1.0 for load_score.\n{{ x }}',
+            "load_score",
+            {"type": "number", "minimum": 0.0, "maximum": 1.0},
+        ),
+        ('Return JSON:\n{"berth_index": 0, "draught": 0}\n{{ x }}', "berth_index", {"type": "integer"}),
+        ('Return JSON:\n{"berth_index": 0, "draught": 0}\n{{ x }}', "draught", {"type": "number"}),
+        (
+            'Ship kinds:\n- sail: old\n- steam: new\n\nJSON:\n{"ship_kind": "<one of the kinds above>"}\n{{ x }}',
+            "ship_kind",
+            {"type": "string", "enum": ["sail", "steam"]},
+        ),
+        ('Return JSON:\n{"tons": <number between 0 and {{ most }}>}\n{{ x }}', "tons", {"type": "number"}),
+        (
+            'Return JSON:\n{"rank": "one of: Boy, Sailor, Mate/Master", "note": "<a note>"}\n{{ x }}',
+            "rank",
+            {"type": "string", "enum": ["Boy", "Sailor", "Mate/Master"]},
+        ),
+    ],
+)
+def test_what_prose_adds_to_a_key_is_read(text: str, name: str, schema: dict[str, object]) -> None:
+    found = infer(text)
+    fields = {item.name: {k: v for k, v in item.schema.items() if k != "description"} for item in found.fields}
+    assert fields.get(name) == schema, found.problems
+
+
+def test_null_in_one_case_of_a_value() -> None:
+    found = infer('Return JSON:\n{"cause": "<if lost: the cause; if found: null>", "port": "<its port>"}\n{{ x }}')
+    assert found.fields[0].schema["type"] == ["string", "null"]
+    assert found.fields[1].schema["type"] == "string"
