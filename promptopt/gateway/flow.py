@@ -8,6 +8,10 @@ never sends, sleeps or waits itself. ``run`` carries a flow out in a thread, ``r
 from __future__ import annotations
 
 import asyncio
+
+# Python refuses to load it once the main thread has ended, and a call in another thread may be the first to need it:
+# the tokenizer does.
+import concurrent.futures.thread  # noqa: F401 - loaded for those
 import os
 import threading
 from collections.abc import Awaitable, Callable, Generator, Sequence

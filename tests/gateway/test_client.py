@@ -2,6 +2,8 @@ import asyncio
 import json
 import logging
 import resource
+import subprocess
+import sys
 import threading
 
 import openai
@@ -334,9 +336,6 @@ def test_wrapped_provider_sync_and_async(upstream):
 
 
 def test_gateway_import_is_lazy():
-    import subprocess
-    import sys
-
     code = "import promptopt, sys; print([m for m in ('openai','sqlite3','redis','limits') if m in sys.modules])"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
@@ -373,3 +372,24 @@ def test_a_full_disk_costs_no_answer_and_no_row(client, upstream, request, caplo
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
     assert [row.status for row in rows(sdk)] == ["ok"] * 20
     assert caplog.text.count("held in memory") == 1
+
+
+def test_a_thread_that_outlives_the_main_one_makes_calls(upstream, folder):
+    """Python then loads no thread pools any more, and the tokenizer wants one."""
+    code = f"""
+import threading
+import openai
+import promptopt
+
+sdk = openai.OpenAI(
+    base_url={upstream.url!r}, api_key="k", max_retries=0, http_client=promptopt.http_client(budget={{"day": 1}})
+)
+
+def late():
+    threading.main_thread().join()
+    print(sdk.chat.completions.create(model="gpt-4o-mini", messages=[{{"role": "user", "content": "hi"}}]).model)
+
+threading.Thread(target=late).start()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert (done.stdout, done.stderr) == ("gpt-4o-mini\n", "")
