@@ -11,11 +11,12 @@ from typing import Any
 
 from promptopt.config import Config, OwnPrice
 from promptopt.gateway.anthropic.hints import wants_an_hour
+from promptopt.gateway.body import UNREADABLE, read_json
 from promptopt.gateway.bounds import Unbounded, bound_of, is_possible, tool_fees
 from promptopt.gateway.call import Answer, Call, Upstream, UsageBasis
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.failures import MAYBE_BILLED, CallFailed
-from promptopt.gateway.openai.events import counted_usage
+from promptopt.gateway.openai.counted import counted_usage, said_or_counted, written_in
 from promptopt.prices import Price, Processing, find_price
 from promptopt.values import Cost, Usage
 
@@ -116,8 +117,8 @@ class Costs:
             return self._bill_answer(call, outcome)
         basis: UsageBasis
         price = self.price(call)
-        if outcome.kind == "abandoned" and outcome.text and not in_background(call):
-            usage, basis = counted_usage(call, outcome.text), "counted"
+        if outcome.kind == "abandoned" and outcome.written and not in_background(call):
+            usage, basis = counted_usage(call, outcome.written, outcome.usage), "counted"
         elif outcome.sent and outcome.kind in MAYBE_BILLED:
             return self.worst_bill(call)
         else:
@@ -142,9 +143,8 @@ class Costs:
         if last is not None and last[0] is answer and last[1] == model and last[2] == tier:
             return last[3]
         usage, basis = answer.usage, answer.basis
-        if usage is None:
-            basis = "counted"
-            usage = counted_usage(call, answer.text)
+        if usage is None or (basis == "measured" and not (usage.input_tokens and usage.output_tokens)):
+            usage, basis = said_or_counted(call, usage, lambda: _written(answer))
         price = self._costliest(call, model, answer.service_tier)
         if not is_possible(usage, call, price):
             said = [f"{Decimal(count):.4g}" for count in (usage.input_tokens, usage.output_tokens)]
@@ -199,6 +199,16 @@ class Costs:
                 written = price.cache_write_1h_mtok
             more += (written - price.input_mtok) * usage.input_tokens / _MTOK
         return Worst(usage, Cost(cost.input_usd + more, cost.output_usd) if more else cost, bound.estimated)
+
+
+def _written(answer: Answer) -> str:
+    """All that a model wrote in an answer; the text is not all of one that came over HTTP."""
+    if answer.wire is None:
+        return answer.text
+    try:
+        return written_in(read_json(answer.wire.content))
+    except UNREADABLE:
+        return answer.text
 
 
 def _tier(price: Price | None, call: Call) -> str | None:

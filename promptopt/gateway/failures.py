@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from promptopt.errors import ProviderError
 from promptopt.providers.openai.errors import FailureKind
+from promptopt.values import Usage
 
 FAILURE_KINDS: tuple[FailureKind, ...] = get_args(FailureKind)
 # What the provider may have answered, and billed, although nobody got it.
@@ -26,7 +27,8 @@ class CallFailed(Exception):
         headers: Of the response.
         raw: The response object of the client, if there was one.
         cause: The exception of the client, if it raised one.
-        text: The part of a broken-off stream that was received.
+        written: What a model had written when its stream was left or broke off.
+        usage: What that stream had said of its tokens.
         passed: Whether the caller has seen a part of the answer, so that no other can take its place.
     """
 
@@ -40,7 +42,8 @@ class CallFailed(Exception):
         headers: Mapping[str, str] | None = None,
         raw: Any = None,
         cause: BaseException | None = None,
-        text: str = "",
+        written: str = "",
+        usage: Usage | None = None,
         passed: bool = False,
     ) -> None:
         super().__init__(f"{kind}{f' ({status} {code or str()})' if status else ''}")
@@ -51,7 +54,8 @@ class CallFailed(Exception):
         self.headers = headers or {}
         self.raw = raw
         self.cause = cause
-        self.text = text
+        self.written = written
+        self.usage = usage
         self.passed = passed
 
 

@@ -283,11 +283,12 @@ def test_an_answer_may_name_a_tier_that_costs_more():
 def test_the_providers_searches_are_billed_as_the_answer_shows_them():
     body = {"model": MINI, "input": "x", "tools": [{"type": "web_search"}], "max_tool_calls": 5}
     output = [{"type": "web_search_call"}, {"type": "web_search_call"}, {"type": "function_call"}, {"type": "message"}]
-    answered = Answer(usage=Usage(), wire=Wire(json.dumps({"output": output}).encode()))
-    costs = Costs(load_config())
-    assert costs.bill(Call.of("responses", "", body), answered).usd == Decimal("0.02")
-    unseen = Answer(usage=Usage(), wire=Wire(b"data: {}", "text/event-stream"))
-    assert costs.bill(Call.of("responses", "", body), unseen).usd == Decimal("0.05")
+    usage = Usage(input_tokens=1, output_tokens=1)
+    answered = Answer(usage=usage, wire=Wire(json.dumps({"output": output}).encode()))
+    costs, tokens = Costs(load_config()), Decimal("0.00000075")
+    assert costs.bill(Call.of("responses", "", body), answered).usd == Decimal("0.02") + tokens
+    unseen = Answer(usage=usage, wire=Wire(b"data: {}", "text/event-stream"))
+    assert costs.bill(Call.of("responses", "", body), unseen).usd == Decimal("0.05") + tokens
 
 
 def spent():

@@ -89,12 +89,23 @@ class MessageStream:
         self._model = ""
         self._reason = ""
         self._parts: list[str] = []
+        self._beside: list[str] = []
         self._kinds: set[str] = set()
         self._usage: dict[str, Any] = {}
 
     @property
     def text(self) -> str:
         return "".join(self._parts)
+
+    @property
+    def usage(self) -> Usage | None:
+        """Tokens that it has counted so far."""
+        return read_usage(self._usage)
+
+    @property
+    def written(self) -> str:
+        """All that the model wrote, as far as it has come."""
+        return "".join([*self._parts, *self._beside])
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Take the next event. Raises what reading something else raises."""
@@ -107,7 +118,9 @@ class MessageStream:
             self._kinds.add(str(event["content_block"].get("type")))
             self._parts.append(text_of(event["content_block"].get("text")))
         elif kind == "content_block_delta":
-            self._parts.append(text_of(event["delta"].get("text")))
+            delta = event["delta"]
+            self._parts.append(text_of(delta.get("text")))
+            self._beside.append(text_of(delta.get("partial_json") or delta.get("thinking")))
         elif kind == "message_delta":
             self._reason = str(event["delta"].get("stop_reason") or self._reason)
             self._count(event.get("usage"))
@@ -125,4 +138,4 @@ class MessageStream:
         """The fields of an ``Answer``. Raises BadBody if the message did not end."""
         if self.broken or not self.done or not self._reason:
             raise BadBody("the stream ended before the message did")
-        return _fields(self._model, self.text, self._reason, self._kinds, read_usage(self._usage))
+        return _fields(self._model, self.text, self._reason, self._kinds, self.usage)

@@ -230,7 +230,7 @@ class _Ending:
         """The connection failed: after the answer's end, which counts then, or before it."""
         _, outcome = self._exchange.last(dict(self._response.headers))
         if isinstance(outcome, CallFailed):
-            outcome = transport_failure(error, text=self._exchange.collector.text, passed=True)
+            outcome = transport_failure(error, passed=True)
         return self._resumed(outcome)
 
     def _left(self) -> Subflow[None]:
@@ -243,7 +243,7 @@ def _left(exchange: Exchange, headers: Mapping[str, str]) -> Answer | CallFailed
     """The outcome of a stream that its reader left."""
     _, outcome = exchange.last(headers)
     if isinstance(outcome, CallFailed):
-        return CallFailed("abandoned", text=exchange.collector.text, passed=True)
+        return exchange.collector.failed("abandoned")
     return outcome
 
 

@@ -12,12 +12,22 @@ from typing import Any
 from promptopt.gateway.anthropic.wire import MessageStream
 from promptopt.gateway.body import UNREADABLE, BadBody, ended, read_json, text_of
 from promptopt.gateway.call import Answer, Call, Endpoint, Wire
-from promptopt.gateway.openai.wire import count_input, logprobs_of, read_object, was_filtered
+from promptopt.gateway.failures import CallFailed
+from promptopt.gateway.openai.counted import said_or_counted, texts_in
+from promptopt.gateway.openai.wire import logprobs_of, read_object, was_filtered
+from promptopt.providers.openai.errors import FailureKind, code_of
 from promptopt.providers.openai.usage import usage_or_none
-from promptopt.tokens import tokenizer_for
 from promptopt.values import Usage
 
 EVENT_STREAM = "text/event-stream; charset=utf-8"
+# What a response brings of its model's words beside its text.
+_BESIDE = frozenset(
+    f"response.{name}.delta"
+    for name in (
+        *("refusal", "reasoning_text", "reasoning_summary_text", "function_call_arguments", "custom_tool_call_input"),
+        *("mcp_call_arguments", "code_interpreter_call_code"),
+    )
+)
 
 
 class EventCollector:
@@ -34,6 +44,7 @@ class EventCollector:
         self._rest = bytearray()
         self._after_return = False
         self._passed: list[bytes] = []
+        self._error: str | None = None
         self._state = _state_of(call)
 
     def feed(self, data: bytes) -> bytes:
@@ -75,15 +86,17 @@ class EventCollector:
             fields = self._state.fields()
         except UNREADABLE as error:
             raise BadBody(str(error)) from None
-        if fields["usage"] is None:
-            fields |= {"usage": counted_usage(self._call, fields["text"]), "basis": "counted"}
+        usage, basis = said_or_counted(self._call, fields["usage"], lambda: self._state.written)
+        fields |= {"usage": usage, "basis": basis}
         wire = Wire(b"".join(self._passed), EVENT_STREAM)
         return Answer(wire=wire, sent_to=self._call.model, **fields)
 
-    @property
-    def text(self) -> str:
-        """The part of the answer that has come so far."""
-        return self._state.text
+    def failed(self, kind: FailureKind) -> CallFailed:
+        """The failure of a stream that its caller has seen a part of, with what had come; the stream may say why."""
+        state = self._state
+        # Who reads the error that a stream ends with leaves the stream, too.
+        kind = kind if self._error is None else "invalid_body"
+        return CallFailed(kind, code=self._error, written=state.written, usage=state.usage, passed=True)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -107,6 +120,8 @@ class EventCollector:
         except UNREADABLE:
             self._state.broken = True
             return event
+        if self._state.broken:
+            self._error = self._error or code_of(value) or "error"
         if not self._hide_usage or value.get("usage") is None:
             return event
         if not value.get("choices"):
@@ -122,15 +137,16 @@ def _state_of(call: Call) -> _State | MessageStream:
     return _ChatState() if call.endpoint == "chat" else _ResponsesState(call)
 
 
-def counted_usage(call: Call, text: str) -> Usage:
-    """Tokens of a call whose endpoint did not say, counted; reasoning cannot be."""
-    return Usage(input_tokens=count_input(call), output_tokens=tokenizer_for(call.model or None).count(text))
-
-
 class _State:
     text = identity = ""
     done = False
     broken = False
+    usage: Usage | None = None
+
+    @property
+    def written(self) -> str:
+        """All that the model wrote, as far as it has come."""
+        raise NotImplementedError
 
     def take(self, event: Mapping[str, Any]) -> None:
         raise NotImplementedError
@@ -142,10 +158,10 @@ class _State:
 class _ChatState(_State):
     def __init__(self) -> None:
         self._parts: list[str] = []
+        self._beside: list[Any] = []
         self._reasons: dict[int, str] = {}
         self._answered: set[int] = set()
         self._refused = self._filtered = False
-        self._usage: Usage | None = None
         self._model = ""
         self._tier = ""
         self._logprobs: list[float] = []
@@ -154,13 +170,17 @@ class _ChatState(_State):
     def text(self) -> str:  # type: ignore[override]
         return "".join(self._parts)
 
+    @property
+    def written(self) -> str:
+        return "".join([*self._parts, *texts_in(self._beside)])
+
     def take(self, event: Mapping[str, Any]) -> None:
         if event.get("error"):
             self.broken = True
         self._model = str(event.get("model") or self._model)
         self.identity = self.identity or str(event.get("id") or "")
         self._tier = event.get("service_tier") or self._tier
-        self._usage = usage_or_none(event.get("usage")) or self._usage
+        self.usage = usage_or_none(event.get("usage")) or self.usage
         for choice in event.get("choices") or ():
             self._take_choice(choice.get("index") or 0, choice, choice.get("delta") or {})
 
@@ -169,7 +189,12 @@ class _ChatState(_State):
         if index == 0:
             self._parts.append(text or refusal)
             self._logprobs += logprobs_of(choice.get("logprobs"))
-        if text.strip() or refusal or delta.get("tool_calls") or delta.get("function_call"):
+        else:
+            self._beside.append(text or refusal)
+        called = delta.get("tool_calls") or delta.get("function_call")
+        if beside := called or delta.get("reasoning_content") or delta.get("reasoning"):
+            self._beside.append(beside)
+        if text.strip() or refusal or called:
             self._answered.add(index)
         self._refused = self._refused or bool(refusal)
         self._filtered = self._filtered or was_filtered(choice)
@@ -189,7 +214,7 @@ class _ChatState(_State):
             "model": self._model,
             "text": self.text,
             "finish_reason": self._reasons.get(0, "stop"),
-            "usage": self._usage,
+            "usage": self.usage,
             "service_tier": str(self._tier),
             "complete": done and all(complete for complete, _ in ends),
             "finished": not self._refused and all(finished for _, finished in ends),
@@ -201,11 +226,16 @@ class _ResponsesState(_State):
     def __init__(self, call: Call) -> None:
         self._call = call
         self._parts: list[str] = []
+        self._beside: list[str] = []
         self._final: Mapping[str, Any] | None = None
 
     @property
     def text(self) -> str:  # type: ignore[override]
         return "".join(self._parts)
+
+    @property
+    def written(self) -> str:
+        return "".join([*self._parts, *self._beside] if self._final is None else texts_in(self._final.get("output")))
 
     def take(self, event: Mapping[str, Any]) -> None:
         kind, response = event.get("type"), event.get("response")
@@ -213,6 +243,8 @@ class _ResponsesState(_State):
             self.identity = str(response.get("id") or "")
         if kind == "response.output_text.delta":
             self._parts.append(str(event.get("delta") or ""))
+        elif kind in _BESIDE:
+            self._beside.append(str(event.get("delta") or ""))
         elif kind in ("response.completed", "response.incomplete", "response.failed"):
             self._final = event["response"]
         elif kind == "error":

@@ -134,15 +134,13 @@ class Exchange:
         try:
             return rest, _with_headers(self.collector.finish(), httpx2.Headers(headers))
         except BadBody:
-            return rest, CallFailed("invalid_body", text=self.collector.text, passed=True)
+            return rest, self.collector.failed("invalid_body")
 
 
-def transport_failure(
-    error: httpx2.TransportError | httpx2.DecodingError, *, text: str = "", passed: bool = False
-) -> CallFailed:
+def transport_failure(error: httpx2.TransportError | httpx2.DecodingError, *, passed: bool = False) -> CallFailed:
     """The class of a client's exception."""
     kind = "timeout" if isinstance(error, httpx2.TimeoutException) else "connection"
-    return CallFailed(kind, sent=not isinstance(error, _UNSENT), cause=error, text=text, passed=passed)  # type: ignore[arg-type]  # one of two literals
+    return CallFailed(kind, sent=not isinstance(error, _UNSENT), cause=error, passed=passed)  # type: ignore[arg-type]  # one of two literals
 
 
 def _request(original: httpx2.Request, call: Call) -> httpx2.Request:

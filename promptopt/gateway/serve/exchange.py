@@ -141,10 +141,10 @@ async def pass_stream(
                     await send({"type": "http.response.body", "body": passed, "more_body": True})
                     reading.awaited()
             last = collector.last()
-            outcome = stream_outcome(collector, response, CallFailed("invalid_body", text=collector.text, passed=True))
+            outcome = stream_outcome(collector, response, collector.failed("invalid_body"))
         except (aiohttp.ClientError, TimeoutError) as error:
             last = collector.last()
-            outcome = stream_outcome(collector, response, transport_failure(error, text=collector.text, passed=True))
+            outcome = stream_outcome(collector, response, transport_failure(error, passed=True))
             if isinstance(outcome, CallFailed):
                 # Half an event would hide the error from who reads events.
                 error = json.loads(failed(outcome).content)["error"]
@@ -167,7 +167,7 @@ async def _end(reading: Reading, outcome: Answer | CallFailed) -> None:
 def _left(collector: EventCollector, response: aiohttp.ClientResponse) -> Answer | CallFailed:
     """The outcome of a stream whose reader went: SDKs do so at `[DONE]`, before its connection has ended."""
     collector.last()
-    return stream_outcome(collector, response, CallFailed("abandoned", text=collector.text, passed=True))
+    return stream_outcome(collector, response, collector.failed("abandoned"))
 
 
 def _abandon(collector: EventCollector, response: aiohttp.ClientResponse, flow: Flow) -> None:

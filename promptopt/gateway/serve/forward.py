@@ -242,13 +242,12 @@ def _failed(response: aiohttp.ClientResponse, body: bytes) -> CallFailed:
     return CallFailed(kind, status=response.status, code=code, headers=kept_headers(response), raw=reply)
 
 
-def transport_failure(error: Exception, *, text: str = "", passed: bool = False) -> CallFailed:
+def transport_failure(error: Exception, *, passed: bool = False) -> CallFailed:
     """The class of an exception of the client."""
     timed_out = isinstance(error, TimeoutError)
     return CallFailed(
         "timeout" if timed_out else "connection",
         sent=not isinstance(error, _UNSENT),
         cause=error,
-        text=text,
         passed=passed,
     )
