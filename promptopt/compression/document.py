@@ -12,7 +12,7 @@ from promptopt.compression.facts import FactSentence, sentence_facts
 from promptopt.compression.instructions import Instructed, instructed
 from promptopt.compression.masked_lines import MASK
 from promptopt.compression.masks import Masked, Zone, branches, mask
-from promptopt.compression.sentences import Sentence, is_english, split_sentences
+from promptopt.compression.sentences import Sentence, is_english, is_english_part, split_sentences
 from promptopt.templates.dependence import Place
 from promptopt.templates.frontmatter import FrontMatter
 from promptopt.templates.prompt_cache import StaticPrefix, static_prefix_of
@@ -91,7 +91,7 @@ class Document:
 
     def _is_english(self, sentence: Sentence) -> bool:
         plain = self.masked[sentence.start : sentence.end].replace(MASK, " ")
-        return is_english(plain) and (self._reads_english or len(plain.split()) > 6)
+        return is_english_part(plain, self._reads_english)
 
     @cached_property
     def _reads_english(self) -> bool:

@@ -26,8 +26,20 @@ _FULL_STOPS = (
 _END = re.compile(rf"(?P<mark>[.!?]+)[)\"'”’*_]*(?=\s+[^\sa-z]|\s*$)|[{_FULL_STOPS}]+")
 SENTENCE_ENDS = f".!?{_FULL_STOPS}"
 """What ends a sentence, as the inside of a class of a regular expression."""
-_ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|Mr|Mrs|Ms|Dr|Prof|St|Inc|INC|Ltd|Corp|al|cf|No|Fig|approx|[A-Z])\Z")
+_ABBREVIATION = re.compile(
+    r"\b(?:e\.g|i\.e|etc|vs|Mr|Mrs|Ms|Dr|Prof|St|Inc|INC|Ltd|Corp|al|cf|No|Fig|approx|[A-Z]"
+    # German and Spanish ones that are neither English words nor what a sentence ends with.
+    r"|bzw|ca|ggf|evtl|inkl|exkl|zzgl|vgl|bspw|sog|Nr|Abs|Tel|Hr|Mio|Mrd|Sr|Sra)\Z"
+)
 LONGEST_ABBREVIATION = 8
+# "z. B.", "i. A.": letters that are abbreviations one after the other.
+_LETTER, _ANOTHER = re.compile(r"(?<![^\W_])[^\W\d_]\Z"), re.compile(r"[ \t]+[^\W\d_]\.")
+# "am 3. Mai": German counts with a full stop.
+_DAY = re.compile(r"(?<![^\W_])\d{1,2}\Z")
+_MONTH = re.compile(
+    r"[ \t]+(?:Jan(?:uar)?|Feb(?:ruar)?|März|Apr(?:il)?|Mai|Juni?|Juli?|Aug(?:ust)?|Sept?(?:ember)?|Okt(?:ober)?"
+    r"|Nov(?:ember)?|Dez(?:ember)?)\b"
+)
 
 HEADING, ITEM, TEXT = "heading", "list item", "text"
 
@@ -113,7 +125,7 @@ def _sentences_in(block: str) -> tuple[tuple[int, int], ...]:
     position = 0
     for match in _END.finditer(block):
         before = block[max(0, match.start() - LONGEST_ABBREVIATION) : match.start()]
-        if match["mark"] and len(match["mark"]) == 1 and _ABBREVIATION.search(before):
+        if match["mark"] and len(match["mark"]) == 1 and _abbreviates(before, block, match.end()):
             continue
         # "2. Plan": the number of a heading is not a sentence.
         if block[position : match.start()].strip().isdigit():
@@ -125,6 +137,15 @@ def _sentences_in(block: str) -> tuple[tuple[int, int], ...]:
     if position < len(block):
         found.append((position, len(block)))
     return tuple(found)
+
+
+def _abbreviates(before: str, block: str, end: int) -> bool:
+    """Whether a full stop ends an abbreviation or an ordinal, and not a sentence."""
+    return bool(
+        _ABBREVIATION.search(before)
+        or (_LETTER.search(before) and _ANOTHER.match(block, end))
+        or (_DAY.search(before) and _MONTH.match(block, end))
+    )
 
 
 _WORDS = re.compile(r"[^\W\d_]+")
@@ -157,6 +178,11 @@ def is_english(text: str) -> bool:
     if english == foreign == 0:
         return plain == letters
     return english > foreign
+
+
+def is_english_part(part: str, whole: bool) -> bool:
+    """Whether a part of a text reads as English: one of few words only if the ``whole`` text does."""
+    return is_english(part) and (whole or len(part.split()) > 6)
 
 
 @lru_cache(maxsize=16384)

@@ -16,12 +16,18 @@ _HEADING = re.compile(r"[ \t]*(?:(?P<marks>#{1,6})[ \t]+\S.*|\*\*[^*\n]+\*\*:?|[
 _OPEN = re.compile(r"[ \t]*<(?P<name>[A-Za-z_][\w-]*)(?:\s[^<>\n]*)?>[ \t]*")
 _ITEM = re.compile(r"(?P<indent>[ \t]*)(?:[-*+•‣◦–]|(?:\d{1,3}|[A-Za-z])[.)])[ \t]+\S")
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
-_LABEL = re.compile(r"[ \t]*(?:\*\*)?(?P<label>[A-Z][\w ]{0,24}?)(?:\*\*)?[ \t]*(?:\d+[ \t]*)?:(?:[ \t]|$)")
+# A colon of full width needs no space after it.
+_LABEL = re.compile(
+    r"[ \t]*(?:\*\*)?(?P<label>[A-ZÀ-ÖØ-Þ][\w ]{0,24}?|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{1,12}?)(?:\*\*)?"
+    r"[ \t]*(?:\d+[ \t]*)?(?:：|:(?:[ \t]|$))"
+)
 _EXAMPLES = frozenset({"example", "sample", "demo", "shot"})
 # "Example 1:", "**Sample**", "## Demo (hard)": it says nothing without what is below it.
 _HEAD = re.compile(
-    r"[ \t]*(?P<marks>#{1,6}[ \t]+|\*\*|__)?(?:Example|Sample|Demo|Demonstration|Shot)\b[ \t]*"
-    r"(?P<number>(?:#|No\.?)?[ \t]*(?:\d{1,3}|[A-Z]))?[ \t]*(?:\([^()\n]*\))?[ \t]*(?P<colon>:)?(?:\*\*|__)?:?[ \t]*",
+    r"[ \t]*(?P<marks>#{1,6}[ \t]+|\*\*|__)?"
+    r"(?:(?:Example|Sample|Demo|Demonstration|Shot|Beispiel|Exemple|Ejemplo|Esempio|Exemplo|Voorbeeld)\b|例|示例|예시?)"
+    r"[ \t]*(?P<number>(?:#|No\.?)?[ \t]*(?:\d{1,3}|[A-Z]))?[ \t]*(?:\([^()\n]*\))?[ \t]*(?P<colon>[:：])?(?:\*\*|__)?"
+    r"[:：]?[ \t]*",
     re.IGNORECASE,
 )
 # What a sentence before a block of control flow, and one that is a branch of it, ends with.

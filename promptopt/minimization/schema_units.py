@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, Literal
 
 import yaml
@@ -15,6 +17,7 @@ from promptopt.compression.sentences import split_sentences
 from promptopt.templates import Template
 from promptopt.templates.answer import PointerAnswer
 from promptopt.templates.frontmatter import set_front_matter, written_schema
+from promptopt.yaml import line_of
 
 _NAMED = ("properties", "$defs", "definitions", "patternProperties")
 _LISTED = ("anyOf", "oneOf", "allOf", "prefixItems")
@@ -82,7 +85,15 @@ class SchemaText:
             return set_front_matter(text, {self.key: data})
         if self.name.endswith((".yaml", ".yml")):
             return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
-        return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(data, indent=_indent(self.original), ensure_ascii=False) + "\n"
+
+
+def _indent(text: str) -> int | str | None:
+    """How a JSON file indents; ``None`` if it is one line."""
+    if "\n" not in text.strip():
+        return None
+    found = re.match(r"\s*[\[{][ \t]*\n([ \t]+)", text)
+    return found[1] if found else 2
 
 
 def schema_texts(template: Template) -> Iterator[SchemaText]:
@@ -128,15 +139,14 @@ def _schema_parts(text: SchemaText, template: Template) -> Iterator[SchemaPart]:
     for name in properties:
         if name != read[0]:
             written = f"{name}: {json.dumps(properties[name], ensure_ascii=False)}"
-            yield SchemaPart(
-                "field", ("properties", name), None, f"{text.key}.{name}", written, _line(text, name), text
-            )
+            where = ("properties", name)
+            yield SchemaPart("field", where, None, f"{text.key}.{name}", written, _line(text, where), text)
 
 
 def _sentences(text: SchemaText, where: _Path, value: object, place: str) -> Iterator[SchemaPart]:
     if isinstance(value, str) and value.strip():
         for number, sentence in enumerate(_split(value)):
-            yield SchemaPart("description", where, number, place, sentence, _line(text, sentence), text)
+            yield SchemaPart("description", where, number, place, sentence, _line(text, where, sentence), text)
 
 
 def _split(text: str) -> list[str]:
@@ -145,10 +155,20 @@ def _split(text: str) -> list[str]:
     return found if "".join("".join(found).split()) == "".join(text.split()) else [text.strip()]
 
 
-def _line(text: SchemaText, words: str) -> int:
-    first = words.split()[:3]
-    position = text.original.find(" ".join(first))
-    return text.original.count("\n", 0, max(position, 0)) + 1
+def _line(text: SchemaText, where: _Path, sentence: str = "") -> int:
+    """The line of a key, or that of a sentence of its value, which may begin in a later one."""
+    line = line_of(_parent(text.data, where), str(where[-1])) or 1
+    lines = text.original.split("\n")[line - 1 :]
+    first = " ".join(sentence.split()[:3])
+    if sentence and first not in lines[0]:
+        # Of a text of several lines, what is not indented below its key is another key's.
+        own = takewhile(lambda each: not each.strip() or _depth(each) > _depth(lines[0]), lines[1:])
+        line += next((number for number, each in enumerate(own, 1) if first in each), 0)
+    return line
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip(" \t-"))
 
 
 def _descriptions(node: Any, where: _Path, place: str, depth: int = 0) -> Iterator[tuple[_Path, object, str]]:

@@ -165,6 +165,8 @@ def untested_lines(untested: Sequence[Untested], removed: bool) -> str:
     lines = [
         "facts that no case tests" + (", removed all the same:" if removed else "; kept without --untested remove:")
     ]
+    if not all(each.unit.readable for each in untested):
+        lines.append("  (facts are read in English: whatever is in another language may be one)")
     for each in untested:
         seen = f"no case of {each.cases:,} tests it" if each.cases else "not known whether a case tests it"
         verb = "this was removed" if removed else "this could go"

@@ -14,6 +14,9 @@ from typing import Any, Literal
 
 from promptopt.compression.engine import with_files
 from promptopt.compression.facts import facts
+from promptopt.compression.masked_lines import MASK
+from promptopt.compression.masks import mask
+from promptopt.compression.sentences import is_english, is_english_part
 from promptopt.errors import UsageError
 from promptopt.minimization.nodes import Node
 from promptopt.minimization.numbering import renumbered
@@ -41,7 +44,9 @@ class Unit:
         line: Line of ``path`` that it begins in, counted from 1.
         path: The file that it is in.
         spans: Where it is in the prompt's own text; empty for a part of a schema.
-        telling: Whether it states a fact that a case may depend on: a condition, a limit, a number, a negation.
+        telling: Whether it states a fact that a case may depend on: a condition, a limit, a number, a negation; or may
+            state one, since facts are read in English only.
+        readable: Whether it is known what it says: it is in English, and an expression names no file that it includes.
         section: The heading or lead-in that it is below; empty if there is none.
     """
 
@@ -53,6 +58,7 @@ class Unit:
     spans: tuple[tuple[int, int], ...] = ()
     telling: bool = False
     section: str = ""
+    readable: bool = True
 
     @property
     def shown(self) -> str:
@@ -122,21 +128,23 @@ def read_units(template: Template, given: Sequence[str] = ()) -> Units:
         return _given_units(template, given)
     source = read_source(template.source)
     tree = tuple(segment(source))
+    english = is_english(_prose(template.source))
     units: list[Unit] = []
     leaves: dict[int, str] = {}
     for node, section in _leaves_of(tree):
         if node.kept:
             continue
-        unit = _text_unit(template, f"u{len(units) + 1}", node, section)
+        unit = _text_unit(template, f"u{len(units) + 1}", node, section, english)
         leaves[node.start] = unit.id
         units.append(unit)
     schemas = tuple(schema_texts(template))
     parts: dict[str, SchemaPart] = {}
     for text in schemas:
         for part in text.parts:
+            readable = _is_readable(part.written, english)
             unit = Unit(
-                f"u{len(units) + 1}", part.kind, part.written, part.line, text.path, (), _is_telling(part.written),
-                part.place,
+                f"u{len(units) + 1}", part.kind, part.written, part.line, text.path, (),
+                not readable or _states_fact(part.written), part.place, readable,
             )  # fmt: skip
             parts[unit.id] = part
             units.append(unit)
@@ -162,27 +170,42 @@ def _given_units(template: Template, given: Sequence[str]) -> Units:
     for one, other in pairwise(order):
         if spans[one][1] > spans[other][0]:
             raise UsageError(f"the units {given[one][:40]!r} and {given[other][:40]!r} overlap")
+    english = is_english(_prose(template.source))
     nodes, leaves, units = [], {}, []
     for number, (start, end) in enumerate(spans, 1):
         if not source.balanced(start, end):
             raise UsageError(f"the unit {given[number - 1][:60]!r} cuts a block of {template.path} in half")
         node = Node("given", start, end)
-        unit = _text_unit(template, f"u{number}", node, "")
+        unit = _text_unit(template, f"u{number}", node, "", english)
         nodes.append(node)
         leaves[start] = unit.id
         units.append(unit)
     return Units(template, tuple(units), (), tuple(sorted(nodes, key=lambda node: node.start)), leaves, (), {})
 
 
-def _text_unit(template: Template, name: str, node: Node, section: str) -> Unit:
+def _text_unit(template: Template, name: str, node: Node, section: str, english: bool) -> Unit:
     text = template.source[node.start : node.end]
     line = template.line(template.source.count("\n", 0, node.start) + 1)
     kind: Any = node.kind
-    return Unit(name, kind, text, line, template.path, ((node.start, node.end),), _is_telling(text), section)
+    included = template.included(text)
+    readable = included is not None and all(_is_readable(each, english) for each in (text, *included))
+    telling = not readable or any(map(_states_fact, (text, *(included or ()))))
+    return Unit(name, kind, text, line, template.path, ((node.start, node.end),), telling, section, readable)
 
 
-def _is_telling(text: str) -> bool:
+def _states_fact(text: str) -> bool:
     return any(fact.kind in _TELLING and fact.value not in _NOT_TELLING for fact in facts(text))
+
+
+def _is_readable(text: str, english: bool) -> bool:
+    """Whether facts can be read in a part of a prompt that is ``english`` as a whole or is not."""
+    prose = _prose(text)
+    return not any(map(str.isalpha, prose)) or is_english_part(prose, english)
+
+
+def _prose(text: str) -> str:
+    """A text without code, expressions, tags and quotes."""
+    return mask(text).masked.replace(MASK, " ")
 
 
 def _leaves_of(nodes: Sequence[Node], section: str = "") -> Iterator[tuple[Node, str]]:

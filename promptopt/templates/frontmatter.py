@@ -201,10 +201,10 @@ def written_schema(text: str, name: str, reader: Reader, key: str) -> tuple[str,
 
     Returns:
         The file that they are in, by its path below the root, its text, and the data; the prompt itself if they are in
-        its front matter. ``None`` if there are none, or they are Python functions.
+        its front matter. Mappings know their lines in the file. ``None`` if there are none, or Python functions.
     """
     block = _block(text)
-    table = None if block is None else load_yaml(block["yaml"], name)
+    table = None if block is None else load_yaml(block["yaml"], name, first_line=block["lead"].count("\n") + 2)
     value = table.get(key) if isinstance(table, Mapping) else None
     if value is None or is_function(value):
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -138,22 +138,35 @@ class Template:
 
     def variables(self) -> frozenset[str]:
         """The variables that the prompt and its includes may use. Includes named by an expression are not followed."""
-        found: set[str] = set()
-        seen: set[str] = set()
-        queue = [self.name]
+        found = set[str]().union(*(meta.find_undeclared_variables(tree) for _, tree in self._read(self.source)))
+        return frozenset(found - set(self.compiled.environment.globals))
+
+    def included(self, part: str) -> tuple[str, ...] | None:
+        """The texts of the files that a part of the source includes, and of those that these include.
+
+        ``None`` if an expression names one of them: what it says is not known before it is rendered.
+        """
+        read = list(self._read(part))
+        if any(name is None for _, tree in read for name in meta.find_referenced_templates(tree)):
+            return None
+        return tuple(text for text, _ in read[1:])
+
+    def _read(self, source: str) -> Iterator[tuple[str, nodes.Template]]:
+        """A text and the files that it includes, one after the other, as far as they can be read."""
+        seen = {self.name}
+        queue: list[str | None] = [None]
         while queue:
             name = queue.pop()
-            if name in seen:
-                continue
-            seen.add(name)
             try:
-                source = self.source if name == self.name else self.reader.read(name)
-                tree = self.compiled.environment.parse(mask_front_matter(source), name, self.reader.display(name))
+                text = source if name is None else self.reader.read(name)
+                shown = name or self.name
+                tree = self.compiled.environment.parse(mask_front_matter(text), shown, self.reader.display(shown))
             except (OSError, TemplateError, jinja2.TemplateError):
                 continue
-            found |= meta.find_undeclared_variables(tree)
-            queue.extend(_referenced(tree))
-        return frozenset(found - set(self.compiled.environment.globals))
+            yield text, tree
+            new = [each for each in meta.find_referenced_templates(tree) if each is not None and each not in seen]
+            seen.update(new)
+            queue.extend(new)
 
     def check_names(self, variables: Mapping[str, Any]) -> None:
         """Refuse variables that the prompt does not use: one of them is likely misspelled.
@@ -174,7 +187,3 @@ def _in_file(error: PromptoptError, path: str, lines: tuple[int, ...]) -> Prompt
     if isinstance(error, TemplateError) and error.path == path and error.line and error.line <= len(lines):
         return TemplateError(error.message, path=path, line=lines[error.line - 1], remedy=error.remedy)
     return error
-
-
-def _referenced(tree: nodes.Template) -> list[str]:
-    return [name for name in meta.find_referenced_templates(tree) if name is not None]
