@@ -293,14 +293,6 @@ class Oracle(AbstractContextManager["Oracle"]):
         """
         return self._measures[choice].less(self._measures[other], cases)
 
-    def answers_differ(self, choice: Reduced, other: Reduced, case: int) -> bool:
-        """Whether two choices have no answer in common, to the last byte. Calls that failed show nothing."""
-        one, two = (
-            [_said(trial) for trial in self.trials_of(each, case) if isinstance(trial, Answered)]
-            for each in (choice, other)
-        )
-        return bool(one) and bool(two) and not any(said in two for said in one)
-
     def passing(self, case: int) -> Iterator[str]:
         """The answers to a case that pass, of all choices."""
         for trials in self._trials.values():
@@ -357,7 +349,7 @@ def kept_usd(store: RecordingFile, config: Config) -> Decimal:
     return spent
 
 
-def _said(trial: Answered) -> list[tuple[str, tuple[ToolCall, ...]]]:
+def said_in(trial: Answered) -> list[tuple[str, tuple[ToolCall, ...]]]:
     """What was answered; in a conversation, in each turn."""
     answers = [answer for _, answer in trial.turns] or [trial.response]
     return [(answer.text, answer.tool_calls) for answer in answers]
