@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from promptopt.minimization.choices import Reduced, Workbench
+from promptopt.minimization.choices import Move, Reduced, Workbench
 from promptopt.minimization.search import Reduction
 
 
@@ -12,6 +12,24 @@ def put_back(bench: Workbench, steps: Sequence[Reduced], kept: Collection[str]) 
     """Choices with some units put back, as far as there is such a version."""
     found = dict.fromkeys(step.minus(kept) for step in steps)
     return [step for step in found if bench.variant(step) is not None]
+
+
+def try_again(
+    bench: Workbench, reduction: Reduction, chosen: Sequence[Reduced], moves: Sequence[Sequence[Move]], most: int
+) -> list[Reduced]:
+    """At most so many of what was chosen, with the moves made that save something now that facts were put back.
+
+    The rules' edits come last and find nothing in a prompt of which nothing is left; in what came back they may.
+    """
+    if not chosen or not moves:
+        return list(chosen)
+    reduction.go_on(chosen, [[move for move in axis if _acts(bench, chosen[-1], move)] for axis in moves])
+    return list(chosen) if reduction.current == chosen[-1] else [*chosen[: most - 1], reduction.current]
+
+
+def _acts(bench: Workbench, choice: Reduced, move: Move) -> bool:
+    made = choice.plus(moves=[move.id])
+    return made != choice and bench.variant(made) is not None and bench.written(made) != bench.written(choice)
 
 
 def why_nothing(

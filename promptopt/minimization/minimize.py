@@ -28,7 +28,7 @@ from promptopt.minimization.choices import (
     rule_edits,
     structured_answer,
 )
-from promptopt.minimization.chosen import put_back, why_nothing
+from promptopt.minimization.chosen import put_back, try_again, why_nothing
 from promptopt.minimization.confirmation import Confirmed, confirm, to_confirm
 from promptopt.minimization.evidence_cases import evidence_of
 from promptopt.minimization.examples import best_with_examples, example_orders
@@ -317,6 +317,8 @@ def _searched(
     # What no case tests is put back: no answer depends on it.
     prospects = to_confirm(reduction.prospects(len(plan.split.confirm)), plan.steps)
     chosen = [step for step in put_back(bench, prospects, kept) if step != Reduced()]
+    chosen = try_again(bench, reduction, chosen, last if kept else [], plan.steps)
+    steps = list(dict.fromkeys([*steps, *chosen[-1:]]))
     if allowed.add_examples:
         chosen += _with_examples(oracle, reduction, steps[-1], cases)
     oracle.purse.hold(0, Decimal(0))

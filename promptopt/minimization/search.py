@@ -101,6 +101,19 @@ class Reduction:
                 if self._try((), (move.id,), ()) is None:
                     break
 
+    def go_on(self, steps: Sequence[Reduced], moves: Sequence[Sequence[Move]]) -> None:
+        """Make moves on a choice that something was put back in: they may save there what they did not without it.
+
+        Args:
+            steps: That choice, after those that cost more.
+            moves: Those of each axis, the cheapest first.
+        """
+        self.steps = [Reduced(), *steps]
+        try:
+            self._move(moves)
+        except OutOfMoney:
+            self.stopped = "at the limit of dollars"
+
     def improve(self, moves: Sequence[Move]) -> None:
         """Make moves that save nothing, if answers seem to be better by half the margin with them."""
         try:
