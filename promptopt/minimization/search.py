@@ -346,7 +346,9 @@ class Reduction:
             gains.append(float(np.nansum(self.oracle.differences(before, after, lost))))
         worst = int(np.argmax(gains))
         before, after = self.steps[worst], self.steps[worst + 1]
-        group = sorted(after.removed - before.removed, key=lambda unit: -self.tokens[unit])
+        # Of the same cost the later ones come first: in no order, a search that is run again would ask something else.
+        order = list(self.tokens)
+        group = sorted(after.removed - before.removed, key=lambda unit: (-self.tokens[unit], -order.index(unit)))
         if not group:
             return (), tuple(after.moves - before.moves)
         while len(group) > 1:

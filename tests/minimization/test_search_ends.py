@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,3 +58,24 @@ def test_units_that_are_worth_a_little_are_not_taken_out_and_put_back_for_ever(s
     alone = [(one.before, one.units) for one in told if len(one.units) == 1 and not one.suspects and not one.returned]
     later = alone[len(UNITS) :]
     assert len(set(later)) == len(later)
+
+
+def search_of(seed: int) -> Reduction:
+    search = Reduction(Little(seed, 240), range(240), 0.05, [], dict.fromkeys(UNITS, 5.0))
+    search.run([], UNITS)
+    return search
+
+
+def test_a_search_that_is_run_again_asks_the_same() -> None:
+    """In whatever order Python has a set's texts, which another process may have in another one."""
+    program = "import test_search_ends as t; print([[sorted(e.choice.removed), e.cases] for e in t.search_of(1).tried])"
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": path},
+            check=True, capture_output=True, text=True,
+        ).stdout
+        for seed in range(4)
+    }  # fmt: skip
+    assert len(found) == 1
