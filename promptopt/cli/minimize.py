@@ -124,7 +124,7 @@ def command(
         )
     written = [] if dry_run or found.chosen is None or not (write or output) else found.write(output)
     said: list[str] = []
-    if draft_cases is not None and found.untested and not dry_run:
+    if draft_cases is not None and found.unsure and not dry_run:
         found, said = _draft(found, draft_cases)
     _print(found, dry_run, as_json)
     if pages:

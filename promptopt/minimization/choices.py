@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -152,6 +154,24 @@ class Workbench:
         """Whether a unit is what decides if its text is in a choice: a description goes with its field anyway."""
         out = choice.removed - {unit}
         return self.units.files_without(out) != self.units.files_without(out | {unit})
+
+    def rewritten(self, choice: Reduced) -> frozenset[str]:
+        """Units that a choice leaves in and that lose most of their words by another move."""
+        if not any(move.rewrite for move in self._of(choice)):
+            return frozenset()
+        before, after = self.units.without(choice.removed).source, self.template(choice).source
+        words = list(re.finditer(r"\S+", before))
+        same = SequenceMatcher(None, [word[0] for word in words], after.split(), autojunk=False).get_matching_blocks()
+        kept = {words[number].start() for block in same for number in range(block.a, block.a + block.size)}
+        gone = set()
+        for unit in self.units.units:
+            start = before.find(unit.text) if unit.spans and unit.id not in choice.removed else -1
+            own = (
+                [word.start() for word in words if start <= word.start() < start + len(unit.text)] if start >= 0 else []
+            )
+            if own and 2 * len(kept.intersection(own)) < len(own):
+                gone.add(unit.id)
+        return frozenset(gone)
 
     def variant(self, choice: Reduced) -> Variant | None:
         """The variant of a choice; ``None`` if it cannot be made, as a proposal of a structured answer may not."""

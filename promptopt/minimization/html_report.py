@@ -185,10 +185,10 @@ def _cost(each: UnitWorth, monthly: bool) -> str:
 
 
 def _untested(found: Minimization) -> Iterator[PageBlock]:
-    if found.untested:
+    if found.unsure:
         fate = "removed all the same" if found.untested_removed else "kept"
         rows = [
-            [each.unit.shown, f"{each.unit.path}:{each.unit.line}", f"{each.cases:,}", fate] for each in found.untested
+            [each.unit.shown, f"{each.unit.path}:{each.unit.line}", f"{each.cases:,}", fate] for each in found.unsure
         ]
         yield TableBlock(("fact", "place", "cases asked", "fate"), rows, left=2, texts=(3,))
 

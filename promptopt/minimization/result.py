@@ -95,11 +95,16 @@ class Minimization:
 
     @property
     def removed(self) -> tuple[Unit, ...]:
-        """What went, by itself or with what holds it."""
+        """What went: by itself, with what holds it, or by another move."""
         choice = self.chosen.choice if self.chosen else Reduced()
-        return tuple(
-            unit for unit in self.units if unit.id in choice.removed or not self.bench.holds(choice, unit.id)
-        )  # fmt: skip
+        gone = choice.removed | self.bench.rewritten(choice)
+        return tuple(unit for unit in self.units if unit.id in gone or not self.bench.holds(choice, unit.id))
+
+    @property
+    def unsure(self) -> tuple[Untested, ...]:
+        """Facts that no case tests, but for those that another move took out of the next version."""
+        gone = self.bench.rewritten(self.chosen.choice) if self.chosen else ()
+        return tuple(each for each in self.untested if each.unit.id not in gone)
 
     @property
     def unused_variables(self) -> tuple[str, ...]:
@@ -141,7 +146,7 @@ class Minimization:
             ProviderUnusable: No call can succeed.
         """
         left = None if self.plan.limit is None else self.plan.limit - self.outlay.usd
-        return draft_cases(self.untested, self.bench.units.template, self.bench.suite, model, provider, left)
+        return draft_cases(self.unsure, self.bench.units.template, self.bench.suite, model, provider, left)
 
     def with_drafts(self, drafts: Sequence[CaseDraft]) -> Minimization:
         """The same with what drafts took among its calls and dollars."""
@@ -213,7 +218,7 @@ class Minimization:
         parts += [text.verdict(self.bench.label(each.choice), each) for each in self.confirmed]
         if not self.confirmed and self.tried:
             parts.append(self.unconfirmed)
-        parts += [text.untested_lines(self.untested, self.untested_removed), "\n".join(self.footer())]
+        parts += [text.untested_lines(self.unsure, self.untested_removed), "\n".join(self.footer())]
         return "\n\n".join(filter(None, parts)) + "\n"
 
     def footer(self) -> Iterator[str]:
@@ -270,7 +275,7 @@ class Minimization:
             "untested": [
                 {"unit": each.unit.id, "line": each.unit.line, "text": each.unit.text, "cases": each.cases}
                 | {"removed": self.untested_removed}
-                for each in self.untested
+                for each in self.unsure
             ],
             "unused_variables": list(self.unused_variables),
             "calls": self.outlay.calls,

@@ -89,13 +89,15 @@ def worth_table(worths: list[UnitWorth]) -> str:
     planned = all(each.fate == "not tried" for each in worths)
     longest = _LONG_TEXT if planned else _TEXT
     monthly = any(each.usd_per_month is not None for each in worths)
+    # Cents are enough of dollars, and nothing of a few cents.
+    digits = 2 if max(each.usd_per_month or 0 for each in worths) >= 0.1 else 4
     head = ["unit", "line", "tokens", "$/month" if monthly else "$/1k", "worth, points", "fate"]
     lines = []
     for each in worths:
         shown = f"{each.unit.id} {each.unit.shown}"
         text = shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
         cost = each.usd_per_month if monthly else each.usd_per_1k_calls
-        money = "unpriced" if cost is None else (f"{cost:,.2f}" if monthly else f"{cost:.4f}")
+        money = "unpriced" if cost is None else (f"{cost:,.{digits}f}" if monthly else f"{cost:.4f}")
         lines.append([text, str(each.unit.line), f"{each.tokens:.0f}", money, worth_text(each), each.fate])
     if planned:
         lines, head = [line[:4] for line in lines], head[:4]
