@@ -43,6 +43,7 @@ class SearchPlan:
         unpriced: The model if what it costs is not known.
         left_out: Which cases do not count, and why; empty if all do.
         used: What the confirmation's cases were used for before, in words; empty if they are new.
+        unread: So many units are not in English, so that each may state a fact.
     """
 
     prompt: str
@@ -61,6 +62,7 @@ class SearchPlan:
     unpriced: str = ""
     left_out: str = ""
     used: str = ""
+    unread: int = 0
 
     def __str__(self) -> str:
         search, held = len(self.split.search), len(self.split.confirm)
@@ -73,11 +75,14 @@ class SearchPlan:
         more = ""
         if self.full_usd is not None:
             buys, more = "less than one candidate", f" (--max-cost {_cents(self.full_usd)} would buy one)"
+        unread = (
+            f"{self.unread} units are not in English: of these, what no case tests is kept without --untested remove\n"
+        )
         points = f"{self.margin:g} point{'s' * (self.margin != 1)}"
         return (
             f"minimize {self.prompt}: {self.units} units can go, "
             f"{self.unit_tokens:,.0f} of {self.tokens:,.0f} input tokens\n"
-            f"{self.left_out}{chr(10) * bool(self.left_out)}"
+            f"{unread * bool(self.unread)}{self.left_out}{chr(10) * bool(self.left_out)}"
             f"{search:,} cases to search, {held:,} never seen until the one confirmation; "
             f"{self.unrecorded:,} calls of the prompt itself are not recorded\n"
             f"{self.used}{chr(10) * bool(self.used)}"
@@ -134,6 +139,7 @@ def make_plan(
         unpriced=whole.model if paid and price is None and not whole.free else "",
         left_out=bench.left_out,
         used=_used(bench, history, split, margin / 100),
+        unread=sum(not unit.readable for unit in bench.units.units),
     )
 
 

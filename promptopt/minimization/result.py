@@ -34,6 +34,7 @@ from promptopt.minimization.units import Unit
 from promptopt.minimization.untested import Untested
 from promptopt.money import usd
 from promptopt.providers import Provider
+from promptopt.tables import fold
 from promptopt.templates import Template
 from promptopt.templates.chat_file import without_suffix
 from promptopt.templates.frontmatter import replace_value
@@ -217,8 +218,8 @@ class Minimization:
         parts = [text.front_table(rows), text.plot(rows), text.worth_table(self.worths())]
         parts += [text.verdict(self.bench.label(each.choice), each) for each in self.confirmed]
         if not self.confirmed and self.tried:
-            parts.append(self.unconfirmed)
-        parts += [text.untested_lines(self.unsure, self.untested_removed), "\n".join(self.footer())]
+            parts.append(fold(self.unconfirmed, text.WIDTH))
+        parts += [text.untested_lines(self.unsure, self.untested_removed), fold("\n".join(self.footer()), text.WIDTH)]
         return "\n\n".join(filter(None, parts)) + "\n"
 
     def footer(self) -> Iterator[str]:

@@ -112,7 +112,7 @@ def _legend(worths: Sequence[UnitWorth]) -> str:
         parts.append("[2], [3]: of so many units, tried together")
     if any(each.worth is None and each.lost for each in worths):
         parts.append("lost 8 of 9: cases that a larger group had lost")
-    return f"\n{'; '.join(parts)}" if parts else ""
+    return fold(f"\n{'; '.join(parts)}", WIDTH) if parts else ""
 
 
 def worth_text(each: UnitWorth) -> str:
@@ -145,7 +145,7 @@ def heat_map(source: str, marks: Sequence[tuple[int, int, int, bool]], margin: f
         done = end
     steps = [f"{_SHADES[number]} {share * margin:g}" for number, share in enumerate((0, 0.5, 1, 2, 4))]
     legend = f"worth in points, at least: {'  '.join(steps)}   {_BETTER} better without   {_UNKNOWN} not asked"
-    return "".join([*parts, printable(source[done:])]).rstrip() + f"\n\n{legend}"
+    return "".join([*parts, printable(source[done:])]).rstrip() + f"\n\n{fold(legend, WIDTH)}"
 
 
 def verdict(label: str, each: Confirmed) -> str:

@@ -1,11 +1,14 @@
 """Units of prompts that are not in English, and what states a fact in them."""
 
+import json
 from typing import Any
 
 import pytest
 
+import promptopt
 from promptopt import load_prompt
 from promptopt.minimization.units import Units, read_units
+from promptopt.testing import ScriptedProvider
 
 
 def units_of(project: Any, text: str) -> Units:
@@ -80,3 +83,18 @@ def test_examples_with_full_width_colons_go_as_a_whole(project: Any) -> None:
     shots = "質問：荷物はどこですか。\n回答：配送\n\n質問：お金を返して。\n回答：請求"
     units = units_of(project, f"---\nmodel: m\n---\nOne word.\n\n{shots}\n\n{{{{ q }}}}\n")
     assert [unit.kind for unit in units.units] == ["sentence", "example", "example"]
+
+
+def test_the_plan_says_how_many_units_are_not_in_english(project: Any) -> None:
+    rows = [{"vars": {"q": str(number)}, "assert": [{"type": "equals", "value": "ja"}]} for number in range(300)]
+    provider, shown = ScriptedProvider(["nein"]), []
+    for text in ("Sagen Sie niemals nein. Seien Sie nett zu den Kunden.", "Never say no. Be kind to all of them."):
+        project.write(
+            {
+                "prompts/p.j2": f"---\nmodel: gpt-4o-mini\nmax_output_tokens: 9\n---\n{text}\n\n{{{{ q }}}}\n",
+                "suites/p.json": json.dumps(rows),
+            }
+        )
+        shown.append(str(promptopt.minimize("p", provider=provider, margin=5, dry_run=True).plan))
+    assert "2 units are not in English: of these, what no case tests is kept" in shown[0]
+    assert "English" not in shown[1]

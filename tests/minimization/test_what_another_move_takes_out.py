@@ -1,11 +1,12 @@
 """A unit that another move takes out of the next version is not said to be kept."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import promptopt
 from promptopt import Request, Response, Usage
-from promptopt.minimization.text import worth_table
+from promptopt.minimization.text import heat_map, worth_table
 from promptopt.providers import ProviderBase
 
 _PROMPT = """\
@@ -46,7 +47,7 @@ def _found(project: Any) -> promptopt.Minimization:
         for word, mood in [("great", "positive"), ("awful", "negative")]
     ]
     project.write({"prompts/mood/v1.j2": _PROMPT, "suites/mood.json": json.dumps(rows)})
-    return promptopt.minimize("mood", provider=Mood(), margin=5, structured=True)
+    return promptopt.minimize("mood", provider=Mood(), margin=5, structured=True, max_cost=1)
 
 
 def test_what_a_structured_answer_takes_out_is_not_said_to_be_kept(project: Any) -> None:
@@ -64,6 +65,16 @@ def test_what_a_structured_answer_takes_out_is_not_said_to_be_kept(project: Any)
     assert guess.text in listed
     assert explain.text not in listed
     assert explain.id not in [each["unit"] for each in found.to_dict()["untested"]]
+
+
+def test_no_line_is_longer_than_80_columns(project: Any) -> None:
+    found = _found(project)
+    shown = f"{found}\n{worth_table([replace(each, together=2, worth=None, lost=8) for each in found.worths()])}"
+    words = " ".join(shown.split())
+    assert "a month; the search has paid for itself after" in words
+    assert "cases that a larger group had lost" in words
+    assert max(map(len, shown.splitlines())) <= 80
+    assert max(map(len, heat_map("Be kind.\n", [(0, 8, 1, True)], 2.5).splitlines())) <= 80
 
 
 def test_fractions_of_a_cent_a_month_are_shown(project: Any) -> None:
