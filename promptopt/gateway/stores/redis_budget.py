@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from promptopt.gateway.clock import SYSTEM_CLOCK
 from promptopt.gateway.stores.base import (
     ALERT_LEVELS,
     DEFERRED_S,
@@ -28,7 +29,7 @@ from promptopt.gateway.stores.base import (
     StoreDown,
     StoreOptions,
 )
-from promptopt.gateway.stores.redis_link import RedisLink
+from promptopt.gateway.stores.redis_link import RedisLink, Unanswered
 from promptopt.gateway.stores.witness import Marks
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ log = logging.getLogger("promptopt.gateway")
 _KEEP_S = 40 * 86400
 # An entry of the list ends before what it is about does.
 _LISTED_S = _KEEP_S - 3600
+# A reservation that is gone before this time has been settled.
+_SURELY_RESERVED_S = RESERVED_S - 60
 # KEYS 1 to 3: the mark, marks that were replaced on purpose, the list; ARGV 1: the mark that is expected, or nothing.
 _SAME = """
 local mark = redis.call('GET', KEYS[1])
@@ -73,8 +76,10 @@ for i = 4, #KEYS do
 end
 for i = 4, #KEYS do
   local key = KEYS[i]
-  redis.call('HINCRBY', key, 'reserved', ARGV[4])
-  redis.call('ZADD', key .. ':held', now + tonumber(ARGV[6]), number .. ':' .. ARGV[4])
+  -- Once, though it be sent again over a connection that broke.
+  if redis.call('ZADD', key .. ':held', now + tonumber(ARGV[6]), number .. ':' .. ARGV[4]) == 1 then
+    redis.call('HINCRBY', key, 'reserved', ARGV[4])
+  end
   redis.call('EXPIRE', key, ARGV[7])
   redis.call('EXPIRE', key .. ':held', ARGV[7])
   redis.call('ZADD', KEYS[3], now + tonumber(ARGV[8]), key)
@@ -82,8 +87,8 @@ end
 return {0, 0, 0, mark}
 """
 )
-# ARGV 2 to 5: whose reservation, its amount, what was paid, and 1 if nobody knows whether this was run before. Then a
-# reservation that is gone was settled (or, half an hour after it was made, taken as spent): nothing is counted twice.
+# ARGV 2 to 5: whose reservation, its amount, what was paid, and 1 if this may have been run before. Then a reservation
+# that is gone was settled (or, half an hour after it was made, taken as spent): nothing is counted twice.
 _LUA_SETTLE = (
     _SAME
     + """
@@ -154,15 +159,27 @@ class RedisBudgets:
         self._link = link
         self._marks = marks
         self._mark: str | None = None
+        # When this process made the reservations that it has.
+        self._made: dict[str, float] = {}
 
     def reserve(self, number: str, scopes: Sequence[BudgetScope], amount: int, now: float) -> BudgetFull | None:  # noqa: ARG002 - Redis's own clock
         limits = json.dumps([scope.limit for scope in scopes])
         new = "" if self._mark else uuid.uuid4().hex
         values = [self._expected(), new, limits, amount, number, int(RESERVED_S), _KEEP_S, _LISTED_S]
-        index, *found = self._checked(scopes, self._link.script(_LUA_RESERVE, self._names(scopes), values))
+        try:
+            given = self._link.script(_LUA_RESERVE, self._names(scopes), values)
+        except Unanswered:
+            # Redis may do it yet, for a call that is refused.
+            release = self._settlement(number, scopes, amount, 0, repeated=True)
+            self._link.later(_LUA_SETTLE, self._names(scopes), release, _unheard, release)
+            raise
+        index, *found = self._checked(scopes, given)
         spent, reserved, mark = found
         self._note(mark.decode())
-        return BudgetFull(scopes[index - 1], spent, reserved) if index else None
+        if index:
+            return BudgetFull(scopes[index - 1], spent, reserved)
+        self._made[number] = SYSTEM_CLOCK.monotonic()
+        return None
 
     def _expected(self) -> str:
         """The mark that Redis must have; an empty text if nobody remembers one."""
@@ -201,11 +218,15 @@ class RedisBudgets:
         return found
 
     def settle(self, number: str, scopes: Sequence[BudgetScope], amount: int, paid: int) -> None:
-        first, again = (
-            [self._expected(), number, amount, paid, int(repeated), *(scope.limit for scope in scopes)]
-            for repeated in (False, True)
-        )
+        # redis-py may send the first try twice as well, where a connection breaks before its answer comes.
+        fresh = SYSTEM_CLOCK.monotonic() - self._made.pop(number, float("-inf")) < _SURELY_RESERVED_S
+        first, again = (self._settlement(number, scopes, amount, paid, repeated=each) for each in (fresh, True))
         self._link.later(_LUA_SETTLE, self._names(scopes), first, partial(self._settled, scopes), again)
+
+    def _settlement(
+        self, number: str, scopes: Sequence[BudgetScope], amount: int, paid: int, *, repeated: bool
+    ) -> list[Any]:
+        return [self._expected(), number, amount, paid, int(repeated), *(scope.limit for scope in scopes)]
 
     @property
     def gives_later(self) -> bool:
@@ -291,6 +312,10 @@ class RedisBudgets:
     def _names(self, scopes: Sequence[BudgetScope]) -> list[str]:
         start = f"{self._link.prefix}{{budget}}" if self._link.cluster else f"{self._link.prefix}budget"
         return [f"{start}-mark", f"{start}-replaced", f"{start}-list", *(self._name(scope.name) for scope in scopes)]
+
+
+def _unheard(_found: object) -> None:
+    """Hears whether a reservation that nobody has was there."""
 
 
 _REMEDY = "restore it, or begin again with what the ledger says was spent: promptopt gateway reset-budget"

@@ -36,6 +36,10 @@ class WrongValue(StoreDown):
     """Redis is there, and has something of another kind under the name of what was asked for."""
 
 
+class Unanswered(StoreDown):
+    """Redis was asked, and nobody knows whether it has done it, or does it yet."""
+
+
 class _Step(NamedTuple):
     """A Lua script that is to be run, and who hears what it gave, or what kept it from being run."""
 
@@ -214,7 +218,7 @@ class RedisLink:
         Args:
             told: Gets its result, or the StoreDown that kept it from being run.
             again: The values that it is run with, each second for half an hour while nobody knows whether Redis has run
-                it; without them it is run once.
+                it, or Redis takes nothing; without them it is run once.
         """
         step = _Step(source, keys, values, told, again, self._clock.monotonic() + _AGAIN_S)
         if not self.defers:
@@ -243,26 +247,26 @@ class RedisLink:
         if not steps:
             return True
         results: Sequence[Any]
-        lost = False
         try:
             results = self._do(lambda client: self._all(client, steps))
         except WrongValue as error:
             results = [error] * len(steps)
         except StoreDown as error:
-            # Whether it has run them nobody knows.
-            results, lost = [error] * len(steps), True
+            results = [error] * len(steps)
         except Exception as error:
-            # Nor here: redis-py raises more than its own errors, as where a connection is closed while it is read.
+            # redis-py raises more than its own errors, as where a connection is closed while it is read.
             log.exception("%s: what was left for later could not be run", self.name)
-            results, lost = [self._error(error)] * len(steps), True
+            results = [self._error(error)] * len(steps)
         back = []
         for step, result in zip(steps, results, strict=True):
-            unknown = lost or isinstance(result, self._lost)
+            found = self._error(result) if isinstance(result, self._errors) else result
+            # Whether Redis has run it nobody knows; or it takes nothing just now: it reads only, is full, or loads.
+            unknown = isinstance(found, StoreDown) and not isinstance(found, WrongValue)
             if unknown and step.again is not None and self._clock.monotonic() < step.until:
                 back.append(step._replace(values=step.again))
                 continue
             try:
-                step.told(self._error(result) if isinstance(result, self._errors) else result)
+                step.told(found)
             except Exception:
                 log.exception("%s: what came of a step could not be told", self.name)
         with self._adding:
@@ -305,7 +309,8 @@ class RedisLink:
     def _error(self, error: Exception) -> StoreDown:
         if isinstance(error, self._wrong) and "WRONGTYPE" in str(error):
             return WrongValue(f"{self.name}: {error}")
-        return StoreDown(f"{self.name} is away ({type(error).__name__})")
+        kind = Unanswered if isinstance(error, self._lost) else StoreDown
+        return kind(f"{self.name} is away ({type(error).__name__})")
 
     def close(self) -> None:
         """Run what was left for later, and give the connections back."""
