@@ -16,6 +16,7 @@ import os
 import threading
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from concurrent.futures import Future
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar, cast
@@ -166,7 +167,7 @@ async def run_apart(flow: Generator[Effect, Any, T], ask: Callable[[Call], Await
     resume: Callable[[Any], Effect] = flow.send
     argument: Any = None
     while True:
-        running = asyncio.ensure_future(asyncio.to_thread(_stepped, resume, argument))
+        running = _started(_stepped, resume, argument)
         cancelled: asyncio.CancelledError | None = None
         try:
             await asyncio.shield(running)
@@ -225,16 +226,55 @@ async def perform_async(effect: Sleep | Wait | Blocking) -> Any:
 
 
 async def _in_thread(effect: Blocking) -> Any:
-    running = asyncio.ensure_future(asyncio.to_thread(effect.function))
+    leaving = None if effect.undo is None else _Undoing(effect.function, effect.undo)
+    running = _started(effect.function if leaving is None else leaving)
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        if effect.undo is not None:
-            running.add_done_callback(partial(_undone, effect.undo))
+        running.add_done_callback(_heard)
+        if leaving is not None:
+            leaving.leave()
         raise
 
 
-def _undone(undo: Callable[[Any], None], running: asyncio.Future[Any]) -> None:
-    """Take back, in a thread, what a function did for a caller who is gone."""
-    if not running.cancelled() and running.exception() is None:
-        threading.Thread(target=undo, args=(running.result(),), name="promptopt-undo", daemon=True).start()
+def _started(function: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
+    """What a function gives that runs in a thread from now on.
+
+    It is not a task: ``asyncio.run`` cancels all tasks at its end, and a thread goes on.
+    """
+    work = partial(copy_context().run, function, *arguments)
+    return asyncio.get_running_loop().run_in_executor(None, work)
+
+
+def _heard(running: asyncio.Future[Any]) -> None:
+    """Nobody is left whom an error could be told."""
+    if not running.cancelled():
+        running.exception()
+
+
+class _Undoing:
+    """A function whose result is taken back, in a thread, if its caller left: its loop may have ended by then."""
+
+    def __init__(self, function: Callable[[], T], undo: Callable[[T], None]) -> None:
+        self._function = function
+        self._undo: Callable[[Any], None] = undo
+        self._lock = threading.Lock()
+        self._left = False
+        self._found: list[Any] = []
+
+    def __call__(self) -> Any:
+        result = self._function()
+        with self._lock:
+            self._found.append(result)
+            left = self._left
+        if left:
+            self._undo(result)
+        return result
+
+    def leave(self) -> None:
+        """The caller is gone."""
+        with self._lock:
+            self._left = True
+            found = list(self._found)
+        if found:
+            threading.Thread(target=self._undo, args=(found[0],), name="promptopt-undo").start()

@@ -1,7 +1,10 @@
 """What a call costs whose caller goes away: nothing before its request is sent, and the worst case after that."""
 
 import asyncio
+import contextlib
 import sqlite3
+import threading
+import time
 from contextlib import closing
 
 import openai
@@ -9,6 +12,7 @@ import pytest
 from upstream import ask, in_event_loop, wait_until
 
 import promptopt
+from promptopt.gateway.flow import Blocking, Sleep, perform_async, run_apart
 
 CAP = {"max_completion_tokens": 9}
 
@@ -72,3 +76,55 @@ async def test_a_call_that_is_cancelled_after_it_was_sent_counts_at_its_worst_ca
     assert await asyncio.to_thread(wait_until, lambda: kept(folder) == (8 * 150 + 9 * 600, 0))
     assert rows_of(sdk) == [("abandoned", 6.6e-06)]
     await sdk.close()
+
+
+@pytest.mark.parametrize("first", ["the caller leaves", "the function ends"])
+def test_what_a_thread_found_for_a_caller_who_left_is_taken_back(first):
+    undone, begun, going_on = [], threading.Event(), threading.Event()
+
+    def function():
+        begun.set()
+        going_on.wait(10)
+        return 7
+
+    async def main():
+        asking = asyncio.ensure_future(perform_async(Blocking(function, undone.append)))
+        assert await asyncio.to_thread(begun.wait, 10)
+        if first == "the function ends":
+            # Its loop has not heard of it.
+            going_on.set()
+            time.sleep(0.2)
+        asking.cancel()
+
+    loop = asyncio.new_event_loop()
+    with contextlib.suppress(asyncio.CancelledError):
+        loop.run_until_complete(main())
+        loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    going_on.set()
+    assert wait_until(lambda: undone == [7], 10)
+
+
+def test_a_large_call_that_asyncio_run_leaves_hears_of_it():
+    """At its end it cancels all tasks; a step of a flow that runs in a thread goes on."""
+    heard, begun = [], threading.Event()
+
+    def flow():
+        begun.set()
+        time.sleep(0.5)
+        try:
+            yield Sleep(10)
+        except BaseException as error:
+            heard.append(type(error))
+            raise
+
+    async def main():
+        left = asyncio.ensure_future(run_apart(flow(), never))
+        assert await asyncio.to_thread(begun.wait, 10)
+        assert not left.done()
+
+    async def never(call):
+        raise AssertionError(call)
+
+    asyncio.run(main())
+    assert heard == [asyncio.CancelledError]
