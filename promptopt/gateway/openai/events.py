@@ -99,6 +99,11 @@ class EventCollector:
         return CallFailed(kind, code=self._error, written=state.written, usage=state.usage, passed=True)
 
     @property
+    def is_cut(self) -> bool:
+        """Of a stream that gave no answer: whether it has begun, and its end does not say so either."""
+        return bool(self._passed) and not self._state.done and self._error is None
+
+    @property
     def endpoint(self) -> Endpoint:
         """The API that the stream is of."""
         return self._call.endpoint

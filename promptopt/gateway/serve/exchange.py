@@ -19,6 +19,8 @@ from promptopt.gateway.serve.forward import Passing, Reply, passed_headers, stre
 from promptopt.gateway.serve.requests import Rejected, error_event, failed
 from promptopt.gateway.serve.settings import ServeSettings
 
+_CUT = Rejected(502, "invalid_body", "the upstream ended the stream before its answer did").error
+
 
 class ClientGone(Exception):
     """The client closed its connection."""
@@ -142,6 +144,9 @@ async def pass_stream(
                     reading.awaited()
             last = collector.last()
             outcome = stream_outcome(collector, response, collector.failed("invalid_body"))
+            if isinstance(outcome, CallFailed) and collector.is_cut:
+                # The connection ended as after a whole answer: its reader would take a part for all of it.
+                last = error_event(_CUT, anthropic=collector.endpoint == "messages")
         except (aiohttp.ClientError, TimeoutError) as error:
             last = collector.last()
             outcome = stream_outcome(collector, response, transport_failure(error, passed=True))

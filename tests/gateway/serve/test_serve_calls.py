@@ -550,3 +550,17 @@ def test_a_message_that_breaks_off_ends_with_an_error_that_anthropics_sdk_raises
     client = anthropic.Anthropic(base_url=proxy().url, api_key="none", max_retries=0)
     with client, pytest.raises(anthropic.APIError, match="the upstream ended the connection"):
         list(client.messages.create(model="claude-sonnet-4-6", max_tokens=9, messages=CHAT["messages"], stream=True))
+
+
+@pytest.mark.parametrize("half", [b"", b'data: {"id": "c'])
+def test_a_stream_that_ends_before_its_answer_ends_with_an_error(proxy, upstream, half):
+    """Its connection ends as after a whole answer, and who reads it would take a part for all of it."""
+    first, *_ = answer({**CHAT, "stream": True}).events
+    piece = f"data: {json.dumps(first)}\n\n".encode() + half
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    upstream.on = lambda path, body: Reply(raw=head + f"{len(piece):x}\r\n".encode() + piece + b"\r\n0\r\n\r\n")
+    server = proxy()
+    stream = server.openai().chat.completions.create(**CHAT, stream=True)
+    with pytest.raises(openai.APIError, match="ended the stream before its answer did"):
+        list(stream)
+    assert [(row.status, row.error) for row in server.rows()] == [("error", "invalid_body")]
