@@ -93,9 +93,8 @@ def draft_cases(
             request = _request(each, template, suite, model)
             most = None if price is None else _usd(price, count_tokens(request).tokens, _TOKENS)
             spent = sum((draft.usd for draft in found), Decimal(0))
-            if left is not None and most is not None and spent + most > left:
-                why = f"it was not asked for: it may cost {dollars(most)}, and {dollars(left - spent)} is left"
-                found.append(CaseDraft(each, model, {}, why))
+            if left is not None and (why := _too_much(model, most, left - spent, free=is_free(model))):
+                found.append(CaseDraft(each, model, {}, f"it was not asked for: {why}"))
                 continue
             try:
                 answer = own.complete(request)
@@ -111,6 +110,14 @@ def draft_cases(
     finally:
         if provider is None:
             own.close()
+
+
+def _too_much(model: str, most: Decimal | None, left: Decimal, *, free: bool) -> str:
+    """Why a call that costs so much at most cannot be paid of what is left; empty if it can."""
+    if most is None:
+        unpriced = f"{model} is unpriced, and --max-cost could not be kept; give its price in [tool.promptopt.prices]"
+        return "" if free else unpriced
+    return f"it may cost {dollars(most)}, and {dollars(left)} is left" if most > left else ""
 
 
 def _usd(price: Price, tokens: int, output: int) -> Decimal:

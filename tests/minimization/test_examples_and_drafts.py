@@ -152,6 +152,19 @@ def test_drafts_are_held_to_what_is_left_of_the_dollars(planted: Write) -> None:
     assert "it was not asked for: it may cost $" in drafts[-1].problem
 
 
+def test_no_draft_is_asked_of_a_model_without_a_price_if_dollars_are_limited(planted: Write) -> None:
+    planted(["If the text is empty, answer none."], 30)
+    template, suite = promptopt.load_prompt("p"), promptopt.load_suite("p")
+    untested, model = [Untested(read_units(template).units[0], 12)], Drafter(GOOD)
+    [draft] = draft_cases(untested, template, suite, "some-model", model, Decimal(1))
+    assert not model.asked
+    assert "some-model is unpriced" in draft.problem
+    assert "[tool.promptopt.prices]" in draft.problem
+    [draft] = draft_cases(untested, template, suite, "some-model", model)
+    assert draft.calls == 1
+    assert not draft.problem
+
+
 def test_what_a_search_found_untested_is_drafted(planted: Write) -> None:
     planted([*sentences(), "If the text is empty, answer none."], 300)
     found = promptopt.minimize("p", provider=Planted(USEFUL), margin=5, rules=False)
