@@ -28,7 +28,7 @@ def command(host: str | None, port: int | None, path: Path | None, check: bool) 
     """
     import logging
 
-    from promptopt.errors import MissingExtra
+    from promptopt.errors import ConfigError, MissingExtra
 
     try:
         from promptopt.gateway.serve.server import serve
@@ -41,9 +41,16 @@ def command(host: str | None, port: int | None, path: Path | None, check: bool) 
         click.echo("the configuration is good")
         return
 
+    began = configuration.config.path is not None and configuration.config.path.stat().st_size
+
     def read() -> Configuration:
-        # A file that is gone must not open what it closed, nor one that names another host than is listened on.
-        return _read(path or configuration.config.path, configuration.serve.host, port)
+        # A file that is gone must not open what it closed, nor one that names another host than is listened on, nor one
+        # that was emptied: by a full disk, or to be written anew.
+        place = path or configuration.config.path
+        again = _read(place, configuration.serve.host, port)
+        if place is not None and began and not place.stat().st_size:
+            raise ConfigError("is empty, and was not when the server began; write it again", path=place)
+        return again
 
     serve(configuration, read, started=lambda url: click.echo(f"promptopt serves {url}/v1", err=True))
 

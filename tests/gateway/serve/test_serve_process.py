@@ -124,6 +124,15 @@ def test_a_reload_of_a_file_that_is_gone_changes_nothing(folder, monkeypatch, co
     assert server.post({**CHAT, "max_completion_tokens": 5}).json()["error"]["code"] == "budget_exceeded"
 
 
+def test_a_reload_of_a_file_that_was_emptied_changes_nothing(configured, process):
+    """As a full disk leaves it, or whoever is about to write it: it would have no budget and no keys."""
+    server = process("[tool.promptopt.gateway]\nbudget = {day = 0}")
+    configured("")
+    server.process.send_signal(signal.SIGHUP)
+    assert server.says("proxy.toml: is empty, and was not when the server began")
+    assert server.post({**CHAT, "max_completion_tokens": 5}).json()["error"]["code"] == "budget_exceeded"
+
+
 def test_the_files_of_a_server_are_beside_the_link_to_its_configuration(folder, configured):
     for name in ("first", "second"):
         (folder / name).mkdir()
