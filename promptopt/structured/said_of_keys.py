@@ -117,12 +117,33 @@ def with_labels(name: str, schema: dict[str, Any], document: PromptText) -> dict
         labels(match["list"].rstrip(" ."))
         for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w){_MUST}", document.text, re.IGNORECASE)
     ]
+    found += _below(name, document)
     pointed = _LISTED_ABOVE.fullmatch(schema.get("description", ""))
     if not found and pointed:
         found = _under_heading(pointed["noun"], document)
     if not found or len(found[0]) < 2 or any(set(one) != set(found[0]) for one in found):
         return schema
     return {**{key: value for key, value in schema.items() if not pointed or key != "description"}, "enum": found[0]}
+
+
+def _below(name: str, document: PromptText) -> list[list[str]]:
+    """The labels below a line that names a key and ends with "one of:"."""
+    lead = re.compile(
+        rf"[\"'`*]{re.escape(name)}[\"'`*]+[^\n]*\bone of(?: the following| these)?(?: \w+)?:[ \t]*\n(?P<items>(?:[ \t]*[-*•][ \t]+[^\n]+\n?){{2,}})",
+        re.IGNORECASE,
+    )
+    return [heads for match in lead.finditer(document.text) if (heads := _heads(match["items"]))]
+
+
+_HEAD = re.compile(
+    r"[ \t]*[-*•][ \t]+(?:[*_`\"']+(?P<quoted>[^*`\"'\n]{1,40})[*_`\"']+|(?P<head>\w[\w /-]{0,40}?)[ \t]*(?:[:–—(]|-\s|\Z))"
+)
+
+
+def _heads(items: str) -> list[str]:
+    """What each line of a list begins with; empty if a line has no such head."""
+    heads = [_HEAD.match(line) for line in items.splitlines() if line.strip()]
+    return [head["quoted"] or head["head"] for head in heads if head] if all(heads) else []
 
 
 def _under_heading(noun: str, document: PromptText) -> list[list[str]]:
@@ -134,14 +155,10 @@ def _under_heading(noun: str, document: PromptText) -> list[list[str]]:
         document.text,
         re.IGNORECASE | re.MULTILINE,
     ):
-        heads = [
-            re.match(r"[ \t]*[-*•][ \t]+[*_`\"']*(?P<head>[\w][\w /-]{0,40}?)[*_`\"']*[ \t]*(?:[:–—(]|-\s|\Z)", line)
-            for line in match["items"].splitlines()
-            if line.strip()
-        ]
-        if not all(heads):
+        heads = _heads(match["items"])
+        if not heads:
             return []
-        found.append([head["head"] for head in heads if head])
+        found.append(heads)
     return found
 
 

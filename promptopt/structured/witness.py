@@ -81,6 +81,8 @@ def gainsaid(document: PromptText, found: Inferred) -> str | None:
     checks: tuple[tuple[Iterator[str], bool], ...] = (
         (_of_keys(document, plain), keyed),
         (_shown(document, plain), found.whole in ("JSON", "keys")),
+        (_unlike(leaves), found.whole == "JSON"),
+        (_free_objects(leaves), found.whole == "JSON"),
         (_null_of_none(document, leaves), keyed),
         (_scale_of_none(document, plain), keyed),
     )
@@ -142,8 +144,9 @@ _QUOTED = re.compile(r"(?<!\w)'[^'\n]*'(?!\w)|“[^”\n]*”|\"[^\"\n]*\"")
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _RANGE = re.compile(
     rf"(?<![\w.$€£:/-]){_NUMBER}\s?%?\s?(?:-|–|—|to|and|\.\.\.?|through)\s?{_NUMBER}(?![\d:/-])%?(?!\s*-?\s*(?!(?:or|and|inclusive|where|if|based|how)\b)[A-Za-z])"
-    rf"|\bout of (?:5|10|100)\b|(?<!\w)[\[(]\s*{_NUMBER}\s*,\s*{_NUMBER}\s*[\])]"
+    rf"|\bout of (?:5|10|100)\b|(?<!\w)[\[(]\s*{_NUMBER}\s*,\s*{_NUMBER}\s*[\])]|\(\d+(?:, \d+)*,? or \d+\)"
 )
+_LEAST = re.compile(rf"\bmust be (?:at (?:least|most) |[<>≤≥]=? ?|positive\b|negative\b|non-negative\b)(?:{_NUMBER})?")
 _RANGE_SAID = re.compile(
     rf"\b(?:between|from|(?:scale|range|rated?|scored?)\b[^.;\n]{{0,12}}?) \(?{_NUMBER}\s?%?\s?(?:-|–|—|to|and)\s?{_NUMBER}\b(?!\s*(?:-\s*)?(?:words?|sentences?|items?|char|lines?|para|bullets?|tokens?|min|hour|day|week|month|year))"
 )
@@ -152,12 +155,17 @@ _IS_NUMBER = re.compile(
     re.IGNORECASE,
 )
 _IS_LIST = re.compile(r"\A\W*(?:an?\s|the\s)*(?:json )?(?:list|array)s?\b", re.IGNORECASE)
+_IS_OBJECT = re.compile(
+    r"\W*(?:an?\s|the\s)?(?:[\w-]+\s){0,2}(?:object|dict(?:ionary)?)\b(?! (?:name|id|type|key))", re.IGNORECASE
+)
+# A list that only some answers have: "if they differ, output the order as a JSON array".
+_IS_ARRAY = re.compile(r"\bas an? (?:json )?(?:array|list)\b|\bjson (?:array|list)\b", re.IGNORECASE)
 _IS_BOOLEAN = re.compile(
     r"\A\W*(?:an?\s|the\s)*(?:bool(?:ean)?\b|true\s*(?:/|\||or|,)\s*false|false\s*(?:/|\||or|,)\s*true|true (?:if|when|only)\b|false (?:if|when|only)\b)",
     re.IGNORECASE,
 )
 _ONE_OF = re.compile(
-    r"\bone of\b(?! (?:the )?(?:sentence|line|paragraph))|\A\W*(?:(?:must|should) be |is )?either\b|\benum\b|\b(?:chosen?|select(?:ed)?|taken?|pick(?:ed)?|drawn) from\b"
+    r"\bone of\b(?! (?:the )?(?:sentence|line|paragraph))|\A\W*(?:(?:must|should) be |is )?either (?:[\"'`]|\w+,? or\b|\w+, )|\A\W*(?:exactly )?one (?:label|category|class|option|tag)\b|\benum\b|\b(?:chosen?|select(?:ed)?|taken?|pick(?:ed)?|drawn) from\b"
     r"|\bfrom:?\s*\[|\bfrom the (?:\w+ )?(?:list|taxonomy|categories|labels|options|types|enum) (?:above|below|of (?:categories|labels|types))\b"
     r"|\b(?:types|categories|labels|options|values) (?:above|below|listed|allowed|defined)\b|\ballowed (?:values?|labels?)\b",
     re.IGNORECASE,
@@ -228,12 +236,15 @@ def _type_lacks(leaf: _Leaf, text: str, bare: str) -> tuple[str, str] | None:
         return None
     wanted = (
         (_IS_LIST, "array" in kinds, "as no list"),
+        (_IS_OBJECT, "object" in kinds or leaf.labelled, "as no object"),
         (_IS_BOOLEAN, "boolean" in kinds or leaf.labelled, "as no boolean"),
         (_IS_NUMBER, bool(kinds & {"number", "integer"}) or leaf.labelled, "as no number"),
     )
     for pattern, has, what in wanted:
         if not has and (match := pattern.match(bare)):
             return _short(match[0]), what
+    if "array" not in kinds and (array := _IS_ARRAY.search(bare)):
+        return _short(array[0]), "as no list"
     return None
 
 
@@ -241,7 +252,7 @@ def _range_lacks(leaf: _Leaf, bare: str) -> tuple[str, str] | None:
     if leaf.bounded or leaf.listed:
         return None
     numeric = bool(leaf.kinds & {"number", "integer"})
-    ranged = _RANGE_SAID.search(bare) or (_RANGE.search(bare) if numeric else None)
+    ranged = _RANGE_SAID.search(bare) or ((_RANGE.search(bare) or _LEAST.search(bare)) if numeric else None)
     return (_short(ranged[0]), "without a range") if ranged else None
 
 
@@ -277,10 +288,10 @@ def _shown(document: PromptText, leaves: Sequence[_Leaf]) -> Iterator[str]:
             continue
         key = rf"[\"']{re.escape(leaf.name)}[\"']\s*:\s*"
         spoken = list(_said(document, leaf, ()))
-        for match in re.finditer(rf"{key}(?P<open>\.\.\.|…)\s*(?:[,}}\n])", text):
-            if len(spoken) < 2:
+        for match in re.finditer(rf"{key}(?P<open>\.\.\.|…|[A-Z][A-Z_]*|(?:{_VARIABLE.pattern})+)\s*(?:[,}}\n])", text):
+            if len(spoken) < 2 or match["open"] not in ("...", "…"):
                 line = document.line(match.start("open"))
-                yield f"line {line}: nothing says what {leaf.name!r} is, which is shown as '...'"
+                yield f"line {line}: nothing says what {leaf.name!r} is, which is shown as {_short(match['open'])!r}"
         for match in re.finditer(rf"{key}\[?\s*[\"'](?P<sample>[A-Za-z][\w-]{{2,40}})[\"']", text):
             sample = match["sample"]
             if _KINDS_SHOWN.fullmatch(sample) or re.search(r"\d|XX|YYY", sample) or sample.lower() == leaf.name.lower():
@@ -294,6 +305,28 @@ def _shown(document: PromptText, leaves: Sequence[_Leaf]) -> Iterator[str]:
             if label := elsewhere.search(rest):
                 line = document.line(label.start())
                 yield f"line {line}: {sample!r} is shown as {leaf.name!r} and is in a list; its other labels were not read"
+
+
+def _unlike(leaves: Sequence[_Leaf]) -> Iterator[str]:
+    """A key that is a number in one place and a text of any kind in another."""
+    for leaf in leaves:
+        for other in leaves:
+            numeric = leaf.kinds & {"number", "integer"} and leaf.bounded
+            if numeric and leaf.name == other.name and other.kinds == {"string"} and not other.labelled:
+                yield f"{leaf.name!r} was read as a number in one place and as a text in another"
+
+
+_MAP = re.compile(
+    r"(?:\A|[_a-z])(?:schema|mapping|headers|metadata|variables|properties|translations|translation_map)\Z",
+    re.IGNORECASE,
+)
+
+
+def _free_objects(leaves: Sequence[_Leaf]) -> Iterator[str]:
+    """An object whose name says that its keys depend on what is answered: a sample of it names only some of them."""
+    for leaf in leaves:
+        if "properties" in leaf.value and _MAP.search(leaf.name):
+            yield f"{leaf.name!r} is shown with {', '.join(leaf.value['properties'])}: its keys may be others"
 
 
 # ---- what is said of no key ------------------------------------------------------------------------------------------
@@ -318,7 +351,7 @@ def _null_of_none(document: PromptText, leaves: Sequence[_Leaf]) -> Iterator[str
 
 _GRADE = re.compile(r"(?:\A|[_ ]|(?<=[a-z]))(?:score|rating|grade|confidence|probability|likelihood)\Z", re.IGNORECASE)
 _SCALE = re.compile(
-    rf"\b(?:scale|score[sd]?|rat(?:e|ed|ing|ings)|grade[sd]?|confidence|probability|values?)\b[^.\n]{{0,40}}?\b(?:between|from|of|to|in|:|\()\s*\(?{_NUMBER}\s?%?\s?(?:-|–|—|to|and)\s?{_NUMBER}\b(?!\s*(?:words|sentences|items))",
+    rf"\b{_NUMBER}\s?(?:-|–|to)\s?{_NUMBER}[ -](?:point )?scale\b|\b(?:scale|scoring|score[sd]?|rat(?:e|ed|ing|ings)|grade[sd]?|confidence|probability|values?)\b[^.\n]{{0,40}}?\b(?:between|from|of|to|in|:|\()\s*\(?{_NUMBER}\s?%?\s?(?:-|–|—|to|and)\s?{_NUMBER}\b(?!\s*(?:words|sentences|items))",
     re.IGNORECASE,
 )
 

@@ -28,6 +28,10 @@ def gainsaid_form(document: PromptText, found: Inferred, values: Sequence[_Schem
         (_unlike_siblings(document, found.fields), found.whole == "labels"),
         (_other_work(document, found), found.whole in ("labels", "") or found.wrapped),
         (_followed(document, found), not found.whole),
+        (_of_input(document, found.fields), found.whole == "labels"),
+        (_shown_apart(document, found.fields), found.whole == "labels"),
+        (_no_labels(document, found), not found.whole or "brackets" in found.fields[0].source),
+        (_choices_unread(document, values), found.whole in ("JSON", "keys")),
     )
     for reasons, applies in checks:
         if applies and (reason := next(iter(reasons), None)):
@@ -108,7 +112,46 @@ def _labels_lost(document: PromptText, found: Inferred, values: Sequence[_Schema
             yield f"line {line}: {lost[0]!r} is one of the labels in {_short(match[0])!r}, and no field has it"
 
 
+_NO_LABEL = re.compile(r"(?:this|these|those|that|the|into|your|their|its|whether|what)\b", re.IGNORECASE)
+
+
+_BEGINS = re.compile(r"\b(?:start|begin|open|prefix|preface)\b[^.\n]{0,60}\Z", re.IGNORECASE)
+
+
+def _no_labels(document: PromptText, found: Inferred) -> Iterator[str]:
+    """Labels of a bare value that are words of a sentence ("these comments into topics"), or only begin the answer."""
+    for span in found.covered:
+        begin = document.text.rfind("\n", 0, span.start) + 1
+        if begins := _BEGINS.search(document.text[begin : span.start + 8]):
+            yield f"line {document.line(begin)}: {_short(begins[0])!r}: the labels only begin the answer"
+    for item in found.fields:
+        for label in map(str, item.schema.get("enum", ())):
+            if (len(label.split()) > 1 and _NO_LABEL.match(label)) or re.search(r"[a-z]/[a-z]", label):
+                yield f"line {item.line}: {label!r} is no label"
+
+
+_CHOICE = re.compile(
+    r"\b(?:choose|pick|select|use|take)\b[^.\n]{0,40}\bfrom (?:this|these|the following)\b[^.\n]{0,60}:"
+    r"|^[ \t#*]*(?:available|possible|valid|allowed|permitted) [\w ]{3,30}:?[* \t]*\n(?:[ \t]*\n)?(?:[ \t]*[-*•][ \t]+[`\"'*]*[\w-]+[`\"'*]*[ \t]*(?:(?::|[-–—] )[^\n]*)?(?:\n|\Z)){2}",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def _choices_unread(document: PromptText, values: Sequence[_Schema]) -> Iterator[str]:
+    """A list to choose from, if no field has any labels."""
+    if any("enum" in one for value in values for one in (value, *value.get("anyOf", ()))):
+        return
+    for choice in _CHOICE.finditer(document.text):
+        if not _VARIABLE.search(document.text, choice.start(), choice.end() + 80):
+            line = document.line(choice.start())
+            yield f"line {line}: {_short(choice[0])!r} is a list to choose from, and no field has labels"
+
+
 # ---- parts -----------------------------------------------------------------------------------------------------------
+
+
+# So many parts with numbers are all of them.
+_MANY = 3
 
 
 def _numbered(document: PromptText, fields: Sequence[Field]) -> Iterator[str]:
@@ -118,7 +161,8 @@ def _numbered(document: PromptText, fields: Sequence[Field]) -> Iterator[str]:
         for number in re.finditer(r"\d+", item.name):
             stem, rest = item.name[: number.start()], item.name[number.end() :]
             others = re.compile(rf"(?<![A-Za-z\d]){re.escape(stem)}\d+{re.escape(rest)}(?![A-Za-z\d])", re.IGNORECASE)
-            if stem and (each := re.search(r"\b(?:each|every)\b", document.text, re.IGNORECASE)):
+            together = sum(bool(re.fullmatch(rf"{re.escape(stem)}\d+{re.escape(rest)}", name)) for name in known)
+            if stem and together < _MANY and (each := re.search(r"\b(?:each|every)\b", document.text, re.IGNORECASE)):
                 line = document.line(each.start())
                 yield f"line {line}: {item.name!r} is a part like others: there is one for {each[0]}"
             for other in others.finditer(document.text):
@@ -151,6 +195,43 @@ def _unlike_siblings(document: PromptText, fields: Sequence[Field]) -> Iterator[
         if dict(first.schema) != dict(item.schema):
             line = document.line(place.start("place"))
             yield f"line {line}: {place['place']!r} was read as one thing of {first.name!r}, as another of {item.name!r}"
+
+
+_VARIABLE = re.compile(rf"{MASK}|\{{\w+\}}")
+
+
+def _label(item: Field) -> str:
+    """A pattern of a field's label at the begin of a line."""
+    name = re.escape(item.name).replace("_", r"[^\w\n]+")
+    return rf"^[^\w\n]*{name}[^\w\n:]*:"
+
+
+def _of_input(document: PromptText, fields: Sequence[Field]) -> Iterator[str]:
+    """Labels that a value of the template follows, and one at the very end, after which the answer begins."""
+    for item in fields:
+        labels = list(re.finditer(_label(item), document.text, re.IGNORECASE | re.MULTILINE))
+        for match in labels:
+            if re.compile(rf"\s*(?:{_VARIABLE.pattern})").match(document.text, match.end()):
+                yield f"line {document.line(match.start())}: {item.name!r} is a label of the prompt's own input"
+            if len(fields) > 1 and len(labels) == 1 and not document.text[match.end() :].strip(" \t\n*"):
+                line = document.line(match.start())
+                yield f"line {line}: the answer begins after {item.name!r}, which was read as one of its parts"
+
+
+def _shown_apart(document: PromptText, fields: Sequence[Field]) -> Iterator[str]:
+    """A text whose label or tag is shown with several single words: ``VERDICT: TRUE`` and ``VERDICT: FALSE``."""
+    for item in fields:
+        if item.schema.get("type") != "string" or "enum" in item.schema:
+            continue
+        name = re.escape(item.name)
+        shown = re.findall(
+            rf"{_label(item)}[ \t*]*([A-Z]\w+)(?=[ \t*]*(?:$|\())|<{name}>\s*([A-Za-z]\w+)\s*</{name}>",
+            document.text,
+            re.IGNORECASE | re.MULTILINE,
+        )
+        words = sorted({word for pair in shown for word in pair if word})
+        if len(words) > 1:
+            yield f"{item.name!r} is shown as {words[0]!r} and as {words[1]!r}: its labels were not read"
 
 
 _CODE = re.compile(

@@ -288,6 +288,7 @@ def _without_null(text: str, *, quoted: bool) -> str:
 def alternatives(text: str) -> list[str]:
     """``positive|negative``, ``yes/no`` or ``"A" or "B"`` as labels; empty if the text is something else."""
     text = re.sub(r"\A\W*fill(?: it| this)?(?: in)? with\s+", "", text.strip(), flags=re.IGNORECASE).strip(" <>")
+    text = re.sub(r"\A(?:string|str|text)\s*[-–—:,]\s*(?=(?:exactly )?one of\b)", "", text, flags=re.IGNORECASE)
     if MASK in text:
         return []
     if listed := re.match(
@@ -378,6 +379,8 @@ _COUNTED = re.compile(
 
 def _marked_number(text: str) -> dict[str, Any]:
     """``number (integer)``, ``0.xx``: a number by signs that stand for its digits; ``{}`` if the text is none."""
+    if listed := re.match(r"(?:integer|int|number) \((?P<codes>\d+(?:, ?\d+)*,? or \d+)\)", text):
+        return {"type": "integer", "enum": [int(code) for code in re.findall(r"\d+", listed["codes"])]}
     if re.fullmatch(r"(?:number|numeric)\s*\((?:an? )?(?:integer|int|whole(?: number)?)\)", text):
         return {"type": "integer"}
     if re.fullmatch(r"\d*\.[xn#_?]+|[xn]\.[xn]+", text):

@@ -36,6 +36,26 @@ def said(text: str, **schemas: dict[str, object]) -> str | None:
         ('{"crew_rank": 2}\n- crew_rank must be 1-5 or null', {"crew_rank": {"type": ["integer", "null"]}}, "a range"),
         ('{"wet": "yes"}\n- "wet": true if the hold is wet', {"wet": _TEXT}, "as no boolean"),
         ('{"ports": "x"}\n- ports: list of the ports', {"ports": _TEXT}, "as no list"),
+        ('{"chart": <the chart object of the port>}', {"chart": _TEXT}, "as no object"),
+        ('{"order": "\'one\', or the order as a JSON array"}', {"order": _TEXT}, "as no list"),
+        ('{"tons": 1}\n- tons must be >= 0', {"tons": _NUMBER}, "without a range"),
+        ('{"pain": N}', {"pain": _TEXT}, "nothing says what 'pain' is"),
+        ('{"round": {{ round }}, "port": "x"}', {"round": _TEXT}, "nothing says what 'round' is"),
+        ('Choose 1-3 tags from this closed list:\nsail, steam\n{"tags": "x"}', {"tags": _TEXT}, "to choose from"),
+        ('Available ships:\n- gull: fast\n- tern: old\n{"ship": "x"}', {"ship": _TEXT}, "to choose from"),
+        ('{"kind": "<one label>"}', {"kind": _TEXT}, "without labels"),
+        ('{"stage": integer (1, 2, or 3)}', {"stage": _NUMBER}, "without a range"),
+        ('{"tons": YOUR_TONS}', {"tons": _TEXT}, "nothing says what 'tons' is"),
+        ('{"headers": {"port": "x"}}', {"headers": object_schema({"port": _TEXT})}, "its keys may be others"),
+        (
+            '{"mood": 0.5, "crew": [{"mood": <mood value>}]} with mood from 0 to 1',
+            {
+                "mood": {"type": "number", "minimum": 0, "maximum": 1},
+                "crew": {"type": "array", "items": object_schema({"mood": _TEXT})},
+            },
+            "as a number in one place and as a text",
+        ),
+        ('(1-5 scale)\n{"overall_score": 4}', {"overall_score": _NUMBER}, "read without one"),
         ('{"hull": ...}', {"hull": _TEXT}, "nothing says what 'hull' is"),
         ('1. BROKEN_MAST: wood\n2. TORN_SAIL: cloth\n{"damage": "TORN_SAIL"}', {"damage": _TEXT}, "is in a list"),
         ('{"port": "x"}\nIf the port is missing, use null.', {"port": _TEXT}, "without null"),
@@ -98,6 +118,15 @@ def test_what_the_schema_holds_is_no_objection(text: str, schemas: dict[str, obj
             "line 1: 'sail_1_mark' is a part like others: there is one for each",
         ),
         (
+            "Give a reason. End with this line exactly:\nMY CHOICE: [single letter only]\n\nYour answer:",
+            "the answer begins after 'your_answer'",
+        ),
+        (
+            "I give you some logs.\n\nI want you to classify what is in these logs into ports and cargoes.\n{{ x }}",
+            "is no label",
+        ),
+        ("Start your answer with 'Aye!' or 'Sure!'. You must answer.\n{{ x }}", "the labels only begin the answer"),
+        (
             "Write a Python script:\nCount the ships and respond with a JSON array of strings.\n{{ log }}",
             "asks for a program",
         ),
@@ -107,6 +136,23 @@ def test_a_part_that_the_form_does_not_have_refuses_it(text: str, reason: str) -
     found = infer(text)
     assert not found.fields
     assert reason in found.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "Aim:\nSail north.\nGive the steps.\nAim:\n{{ aim }}\nSteps:",
+            "line 4: 'aim' is a label of the prompt's own input",
+        ),
+        ("Aim: <why>\n\nAim: NORTH\n\nAim: SOUTH", "'aim' is shown as 'NORTH' and as 'SOUTH'"),
+        ("Answer <aim>North</aim> or <aim>South</aim>.", "'aim' is shown as 'North' and as 'South'"),
+    ],
+)
+def test_a_label_is_a_part_of_the_answer(text: str, reason: str) -> None:
+    found = gainsaid(PromptText.of(text), Inferred((Field("aim", _TEXT, "the test"),), whole="labels"))
+    assert found is not None
+    assert reason in found
 
 
 @pytest.mark.parametrize(
@@ -146,6 +192,34 @@ def test_what_prose_adds_to_a_key_is_read(text: str, name: str, schema: dict[str
     found = infer(text)
     fields = {item.name: {k: v for k, v in item.schema.items() if k != "description"} for item in found.fields}
     assert fields.get(name) == schema, found.problems
+
+
+@pytest.mark.parametrize(
+    ("text", "schema"),
+    [
+        ("{\"a\": \"string — one of: 'Yes', 'No', 'N/A'\"}", {"type": "string", "enum": ["Yes", "No", "N/A"]}),
+        ('{"a": integer (1, 2, or 3)}', {"type": "integer", "enum": [1, 2, 3]}),
+    ],
+)
+def test_labels_after_the_type_of_a_value(text: str, schema: dict[str, object]) -> None:
+    found = infer(f"Return JSON:\n{text}\n{{{{ x }}}}")
+    assert dict(found.fields[0].schema) == schema
+
+
+def test_labels_in_the_list_below_a_key() -> None:
+    found = infer(
+        'Respond with one JSON object.\n\n"ship" — what it is. One of:\n  - "sail"   old\n  - "steam"  new\n\n'
+        '"hull" — its state. One of:\n  - "dry"  good\n  - "wet"  bad\n\n'
+        'Output only the JSON object with keys "ship", "hull".\n{{ x }}'
+    )
+    assert [item.schema["enum"] for item in found.fields] == [["sail", "steam"], ["dry", "wet"]], found.problems
+
+
+def test_parts_with_numbers_that_are_all_read() -> None:
+    found = infer(
+        "Answer 3 questions with one letter each, in this format:\n\nQ1: <label>\nQ2: <label>\nQ3: <label>\n{{ x }}"
+    )
+    assert [item.name for item in found.fields] == ["q1", "q2", "q3"], found.problems
 
 
 def test_null_in_one_case_of_a_value() -> None:
