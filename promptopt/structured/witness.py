@@ -9,78 +9,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from promptopt.structured.fields import MASK, Inferred, PromptText
 from promptopt.structured.witness_forms import gainsaid_form
+from promptopt.structured.witness_keys import KeyOfSchema, SaidOfKey, keys_of, mention, said_of
 
 _Schema = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _Leaf:
-    """A key and its values, which are the items of a list if it has one."""
-
-    name: str
-    node: _Schema
-
-    @property
-    def value(self) -> _Schema:
-        node = self.node
-        while isinstance(node.get("items"), Mapping):
-            node = node["items"]
-        return node
-
-    @property
-    def kinds(self) -> frozenset[str]:
-        """The types of the values, with those of each alternative."""
-        return frozenset(_kinds(self.value))
-
-    @property
-    def listed(self) -> bool:
-        return "items" in self.node
-
-    @property
-    def labelled(self) -> bool:
-        return any(set(one) & {"enum", "const"} for one in (self.value, *self.value.get("anyOf", ())))
-
-    @property
-    def bounded(self) -> bool:
-        return any(
-            set(one) & {"enum", "const", "minimum", "maximum"} for one in (self.value, *self.value.get("anyOf", ()))
-        )
-
-    @property
-    def nullable(self) -> bool:
-        return "null" in {*_kinds(self.node), *_kinds(self.value)}
-
-
-def _kinds(node: _Schema) -> Iterator[str]:
-    kind = node.get("type")
-    yield from [kind] if isinstance(kind, str) else kind or ()
-    for one in node.get("anyOf", ()):
-        yield from _kinds(one)
-
-
-def _leaves(name: str, node: _Schema) -> Iterator[_Leaf]:
-    inner: _Schema = node
-    while isinstance(inner.get("items"), Mapping):
-        inner = inner["items"]
-    if isinstance(inner.get("properties"), Mapping):
-        for key, child in inner["properties"].items():
-            yield from _leaves(key, child)
-    yield _Leaf(name, node)
-
-
 def gainsaid(document: PromptText, found: Inferred) -> str | None:
     """What the prompt says of a key and the fields do not hold, with its line; ``None`` if nothing is found."""
-    leaves = [leaf for item in found.fields for leaf in _leaves(item.name, item.schema)]
+    leaves = [leaf for item in found.fields for leaf in keys_of(item.name, item.schema)]
     plain = [leaf for leaf in leaves if "properties" not in leaf.value]
+    # What is said of `size` is said of the value in {"size": {"value": 3, "seen": true}}.
+    plain += [
+        KeyOfSchema(leaf.name, leaf.node["properties"]["value"])
+        for leaf in leaves
+        if "value" in leaf.node.get("properties", ())
+    ]
     keyed = found.whole in ("JSON", "keys", "labels")
     checks: tuple[tuple[Iterator[str], bool], ...] = (
         (_of_keys(document, plain), keyed),
         (_shown(document, plain), found.whole in ("JSON", "keys")),
+        (_set_to(document, plain), found.whole in ("JSON", "keys")),
         (_unlike(leaves), found.whole == "JSON"),
         (_free_objects(leaves), found.whole == "JSON"),
         (_null_of_none(document, leaves), keyed),
@@ -92,63 +44,22 @@ def gainsaid(document: PromptText, found: Inferred) -> str | None:
     return gainsaid_form(document, found, [leaf.value for leaf in plain])
 
 
-# ---- what is said of a key -------------------------------------------------------------------------------------------
-
-_MARKS = "[\"'`*]"
-# What follows a name that is spoken of, and not only used as a word.
-_OF_IT = r"(?=\s*(?::|\(|[-–—=]\s|=|must\b|should\b|is\b|are\b|can\b|may\b|has to\b|between\b|from \d|to (?:[\"'`]|null|true|false)))"
-
-
-def _mention(name: str) -> re.Pattern[str]:
-    """Where a key is spoken of: by its own spelling, in marks, or as the head of a line or of what is said."""
-    own = re.escape(name)
-    spaced = re.escape(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)).replace("_", r"[ _-]")
-    if re.search(r"_|[a-z][A-Z]|\w-\w", name):
-        return re.compile(rf"(?<![\w]){own}(?![\w]){_MARKS}*|(?<![\w]){spaced}(?![\w]){_MARKS}*{_OF_IT}", re.IGNORECASE)
-    return re.compile(
-        rf"(?<=[\"'`*]){own}{_MARKS}+(?!\w)|^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*{_MARKS}*{own}{_MARKS}*{_OF_IT}"
-        rf"|\b(?:for|the|and|set|use) {_MARKS}*{own}(?!\w){_MARKS}*{_OF_IT}",
-        re.IGNORECASE | re.MULTILINE,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    start: int
-    text: str
-    value: bool  # whether it is the value of the key in a form, or what a colon says of it
-
-
-# "A number between 0 and 1 for NAME"
-_FOR_IT = re.compile(r"(?P<what>[^.;\n]{3,80}?)\s+for\s+(?:the )?[\"'`*]*\Z")
-
-
-def _said(document: PromptText, leaf: _Leaf, others: Sequence[re.Pattern[str]]) -> Iterator[_Said]:
-    text = document.text
-    for match in _mention(leaf.name).finditer(text):
-        end = text.find("\n", match.end())
-        end = len(text) if end < 0 else end
-        for other in others:
-            if further := other.search(text, match.end(), end):
-                end = further.start()
-        rest = text[match.end() : end]
-        colon = re.match(r"\s*(?:\([^()\n]{0,40}\)\s*)?[:=][ \t]*", rest)
-        yield _Said(match.end(), rest[colon.end() :] if colon else rest, bool(colon))
-        begin = text.rfind("\n", 0, match.start()) + 1
-        if before := _FOR_IT.search(text[begin : match.start()].lstrip()):
-            yield _Said(begin, before["what"], value=False)
-
-
 _SAMPLE = re.compile(r"\(?\b(?:e\.g\.?|eg\b|such as|for example|for instance|example:|like)[^)\n]*\)?", re.IGNORECASE)
 _QUOTED = re.compile(r"(?<!\w)'[^'\n]*'(?!\w)|“[^”\n]*”|\"[^\"\n]*\"")
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _RANGE = re.compile(
     rf"(?<![\w.$€£:/-]){_NUMBER}\s?%?\s?(?:-|–|—|to|and|\.\.\.?|through)\s?{_NUMBER}(?![\d:/-])%?(?!\s*-?\s*(?!(?:or|and|inclusive|where|if|based|how)\b)[A-Za-z])"
-    rf"|\bout of (?:5|10|100)\b|(?<!\w)[\[(]\s*{_NUMBER}\s*,\s*{_NUMBER}\s*[\])]|\(\d+(?:, \d+)*,? or \d+\)"
+    rf"|\bout of (?:5|10|100)\b|(?<!\w)[\[(]\s*{_NUMBER}\s*,\s*{_NUMBER}\s*[\])]|\(\d+(?:, \d+)*,? or \d+\)|\b0 (?:if|for|=)[^\n]*\b1 (?:if|for|=)"
+)
+# Of a list
+_COUNT = re.compile(
+    r"\b(?:must|should)\b[^.;\n]{0,40}\b(?:exactly|up to|at most|no more than|between)\s+\d+|\bmax(?:imum)? \d+ (?:items?|entries)\b",
+    re.IGNORECASE,
 )
 _LEAST = re.compile(rf"\bmust be (?:at (?:least|most) |[<>≤≥]=? ?|positive\b|negative\b|non-negative\b)(?:{_NUMBER})?")
 _RANGE_SAID = re.compile(
     rf"\b(?:between|from|(?:scale|range|rated?|scored?)\b[^.;\n]{{0,12}}?) \(?{_NUMBER}\s?%?\s?(?:-|–|—|to|and)\s?{_NUMBER}\b(?!\s*(?:-\s*)?(?:words?|sentences?|items?|char|lines?|para|bullets?|tokens?|min|hour|day|week|month|year))"
+    r"|\b(?i:score|rating|grade)\b[^.;\n]{0,20}\bout of \d+"
 )
 _IS_NUMBER = re.compile(
     r"\A\W*(?:an?\s|the\s|real\s)*(?:float|double|integer|int|number|numeric(?:al)?|decimal|percentage)\b(?!\s+(?:or|of the|and|if|to)\b)",
@@ -157,6 +68,11 @@ _IS_NUMBER = re.compile(
 _IS_LIST = re.compile(r"\A\W*(?:an?\s|the\s)*(?:json )?(?:list|array)s?\b", re.IGNORECASE)
 _IS_OBJECT = re.compile(
     r"\W*(?:an?\s|the\s)?(?:[\w-]+\s){0,2}(?:object|dict(?:ionary)?)\b(?! (?:name|id|type|key))", re.IGNORECASE
+)
+# "array of {name, age}"
+_OF_PARTS = re.compile(
+    rf"\W*(?:(?:list|array)s? of )?(?:\{{{{1,2}}\s*\w+\s*,|(?:objects|dicts|dictionaries|records)\b)|\W*(?:list|array)s? of {MASK}",
+    re.IGNORECASE,
 )
 # A list that only some answers have: "if they differ, output the order as a JSON array".
 _IS_ARRAY = re.compile(r"\bas an? (?:json )?(?:array|list)\b|\bjson (?:array|list)\b", re.IGNORECASE)
@@ -189,14 +105,14 @@ _OPEN_TYPE = re.compile(rf"\b(?:as an?|of type|type:?)\s+(?:{_VARIABLE.pattern})
 _EITHER = re.compile(r"[A-Z]\w*(?:,? or [A-Z]\w*)+[.\"']*")
 
 
-def _of_keys(document: PromptText, leaves: Sequence[_Leaf]) -> Iterator[str]:
+def _of_keys(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """What is said of a key anywhere and its schema has nothing of."""
-    patterns = {leaf.name: _mention(leaf.name) for leaf in leaves if len(leaf.name) > 1}
+    patterns = {leaf.name: mention(leaf.name) for leaf in leaves if len(leaf.name) > 1}
     for name, pattern in patterns.items():
         same = [leaf for leaf in leaves if leaf.name == name]
         others = [other for key, other in patterns.items() if key != name and key not in name]
         del pattern
-        for said in _said(document, same[0], others):
+        for said in said_of(document, same[0], others):
             lacks = [lack for leaf in same if (lack := _lack(leaf, said))]
             if len(lacks) == len(same):
                 words, what = lacks[0]
@@ -208,7 +124,7 @@ def _of_keys(document: PromptText, leaves: Sequence[_Leaf]) -> Iterator[str]:
 _NEAR = 40
 
 
-def _lack(leaf: _Leaf, said: _Said) -> tuple[str, str] | None:
+def _lack(leaf: KeyOfSchema, said: SaidOfKey) -> tuple[str, str] | None:
     """The words that bound a key's value, and what its schema is without; ``None`` if it has what they say."""
     text = said.text.strip()
     quoted = text[:1] in ('"', "'")
@@ -217,15 +133,17 @@ def _lack(leaf: _Leaf, said: _Said) -> tuple[str, str] | None:
     text = _SAMPLE.sub(" ", text)
     bare = _QUOTED.sub(" ", text)
     return (
-        (_type_lacks(leaf, text, bare) if said.value else None)
+        (_type_lacks(leaf, text, bare) if said.value or _OF_PARTS.match(bare) else None)
         or _range_lacks(leaf, bare)
         or _labels_lack(leaf, text, quoted=quoted, value=said.value)
         or _null_lacks(leaf, text)
     )
 
 
-def _type_lacks(leaf: _Leaf, text: str, bare: str) -> tuple[str, str] | None:
+def _type_lacks(leaf: KeyOfSchema, text: str, bare: str) -> tuple[str, str] | None:
     kinds = leaf.kinds
+    if "object" not in kinds and (parts := _OF_PARTS.match(bare)):
+        return _short(parts[0]), "as no object"
     if union := _UNION.search(bare):
         one, two = (_FAMILY.get(union[side].lower(), union[side].lower()) for side in ("one", "two"))
         if one != two and len(kinds - {"null"}) < 2 and not leaf.listed:
@@ -248,15 +166,18 @@ def _type_lacks(leaf: _Leaf, text: str, bare: str) -> tuple[str, str] | None:
     return None
 
 
-def _range_lacks(leaf: _Leaf, bare: str) -> tuple[str, str] | None:
-    if leaf.bounded or leaf.listed:
+def _range_lacks(leaf: KeyOfSchema, bare: str) -> tuple[str, str] | None:
+    if leaf.listed:
+        count = _COUNT.search(bare) if not {"minItems", "maxItems"} & set(leaf.node) else None
+        return (_short(count[0]), "without a count") if count else None
+    if leaf.bounded:
         return None
     numeric = bool(leaf.kinds & {"number", "integer"})
     ranged = _RANGE_SAID.search(bare) or ((_RANGE.search(bare) or _LEAST.search(bare)) if numeric else None)
     return (_short(ranged[0]), "without a range") if ranged else None
 
 
-def _labels_lack(leaf: _Leaf, text: str, *, quoted: bool, value: bool) -> tuple[str, str] | None:
+def _labels_lack(leaf: KeyOfSchema, text: str, *, quoted: bool, value: bool) -> tuple[str, str] | None:
     if leaf.labelled or leaf.kinds & {"boolean", "object", "number", "integer"}:
         return None
     either = _EITHER.fullmatch(text.strip()) if quoted and not leaf.listed else None
@@ -266,7 +187,7 @@ def _labels_lack(leaf: _Leaf, text: str, *, quoted: bool, value: bool) -> tuple[
     return (_short(listed[0]), "without labels") if listed.start() < (_NEAR // 2 if quoted else _NEAR) else None
 
 
-def _null_lacks(leaf: _Leaf, text: str) -> tuple[str, str] | None:
+def _null_lacks(leaf: KeyOfSchema, text: str) -> tuple[str, str] | None:
     null = _NULL.search(text)
     if null is None or leaf.nullable or leaf.labelled or _NOT_NULL.search(text[: null.end()]):
         return None
@@ -280,18 +201,24 @@ _KINDS_SHOWN = re.compile(
 )
 
 
-def _shown(document: PromptText, leaves: Sequence[_Leaf]) -> Iterator[str]:
+def _shown(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Values of a form that say no type, and samples that are labels of a list elsewhere."""
     text = document.text
     for leaf in leaves:
         if leaf.labelled or leaf.kinds - {"string", "null"}:
             continue
         key = rf"[\"']{re.escape(leaf.name)}[\"']\s*:\s*"
-        spoken = list(_said(document, leaf, ()))
+        spoken = list(said_of(document, leaf, ()))
         for match in re.finditer(rf"{key}(?P<open>\.\.\.|…|[A-Z][A-Z_]*|(?:{_VARIABLE.pattern})+)\s*(?:[,}}\n])", text):
             if len(spoken) < 2 or match["open"] not in ("...", "…"):
                 line = document.line(match.start("open"))
                 yield f"line {line}: nothing says what {leaf.name!r} is, which is shown as {_short(match['open'])!r}"
+        if (
+            len(spoken) < 2
+            and (null := re.search(rf"{key}null\b", text))
+            and not re.search(rf"{key}(?!null\b)\S", text)
+        ):
+            yield f"line {document.line(null.start())}: nothing says what {leaf.name!r} is, which is shown as null"
         for match in re.finditer(rf"{key}\[?\s*[\"'](?P<sample>[A-Za-z][\w-]{{2,40}})[\"']", text):
             sample = match["sample"]
             if _KINDS_SHOWN.fullmatch(sample) or re.search(r"\d|XX|YYY", sample) or sample.lower() == leaf.name.lower():
@@ -307,7 +234,25 @@ def _shown(document: PromptText, leaves: Sequence[_Leaf]) -> Iterator[str]:
                 yield f"line {line}: {sample!r} is shown as {leaf.name!r} and is in a list; its other labels were not read"
 
 
-def _unlike(leaves: Sequence[_Leaf]) -> Iterator[str]:
+def _set_to(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """A text that sentences set to one word or another: 'set `flag` to "SEEN"'."""
+    for leaf in leaves:
+        if leaf.labelled or "string" not in leaf.kinds or len(leaf.name) < _SHORTEST:
+            continue
+        name = re.escape(leaf.name)
+        words = re.findall(
+            rf"(?<!\w){name}[\"'`*]*(?: field)? (?:to|is|as|must be|should be|=) [\"'`](\w+)[\"'`]",
+            document.text,
+            re.IGNORECASE,
+        )
+        if len({word.casefold() for word in words}) > 1:
+            yield f"{leaf.name!r} may be {words[0]!r} or {words[1]!r}, as the prompt says, and was read without labels"
+
+
+_SHORTEST = 3
+
+
+def _unlike(leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """A key that is a number in one place and a text of any kind in another."""
     for leaf in leaves:
         for other in leaves:
@@ -322,7 +267,7 @@ _MAP = re.compile(
 )
 
 
-def _free_objects(leaves: Sequence[_Leaf]) -> Iterator[str]:
+def _free_objects(leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """An object whose name says that its keys depend on what is answered: a sample of it names only some of them."""
     for leaf in leaves:
         if "properties" in leaf.value and _MAP.search(leaf.name):
@@ -338,7 +283,7 @@ _ABSENT = re.compile(
 )
 
 
-def _null_of_none(document: PromptText, leaves: Sequence[_Leaf]) -> Iterator[str]:
+def _null_of_none(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """A sentence that lets values be null, if no field may be."""
     if any(leaf.nullable or None in leaf.value.get("enum", ()) for leaf in leaves):
         return
@@ -351,12 +296,12 @@ def _null_of_none(document: PromptText, leaves: Sequence[_Leaf]) -> Iterator[str
 
 _GRADE = re.compile(r"(?:\A|[_ ]|(?<=[a-z]))(?:score|rating|grade|confidence|probability|likelihood)\Z", re.IGNORECASE)
 _SCALE = re.compile(
-    rf"\b{_NUMBER}\s?(?:-|–|to)\s?{_NUMBER}[ -](?:point )?scale\b|\b(?:scale|scoring|score[sd]?|rat(?:e|ed|ing|ings)|grade[sd]?|confidence|probability|values?)\b[^.\n]{{0,40}}?\b(?:between|from|of|to|in|:|\()\s*\(?{_NUMBER}\s?%?\s?(?:-|–|—|to|and)\s?{_NUMBER}\b(?!\s*(?:words|sentences|items))",
+    rf"\b{_NUMBER}\s?(?:-|–|to)\s?{_NUMBER}[ -](?:point )?scale\b|\b(?:scale|scoring|score[sd]?|rat(?:e|ed|ing|ings)|grade[sd]?|confidence|probability|values?)\b[^.\n]{{0,40}}?(?:\b(?:between|from|of|to|in)\b|:|\()\s*\(?{_NUMBER}\s?%?\s?(?:-|–|—|to|and)\s?{_NUMBER}\b(?!\s*(?:words|sentences|items))",
     re.IGNORECASE,
 )
 
 
-def _scale_of_none(document: PromptText, leaves: Sequence[_Leaf]) -> Iterator[str]:
+def _scale_of_none(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """A scale that the prompt speaks of, if a grade was read without any."""
     open_grades = [
         leaf

@@ -23,6 +23,11 @@ def gainsaid_form(document: PromptText, found: Inferred, values: Sequence[_Schem
     checks: tuple[tuple[Iterator[str], bool], ...] = (
         (_broken_json(document, found), found.whole == "JSON"),
         (_ranges_unseen(document, values), True),
+        (_open_lists(values), True),
+        (_other_keys(document, found), found.whole in ("JSON", "keys")),
+        (_json_within(document), found.whole in ("JSON", "keys")),
+        (_one_of_list(document, found), found.whole in ("JSON", "keys") and not found.wrapped),
+        (_program(document), True),
         (_labels_lost(document, found, values), True),
         (_numbered(document, found.fields), found.whole in ("labels", "")),
         (_unlike_siblings(document, found.fields), found.whole == "labels"),
@@ -39,6 +44,11 @@ def gainsaid_form(document: PromptText, found: Inferred, values: Sequence[_Schem
     return None
 
 
+_GOES_ON = re.compile(
+    r",\s*(?:[A-Za-z]+ )*(?:continue|repeat|etc|and so on|for (?:each|every|all)|same)\b[^\n\"':{}\[\],]*(?=[}\]\n,])",
+    re.IGNORECASE,
+)
+_TEXTS = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|//[^\n]*")
 _SIGNS = re.compile(r"[\"'](?:[^\"'\\\n]|\\.)*[\"']\s*(?P<colon>:)?|[{}\[\]]|\.\.\.|…")
 
 
@@ -46,6 +56,9 @@ def _broken_json(document: PromptText, found: Inferred) -> Iterator[str]:
     """Objects of a form that go on (``{"a": 1, ...}``), and lists that hold pairs (``["a": 1]``)."""
     text = document.text
     for span in found.covered:
+        bare = _TEXTS.sub(lambda quoted: '"' + "_" * (len(quoted[0]) - 2) + '"', text[span.start : span.end])
+        if on := _GOES_ON.search(bare):
+            yield f"line {document.line(span.start + on.start())}: {_short(on[0].lstrip(', '))!r}: the keys of the object are not all named"
         stack: list[str] = []
         for match in _SIGNS.finditer(text, span.start, span.end):
             sign, line = match[0], document.line(match.start())
@@ -132,6 +145,7 @@ def _no_labels(document: PromptText, found: Inferred) -> Iterator[str]:
 
 _CHOICE = re.compile(
     r"\b(?:choose|pick|select|use|take)\b[^.\n]{0,40}\bfrom (?:this|these|the following)\b[^.\n]{0,60}:"
+    r"|\b(?:one or more|any|some) of(?: the following| these)?:[ \t]*\n(?:[ \t]*[-*•][^\n]+\n?){2}"
     r"|^[ \t#*]*(?:available|possible|valid|allowed|permitted) [\w ]{3,30}:?[* \t]*\n(?:[ \t]*\n)?(?:[ \t]*[-*•][ \t]+[`\"'*]*[\w-]+[`\"'*]*[ \t]*(?:(?::|[-–—] )[^\n]*)?(?:\n|\Z)){2}",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -145,6 +159,88 @@ def _choices_unread(document: PromptText, values: Sequence[_Schema]) -> Iterator
         if not _VARIABLE.search(document.text, choice.start(), choice.end() + 80):
             line = document.line(choice.start())
             yield f"line {line}: {_short(choice[0])!r} is a list to choose from, and no field has labels"
+
+
+def _open_lists(values: Sequence[_Schema]) -> Iterator[str]:
+    """Labels with an "etc" among them."""
+    for value in values:
+        for label in value.get("enum", ()):
+            if str(label).casefold().strip(" .") in ("etc", ""):
+                yield f"{label!r} is among the labels {', '.join(map(str, value['enum']))}: they are not all named"
+
+
+# ---- keys ------------------------------------------------------------------------------------------------------------
+
+_KEYS_NAMED = re.compile(
+    r"\b(?:keys?|fields?|propert(?:y|ies))\b[^.\n\"'`]{0,25}(?P<names>[\"'`]\w+[\"'`](?:[^.\n]{0,60}?[\"'`]\w+[\"'`])+)",
+    re.IGNORECASE,
+)
+_ASKED = re.compile(r"\b(?:return|respond|reply|output|provide|give|json|must|include|contain)\b", re.IGNORECASE)
+_SOMETHING_ELSE = re.compile(
+    r"\b(?:input|receive|given|provided|not|never|without|instead|do not|don't)\b", re.IGNORECASE
+)
+
+
+def _key_names(schema: _Schema) -> Iterator[str]:
+    for key, child in schema.get("properties", {}).items():
+        yield key
+        yield from _key_names(child)
+    if isinstance(schema.get("items"), Mapping):
+        yield from _key_names(schema["items"])
+
+
+def _other_keys(document: PromptText, found: Inferred) -> Iterator[str]:
+    """Keys that a sentence says the answer has, and that were not read."""
+    text = document.text
+    known = {name.casefold() for item in found.fields for name in (item.name, *_key_names(item.schema))}
+    for match in _KEYS_NAMED.finditer(text):
+        begin = text.rfind("\n", 0, match.start()) + 1
+        if _SOMETHING_ELSE.search(text, begin, match.start()) or not _ASKED.search(text, begin, match.end()):
+            continue
+        for name in re.findall(r"[\"'`]([A-Za-z]\w+)[\"'`]", match["names"]):
+            if name.casefold() not in known and not any(name in str(item.schema) for item in found.fields):
+                yield f"line {document.line(match.start())}: {name!r} is said to be a key of the answer, and was not read"
+
+
+_WITHIN = re.compile(
+    r"\b(?:include|append|add|attach|embed)\b[^.\n]{0,20}\bjson(?: \w+){0,2} (?:in|to|at|within) (?:the end of )?(?:your|the|each|every) (?:\w+ ){0,2}(?:response|answer|reply|message|end)\b"
+    r"|\bend (?:your|the|each|every) (?:\w+ )?(?:response|answer|reply|message) with (?:an? |the )?(?:\w+ )?json\b",
+    re.IGNORECASE,
+)
+
+
+def _json_within(document: PromptText) -> Iterator[str]:
+    """JSON that is only a block in a longer answer."""
+    if within := _WITHIN.search(document.text):
+        yield f"line {document.line(within.start())}: {_short(within[0])!r}: the JSON is a part of a longer answer"
+
+
+_AS_LIST = re.compile(
+    r"\b(?:return|respond|reply|output|valid|strictly|only)\b[^.\n]{0,40}\bjson (?:list|array)\b", re.IGNORECASE
+)
+
+
+def _one_of_list(document: PromptText, found: Inferred) -> Iterator[str]:
+    """A single object where the answer is a list of them."""
+    if any("'array'" in str(dict(item.schema)) for item in found.fields):
+        return
+    if listed := _AS_LIST.search(document.text):
+        yield f"line {document.line(listed.start())}: {_short(listed[0])!r}: one object was read, and the answer is a list"
+
+
+_STATEMENT = re.compile(
+    r"^[ \t]*(?:(?:const|let|var|return|if|for|while|import|from|def|class|try|catch|else|async|await|export|throw)\b.*[;{(:]|[\w.\])]+(?:\(.*\))?;|[})]+;?|.*=>.*[{;(])[ \t]*$",
+    re.MULTILINE,
+)
+_PROGRAM = 0.4
+
+
+def _program(document: PromptText) -> Iterator[str]:
+    """A text that is a program, and not a prompt."""
+    lines = [line for line in document.text.splitlines() if line.strip()]
+    statements = len(_STATEMENT.findall(document.text))
+    if len(lines) > 5 and statements > len(lines) * _PROGRAM and "=" in document.text and ";" in document.text:
+        yield "the text is a program, not a prompt"
 
 
 # ---- parts -----------------------------------------------------------------------------------------------------------

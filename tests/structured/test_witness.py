@@ -43,6 +43,29 @@ def said(text: str, **schemas: dict[str, object]) -> str | None:
         ('{"round": {{ round }}, "port": "x"}', {"round": _TEXT}, "nothing says what 'round' is"),
         ('Choose 1-3 tags from this closed list:\nsail, steam\n{"tags": "x"}', {"tags": _TEXT}, "to choose from"),
         ('Available ships:\n- gull: fast\n- tern: old\n{"ship": "x"}', {"ship": _TEXT}, "to choose from"),
+        ('{"crew": list of {name, age}}', {"crew": {"type": "array", "items": _TEXT}}, "as no object"),
+        ('{"crew": "x"}\n- crew: list of {{ fields }}', {"crew": {"type": "array", "items": _TEXT}}, "as no object"),
+        ('{"tons": null}', {"tons": {"type": ["string", "null"]}}, "which is shown as null"),
+        ('Set seen to "LOGGED" if so, seen to "GUESSED" if not.\n{"seen": "x"}', {"seen": _TEXT}, "without labels"),
+        (
+            '- size: integer 1-10\n{"size": {"value": 3}}',
+            {"size": object_schema({"value": {"type": "integer"}})},
+            "'1-10' is said of 'size'",
+        ),
+        ('A confidence score (0.0-1.0)\n{"size_confidence": 0.5}', {"size_confidence": _NUMBER}, "read without one"),
+        ('{"crew": []}\n- crew must hold exactly 4 names', {"crew": {"type": "array", "items": _TEXT}}, "a count"),
+        ('{"seen": 1 // 0 if not seen, 1 if seen\n}', {"seen": {"type": "integer"}}, "without a range"),
+        ('{"load": "[Score out of 100]"}', {"load": _TEXT}, "without a range"),
+        ('{"A": boolean, CONTINUE FOR EACH BERTH}', {"A": {"type": "boolean"}}, "keys of the object are not all named"),
+        ('{"role": "x"}', {"role": {"type": "string", "enum": ["mate", "etc"]}}, "'etc' is among the labels"),
+        ('{"ship": "x"}\nReturn JSON with two keys: "ship" and "port".', {"ship": _TEXT}, "'port' is said to be a key"),
+        ('{"ship": "x"}\nReturn only a valid JSON list.', {"ship": _TEXT}, "the answer is a list"),
+        ('{"ship": "x"}\nInclude a JSON block in your response.', {"ship": _TEXT}, "a part of a longer answer"),
+        (
+            'One or more of:\n- "sea"\n- "river"\n{"ways": ["x"]}',
+            {"ways": {"type": "array", "items": _TEXT}},
+            "to choose from",
+        ),
         ('{"kind": "<one label>"}', {"kind": _TEXT}, "without labels"),
         ('{"stage": integer (1, 2, or 3)}', {"stage": _NUMBER}, "without a range"),
         ('{"tons": YOUR_TONS}', {"tons": _TEXT}, "nothing says what 'tons' is"),
@@ -220,6 +243,14 @@ def test_parts_with_numbers_that_are_all_read() -> None:
         "Answer 3 questions with one letter each, in this format:\n\nQ1: <label>\nQ2: <label>\nQ3: <label>\n{{ x }}"
     )
     assert [item.name for item in found.fields] == ["q1", "q2", "q3"], found.problems
+
+
+def test_a_program_is_no_prompt() -> None:
+    found = infer(
+        "const out = [];\nfor (const it of items) {\n  const j = it.json;\n  out.push({ json: j });\n}\n"
+        "let error = null;\nif (error) return [{ json: { failed: error } }];\nreturn out;\n"
+    )
+    assert not found.fields
 
 
 def test_null_in_one_case_of_a_value() -> None:

@@ -1,0 +1,126 @@
+"""The keys of a schema, and where a prompt speaks of each: what a second reading goes by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from promptopt.structured.fields import PromptText
+
+_Schema = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOfSchema:
+    """A key and its values, which are the items of a list if it has one."""
+
+    name: str
+    node: _Schema
+
+    @property
+    def value(self) -> _Schema:
+        node = self.node
+        while isinstance(node.get("items"), Mapping):
+            node = node["items"]
+        return node
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The types of the values, with those of each alternative."""
+        return frozenset(_kinds(self.value))
+
+    @property
+    def listed(self) -> bool:
+        return "items" in self.node
+
+    @property
+    def labelled(self) -> bool:
+        return any(set(one) & {"enum", "const"} for one in (self.value, *self.value.get("anyOf", ())))
+
+    @property
+    def bounded(self) -> bool:
+        return any(
+            set(one) & {"enum", "const", "minimum", "maximum"} for one in (self.value, *self.value.get("anyOf", ()))
+        )
+
+    @property
+    def nullable(self) -> bool:
+        return "null" in {*_kinds(self.node), *_kinds(self.value)}
+
+
+def _kinds(node: _Schema) -> Iterator[str]:
+    kind = node.get("type")
+    yield from [kind] if isinstance(kind, str) else kind or ()
+    for one in node.get("anyOf", ()):
+        yield from _kinds(one)
+
+
+def keys_of(name: str, node: _Schema) -> Iterator[KeyOfSchema]:
+    """A key and all keys inside of it, those of the items of lists too."""
+    inner: _Schema = node
+    while isinstance(inner.get("items"), Mapping):
+        inner = inner["items"]
+    if isinstance(inner.get("properties"), Mapping):
+        for key, child in inner["properties"].items():
+            yield from keys_of(key, child)
+    yield KeyOfSchema(name, node)
+
+
+_MARKS = "[\"'`*]"
+# What follows a name that is spoken of, and not only used as a word.
+_OF_IT = r"(?=\s*(?::|\(|[-–—=]\s|=|must\b|should\b|is\b|are\b|can\b|may\b|has to\b|between\b|from \d|to (?:[\"'`]|null|true|false)))"
+
+
+def mention(name: str) -> re.Pattern[str]:
+    """Where a key is spoken of: by its own spelling, in marks, or as the head of a line or of what is said."""
+    own = re.escape(name)
+    spaced = re.escape(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)).replace("_", r"[ _-]")
+    if re.search(r"_|[a-z][A-Z]|\w-\w", name):
+        return re.compile(rf"(?<![\w]){own}(?![\w]){_MARKS}*|(?<![\w]){spaced}(?![\w]){_MARKS}*{_OF_IT}", re.IGNORECASE)
+    return re.compile(
+        rf"(?<=[\"'`*]){own}{_MARKS}+(?!\w)|^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*{_MARKS}*{own}{_MARKS}*{_OF_IT}"
+        rf"|\b(?:for|the|and|set|use) {_MARKS}*{own}(?!\w){_MARKS}*{_OF_IT}",
+        re.IGNORECASE | re.MULTILINE,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SaidOfKey:
+    """What a prompt says where it speaks of a key.
+
+    Attributes:
+        start: Where that begins in the text of the prompt.
+        text: The rest of the line, up to the next key.
+        value: Whether it is the value of the key in a form, or what a colon says of it.
+    """
+
+    start: int
+    text: str
+    value: bool
+
+
+# "A number between 0 and 1 for NAME"
+_FOR_IT = re.compile(r"(?P<what>[^.;\n]{3,80}?)\s+for\s+(?:the )?[\"'`*]*\Z")
+
+
+def said_of(document: PromptText, leaf: KeyOfSchema, others: Sequence[re.Pattern[str]]) -> Iterator[SaidOfKey]:
+    """Everything that is said of a key.
+
+    Args:
+        others: Where the other keys are spoken of: what is said of one ends there.
+    """
+    text = document.text
+    for match in mention(leaf.name).finditer(text):
+        end = text.find("\n", match.end())
+        end = len(text) if end < 0 else end
+        for other in others:
+            if further := other.search(text, match.end(), end):
+                end = further.start()
+        rest = text[match.end() : end]
+        colon = re.match(r"\s*(?:\([^()\n]{0,40}\)\s*)?[:=][ \t]*", rest)
+        yield SaidOfKey(match.end(), rest[colon.end() :] if colon else rest, bool(colon))
+        begin = text.rfind("\n", 0, match.start()) + 1
+        if before := _FOR_IT.search(text[begin : match.start()].lstrip()):
+            yield SaidOfKey(begin, before["what"], value=False)
