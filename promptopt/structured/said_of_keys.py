@@ -169,14 +169,19 @@ def with_most(name: str, schema: dict[str, Any], document: PromptText) -> dict[s
     last = re.findall(r"[A-Z]?[a-z]+|\d+", name)[-1:] or [name]
     noun = re.escape(last[0].lower().removesuffix("s"))
     found = {
-        _count(match["n"])
+        (_count(match["n"]), bool(match["exact"]))
         for match in re.finditer(
-            rf"\b(?:max(?:imum)?(?: of)?|at most|up to|no more than|not more than)\s+(?P<n>\d{{1,3}}|{'|'.join(_COUNTS)})\s+(?:(?!per\b|for\b|words\b)[\w-]+\s+){{0,2}}?{noun}s?\b",
+            rf"\b(?:(?P<exact>exactly)|max(?:imum)?(?: of)?|at most|up to|no more than|not more than)\s+(?P<n>\d{{1,3}}|{'|'.join(_COUNTS)})\s+(?:(?!per\b|for\b|words\b)[\w-]+\s+){{0,2}}?{noun}s?\b",
             document.text,
             re.IGNORECASE,
         )
     }
-    return {**schema, "maxItems": found.pop()} if len(found) == 1 else schema
+    if len(found) != 1:
+        return schema
+    count, exact = found.pop()
+    if exact and count == 1:
+        return schema  # said of one case: "if there is one review, exactly 1 profile"
+    return {**schema, **({"minItems": count} if exact else {}), "maxItems": count}
 
 
 def _count(text: str) -> int:

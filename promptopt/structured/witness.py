@@ -14,6 +14,7 @@ from typing import Any
 from promptopt.structured.fields import MASK, Inferred, PromptText
 from promptopt.structured.witness_forms import gainsaid_form
 from promptopt.structured.witness_keys import KeyOfSchema, SaidOfKey, keys_of, mention, said_of
+from promptopt.structured.witness_names import gainsaid_names
 
 _Schema = Mapping[str, Any]
 
@@ -32,16 +33,17 @@ def gainsaid(document: PromptText, found: Inferred) -> str | None:
     checks: tuple[tuple[Iterator[str], bool], ...] = (
         (_of_keys(document, plain), keyed),
         (_shown(document, plain), found.whole in ("JSON", "keys")),
+        (_unsaid(document, plain), found.whole in ("JSON", "keys")),
         (_set_to(document, plain), found.whole in ("JSON", "keys")),
         (_unlike(leaves), found.whole == "JSON"),
-        (_free_objects(leaves), found.whole == "JSON"),
+        (_free_objects(document, leaves), found.whole == "JSON"),
         (_null_of_none(document, leaves), keyed),
         (_scale_of_none(document, plain), keyed),
     )
     for reasons, applies in checks:
         if applies and (reason := next(iter(reasons), None)):
             return reason
-    return gainsaid_form(document, found, [leaf.value for leaf in plain])
+    return gainsaid_names(document, found) or gainsaid_form(document, found, [leaf.value for leaf in plain])
 
 
 _SAMPLE = re.compile(r"\(?\b(?:e\.g\.?|eg\b|such as|for example|for instance|example:|like)[^)\n]*\)?", re.IGNORECASE)
@@ -53,7 +55,7 @@ _RANGE = re.compile(
 )
 # Of a list
 _COUNT = re.compile(
-    r"\b(?:must|should)\b[^.;\n]{0,40}\b(?:exactly|up to|at most|no more than|between)\s+\d+|\bmax(?:imum)? \d+ (?:items?|entries)\b",
+    r"\A\W*\d+\s?[-–]\s?\d+ (?!words|sentences|characters)[a-z]|\b(?:must|should)\b[^.;\n]{0,40}\b(?:exactly|up to|at most|no more than|between)\s+\d+|\bmax(?:imum)? \d+ (?:items?|entries)\b",
     re.IGNORECASE,
 )
 _LEAST = re.compile(rf"\bmust be (?:at (?:least|most) |[<>≤≥]=? ?|positive\b|negative\b|non-negative\b)(?:{_NUMBER})?")
@@ -62,7 +64,7 @@ _RANGE_SAID = re.compile(
     r"|\b(?i:score|rating|grade)\b[^.;\n]{0,20}\bout of \d+"
 )
 _IS_NUMBER = re.compile(
-    r"\A\W*(?:an?\s|the\s|real\s)*(?:float|double|integer|int|number|numeric(?:al)?|decimal|percentage)\b(?!\s+(?:or|of the|and|if|to)\b)",
+    r"\A\W*(?:an?\s|the\s|real\s)*(?:float|double|integer|int|number|numeric(?:al)?|decimal|percentage)\b(?!\s+(?:or|of the|and|if|to|on|from|as (?:printed|shown|written|it))\b)",
     re.IGNORECASE,
 )
 _IS_LIST = re.compile(r"\A\W*(?:an?\s|the\s)*(?:json )?(?:list|array)s?\b", re.IGNORECASE)
@@ -201,6 +203,32 @@ _KINDS_SHOWN = re.compile(
 )
 
 
+def _heading_lists(document: PromptText, leaf: KeyOfSchema) -> re.Match[str] | None:
+    """A heading that names a key, with two or more labels in quotation marks below it, one a line."""
+    return re.search(
+        rf"^[ \t#*]*{re.escape(leaf.name)}\b[^\n]*\n(?:[=-]{{3,}}\n|[ \t]*\n)?(?:[ \t]*(?:[-*•][ \t]+)?[\"'`][^\"'`:\n]+[\"'`](?![ \t]*:)[^\n]*\n){{2}}",
+        document.text,
+        re.IGNORECASE | re.MULTILINE,
+    )
+
+
+def _unsaid(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Labels below a heading, and lists whose items are only named: ``[left, right]``."""
+    text = document.text
+    for leaf in leaves:
+        if leaf.labelled or leaf.kinds - {"string", "null"}:
+            continue
+        if heading := _heading_lists(document, leaf):
+            yield f"line {document.line(heading.start())}: labels of {leaf.name!r} are listed, and were not read"
+        names = re.search(
+            rf"[\"']{re.escape(leaf.name)}[\"']\s*:\s*\[\s*(?!(?:{_KINDS_SHOWN.pattern})\b)[A-Za-z_]\w*\s*,",
+            text,
+            re.IGNORECASE,
+        )
+        if names:
+            yield f"line {document.line(names.start())}: nothing says what the items of {leaf.name!r} are"
+
+
 def _shown(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Values of a form that say no type, and samples that are labels of a list elsewhere."""
     text = document.text
@@ -224,7 +252,7 @@ def _shown(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]
             if _KINDS_SHOWN.fullmatch(sample) or re.search(r"\d|XX|YYY", sample) or sample.lower() == leaf.name.lower():
                 continue
             elsewhere = re.compile(
-                rf"^[ \t]*(?:[-*•#]+|\d+[.)])[ \t]*[\"'`*]*{re.escape(sample)}[\"'`*]*(?=[ \t]*(?:[-–—:(]|$))",
+                rf"^[ \t]*(?:[-*•#]+|\d+[.)])[ \t]*[\"'`*]*{re.escape(sample)}[\"'`*]*(?=[ \t]*(?:[-–—:(]|$))|(?<=/ ){re.escape(sample)}\b|\b{re.escape(sample)}(?= /)",
                 re.MULTILINE,
             )
             rest = text[: match.start("sample") - 1] + " " * (len(sample) + 2) + text[match.end("sample") + 1 :]
@@ -267,10 +295,14 @@ _MAP = re.compile(
 )
 
 
-def _free_objects(leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+_DICTIONARY = re.compile(r"\W*(?:an? )?(?:dict(?:ionary)?|map(?:ping)?) of\b", re.IGNORECASE)
+
+
+def _free_objects(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """An object whose name says that its keys depend on what is answered: a sample of it names only some of them."""
     for leaf in leaves:
-        if "properties" in leaf.value and _MAP.search(leaf.name):
+        of_keys = [said for said in said_of(document, leaf, ()) if _DICTIONARY.match(said.text)]
+        if "properties" in leaf.value and (of_keys or _MAP.search(leaf.name)):
             yield f"{leaf.name!r} is shown with {', '.join(leaf.value['properties'])}: its keys may be others"
 
 
@@ -310,8 +342,14 @@ def _scale_of_none(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Itera
         and _GRADE.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", leaf.name))
         and "object" not in leaf.kinds
     ]
-    scale = _SCALE.search(document.text) if open_grades else None
-    if scale:
+    # 0.8 to 1.0 is a part of a scale.
+    scales = [
+        match
+        for match in _SCALE.finditer(document.text)
+        if re.search(r"(?<![\d.])-?(?:0(?:\.0)?|1|10)(?![\d.])", match[0])
+    ]
+    if open_grades and scales:
+        scale = scales[0]
         line = document.line(scale.start())
         yield f"line {line}: {_short(scale[0])!r} is a scale, and {open_grades[0].name!r} was read without one"
 

@@ -23,10 +23,7 @@ def gainsaid_form(document: PromptText, found: Inferred, values: Sequence[_Schem
     checks: tuple[tuple[Iterator[str], bool], ...] = (
         (_broken_json(document, found), found.whole == "JSON"),
         (_ranges_unseen(document, values), True),
-        (_open_lists(values), True),
-        (_other_keys(document, found), found.whole in ("JSON", "keys")),
-        (_json_within(document), found.whole in ("JSON", "keys")),
-        (_one_of_list(document, found), found.whole in ("JSON", "keys") and not found.wrapped),
+        (_open_lists(document, values), True),
         (_program(document), True),
         (_labels_lost(document, found, values), True),
         (_numbered(document, found.fields), found.whole in ("labels", "")),
@@ -145,7 +142,7 @@ def _no_labels(document: PromptText, found: Inferred) -> Iterator[str]:
 
 _CHOICE = re.compile(
     r"\b(?:choose|pick|select|use|take)\b[^.\n]{0,40}\bfrom (?:this|these|the following)\b[^.\n]{0,60}:"
-    r"|\b(?:one or more|any|some) of(?: the following| these)?:[ \t]*\n(?:[ \t]*[-*•][^\n]+\n?){2}"
+    r"|\bone or more of(?: the following| these)?:[ \t]*\n(?:[ \t]*[-*•][^\n]+\n?){2}"
     r"|^[ \t#*]*(?:available|possible|valid|allowed|permitted) [\w ]{3,30}:?[* \t]*\n(?:[ \t]*\n)?(?:[ \t]*[-*•][ \t]+[`\"'*]*[\w-]+[`\"'*]*[ \t]*(?:(?::|[-–—] )[^\n]*)?(?:\n|\Z)){2}",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -161,72 +158,16 @@ def _choices_unread(document: PromptText, values: Sequence[_Schema]) -> Iterator
             yield f"line {line}: {_short(choice[0])!r} is a list to choose from, and no field has labels"
 
 
-def _open_lists(values: Sequence[_Schema]) -> Iterator[str]:
-    """Labels with an "etc" among them."""
+def _open_lists(document: PromptText, values: Sequence[_Schema]) -> Iterator[str]:
+    """Labels with an "etc" among them, or with the place of another one: ``a|b|<one of your own>``."""
+    bars = re.search(r"[\w\"']\s*\|\s*<(?P<place>[^<>\n]+)>(?!\s*\|)", document.text)
     for value in values:
         for label in value.get("enum", ()):
-            if str(label).casefold().strip(" .") in ("etc", ""):
+            if (bars and bars["place"] == label) or str(label).casefold().strip(" .") in ("etc", ""):
                 yield f"{label!r} is among the labels {', '.join(map(str, value['enum']))}: they are not all named"
 
 
-# ---- keys ------------------------------------------------------------------------------------------------------------
-
-_KEYS_NAMED = re.compile(
-    r"\b(?:keys?|fields?|propert(?:y|ies))\b[^.\n\"'`]{0,25}(?P<names>[\"'`]\w+[\"'`](?:[^.\n]{0,60}?[\"'`]\w+[\"'`])+)",
-    re.IGNORECASE,
-)
-_ASKED = re.compile(r"\b(?:return|respond|reply|output|provide|give|json|must|include|contain)\b", re.IGNORECASE)
-_SOMETHING_ELSE = re.compile(
-    r"\b(?:input|receive|given|provided|not|never|without|instead|do not|don't)\b", re.IGNORECASE
-)
-
-
-def _key_names(schema: _Schema) -> Iterator[str]:
-    for key, child in schema.get("properties", {}).items():
-        yield key
-        yield from _key_names(child)
-    if isinstance(schema.get("items"), Mapping):
-        yield from _key_names(schema["items"])
-
-
-def _other_keys(document: PromptText, found: Inferred) -> Iterator[str]:
-    """Keys that a sentence says the answer has, and that were not read."""
-    text = document.text
-    known = {name.casefold() for item in found.fields for name in (item.name, *_key_names(item.schema))}
-    for match in _KEYS_NAMED.finditer(text):
-        begin = text.rfind("\n", 0, match.start()) + 1
-        if _SOMETHING_ELSE.search(text, begin, match.start()) or not _ASKED.search(text, begin, match.end()):
-            continue
-        for name in re.findall(r"[\"'`]([A-Za-z]\w+)[\"'`]", match["names"]):
-            if name.casefold() not in known and not any(name in str(item.schema) for item in found.fields):
-                yield f"line {document.line(match.start())}: {name!r} is said to be a key of the answer, and was not read"
-
-
-_WITHIN = re.compile(
-    r"\b(?:include|append|add|attach|embed)\b[^.\n]{0,20}\bjson(?: \w+){0,2} (?:in|to|at|within) (?:the end of )?(?:your|the|each|every) (?:\w+ ){0,2}(?:response|answer|reply|message|end)\b"
-    r"|\bend (?:your|the|each|every) (?:\w+ )?(?:response|answer|reply|message) with (?:an? |the )?(?:\w+ )?json\b",
-    re.IGNORECASE,
-)
-
-
-def _json_within(document: PromptText) -> Iterator[str]:
-    """JSON that is only a block in a longer answer."""
-    if within := _WITHIN.search(document.text):
-        yield f"line {document.line(within.start())}: {_short(within[0])!r}: the JSON is a part of a longer answer"
-
-
-_AS_LIST = re.compile(
-    r"\b(?:return|respond|reply|output|valid|strictly|only)\b[^.\n]{0,40}\bjson (?:list|array)\b", re.IGNORECASE
-)
-
-
-def _one_of_list(document: PromptText, found: Inferred) -> Iterator[str]:
-    """A single object where the answer is a list of them."""
-    if any("'array'" in str(dict(item.schema)) for item in found.fields):
-        return
-    if listed := _AS_LIST.search(document.text):
-        yield f"line {document.line(listed.start())}: {_short(listed[0])!r}: one object was read, and the answer is a list"
-
+# ---- programs -------------------------------------------------------------------------------------------------------
 
 _STATEMENT = re.compile(
     r"^[ \t]*(?:(?:const|let|var|return|if|for|while|import|from|def|class|try|catch|else|async|await|export|throw)\b.*[;{(:]|[\w.\])]+(?:\(.*\))?;|[})]+;?|.*=>.*[{;(])[ \t]*$",
@@ -336,6 +277,7 @@ _CODE = re.compile(
 )
 _CODE_KEY = re.compile(r"code|script|function|program|sql|quer(?:y|ies)|snippet|implementation|solution", re.IGNORECASE)
 _EACH = re.compile(
+    r"\bone line (?:per|for each|for every)\b|"
     r"\b(?:output|return|provide|give|write|print|answer|respond)\b[^.\n]{0,60}\b(?:for|per) (?:each|every)\b"
     r"|(?:^|[.:]\s)\W*for (?:each|every)\b[^.\n]{0,60}\b(?:output|return|provide|give|write|print|answer|respond)\b",
     re.IGNORECASE | re.MULTILINE,

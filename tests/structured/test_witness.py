@@ -66,6 +66,30 @@ def said(text: str, **schemas: dict[str, object]) -> str | None:
             {"ways": {"type": "array", "items": _TEXT}},
             "to choose from",
         ),
+        (
+            'TAGS (all that apply)\n"sail" - old\n"steam" - new\n{"tags": ["<tag>"]}',
+            {"tags": {"type": "array", "items": _TEXT}},
+            "are listed",
+        ),
+        ('{"box": [left, top]}', {"box": {"type": "array", "items": _TEXT}}, "what the items of 'box' are"),
+        ('The sea is calm / rough / wild.\n{"sea": "rough"}', {"sea": _TEXT}, "its other labels were not read"),
+        ('{"notes": ["x"]}\n- notes: 3-4 findings', {"notes": {"type": "array", "items": _TEXT}}, "a count"),
+        (
+            '{"parts": {"hull": "x"}}\n"parts" - dictionary of names',
+            {"parts": object_schema({"hull": _TEXT})},
+            "may be others",
+        ),
+        ('Write it between the tags <json> and </json>.\n{"ship": "x"}', {"ship": _TEXT}, "a part of a longer answer"),
+        (
+            '1. "ship" - its name\n2. "port" - its port\n3. "tons" - its load\n{"ship": "x", "port": "y"}',
+            {"ship": _TEXT, "port": _TEXT},
+            "'tons' is in the list",
+        ),
+        (
+            '{"kind": "sail|steam|<your own>"}',
+            {"kind": {"type": "string", "enum": ["sail", "steam", "your own"]}},
+            "not all named",
+        ),
         ('{"kind": "<one label>"}', {"kind": _TEXT}, "without labels"),
         ('{"stage": integer (1, 2, or 3)}', {"stage": _NUMBER}, "without a range"),
         ('{"tons": YOUR_TONS}', {"tons": _TEXT}, "nothing says what 'tons' is"),
@@ -108,6 +132,7 @@ def test_what_is_said_of_a_key_must_be_in_its_schema(text: str, schemas: dict[st
     [
         ('{"load": 0.5}\nAdd load between 0 and 1.', {"load": {"type": "number", "minimum": 0, "maximum": 1}}),
         ('{"note": "10-20 words"}', {"note": _TEXT}),
+        ('{"hull_number": "<number as printed>"}', {"hull_number": _TEXT}),
         ('{"note": "one sentence on the tide, e.g. \'between 2 and 3 m\'"}', {"note": _TEXT}),
         ('{"rank": "Mate or Master"}', {"rank": {"type": "string", "enum": ["Mate", "Master"]}}),
         ('{"kind": "one from the list above"}\nThe kinds:\n{{ kinds }}', {"kind": {"type": "string", "enum": ["a"]}}),
@@ -243,6 +268,19 @@ def test_parts_with_numbers_that_are_all_read() -> None:
         "Answer 3 questions with one letter each, in this format:\n\nQ1: <label>\nQ2: <label>\nQ3: <label>\n{{ x }}"
     )
     assert [item.name for item in found.fields] == ["q1", "q2", "q3"], found.problems
+
+
+def test_a_word_of_a_sentence_is_no_name() -> None:
+    found = gainsaid(
+        PromptText.of("Format exactly: 3"), Inferred((Field("exactly", _TEXT, "the test"),), whole="labels")
+    )
+    assert found is not None
+    assert "'exactly' is no name" in found
+
+
+def test_a_list_of_exactly_so_many() -> None:
+    found = infer('Return JSON with exactly 5 ports:\n{"ports": ["<a port>"]}\n{{ x }}')
+    assert found.fields[0].schema["minItems"] == found.fields[0].schema["maxItems"] == 5
 
 
 def test_a_program_is_no_prompt() -> None:

@@ -1,0 +1,124 @@
+"""A second reading of a prompt against the names of what was read: which keys the answer has, and what it is part of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from promptopt.structured.fields import MASK, Field, Inferred, PromptText
+
+_Schema = Mapping[str, Any]
+
+
+def gainsaid_names(document: PromptText, found: Inferred) -> str | None:
+    """Which key of the answer was not read, or what the answer has beside its JSON; ``None`` if nothing is found."""
+    keyed = found.whole in ("JSON", "keys")
+    checks: tuple[tuple[Iterator[str], bool], ...] = (
+        (_no_names(found.fields), keyed or found.whole == "labels"),
+        (_sibling_keys(document, found), keyed),
+        (_other_keys(document, found), keyed),
+        (_json_within(document), keyed),
+        (_one_of_list(document, found), keyed and not found.wrapped),
+    )
+    for reasons, applies in checks:
+        if applies and (reason := next(iter(reasons), None)):
+            return reason
+    return None
+
+
+_KEYS_NAMED = re.compile(
+    r"\b(?:keys?|fields?|propert(?:y|ies))\b[^.\n\"'`]{0,25}(?P<names>[\"'`]\w+[\"'`](?:[^.\n]{0,60}?[\"'`]\w+[\"'`])+)",
+    re.IGNORECASE,
+)
+_ASKED = re.compile(r"\b(?:return|respond|reply|output|provide|give|json|must|include|contain)\b", re.IGNORECASE)
+_SOMETHING_ELSE = re.compile(
+    r"\b(?:input|receive|given|provided|not|never|without|instead|do not|don't)\b", re.IGNORECASE
+)
+
+
+def _key_names(schema: _Schema) -> Iterator[str]:
+    for key, child in schema.get("properties", {}).items():
+        yield key
+        yield from _key_names(child)
+    if isinstance(schema.get("items"), Mapping):
+        yield from _key_names(schema["items"])
+
+
+# Words of a sentence about a form, and no names in it.
+_NO_NAMES = frozenset(
+    re.findall(
+        r"\w+", "exactly format structure schema json keys fields values output below above follows following example s"
+    )
+)
+
+
+def _no_names(fields: Sequence[Field]) -> Iterator[str]:
+    """Fields with a word for a name that only speaks of the form."""
+    for item in fields:
+        if item.name.casefold() in _NO_NAMES and "JSON" not in item.source:
+            yield f"line {item.line}: {item.name!r} is no name of a part of the answer"
+
+
+_NAMED_ITEM = re.compile(
+    r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_]*[\"'`](?P<name>[A-Za-z]\w+)[\"'`][*_]*[ \t]*(?:[-–—:(])", re.MULTILINE
+)
+
+
+def _sibling_keys(document: PromptText, found: Inferred) -> Iterator[str]:
+    """A key in a list of keys of which most were read."""
+    known = {name.casefold() for item in found.fields for name in (item.name, *_key_names(item.schema))}
+    items = list(_NAMED_ITEM.finditer(document.text))
+    lost = [item for item in items if item["name"].casefold() not in known]
+    told = str([dict(item.schema) for item in found.fields])
+    if len(items) - len(lost) > max(1, len(lost)):
+        for item in lost:
+            if item["name"] not in told:
+                line = document.line(item.start("name"))
+                yield f"line {line}: {item['name']!r} is in the list of the keys, and was not read"
+
+
+def _other_keys(document: PromptText, found: Inferred) -> Iterator[str]:
+    """Keys that a sentence says the answer has, and that were not read."""
+    text = document.text
+    known = {name.casefold() for item in found.fields for name in (item.name, *_key_names(item.schema))}
+    for match in _KEYS_NAMED.finditer(text):
+        begin = text.rfind("\n", 0, match.start()) + 1
+        if _SOMETHING_ELSE.search(text, begin, match.start()) or not _ASKED.search(text, begin, match.end()):
+            continue
+        for name in re.findall(r"[\"'`]([A-Za-z]\w+)[\"'`]", match["names"]):
+            if name.casefold() not in known and not any(name in str(item.schema) for item in found.fields):
+                yield f"line {document.line(match.start())}: {name!r} is said to be a key of the answer, and was not read"
+
+
+_NOT = re.compile(r"(?:\b(?:not|never)|n['’]t)\s+\Z", re.IGNORECASE)
+_WITHIN = re.compile(
+    r"\b(?:between|inside|within)\b[^.\n]{0,20}\b(?:tags?|markers?|delimiters?)\b[^.\n]{0,20}<\w+>|"
+    r"\b(?:include|append|add|attach|embed)\b[^.\n]{0,20}\bjson(?: \w+){0,2} (?:in|to|at|within) (?:the end of )?(?:your|the|each|every) (?:\w+ ){0,2}(?:response|answer|reply|message|end)\b"
+    r"|\bend (?:your|the|each|every) (?:\w+ )?(?:response|answer|reply|message) with (?:an? |the )?(?:\w+ )?json\b",
+    re.IGNORECASE,
+)
+
+
+def _json_within(document: PromptText) -> Iterator[str]:
+    """JSON that is only a block in a longer answer."""
+    within = _WITHIN.search(document.text)
+    if within and not _NOT.search(document.text, max(0, within.start() - 20), within.start()):
+        yield f"line {document.line(within.start())}: {_short(within[0])!r}: the JSON is a part of a longer answer"
+
+
+_AS_LIST = re.compile(
+    r"\b(?:return|respond|reply|output|valid|strictly|only)\b[^.\n]{0,40}\bjson (?:list|array)\b", re.IGNORECASE
+)
+
+
+def _one_of_list(document: PromptText, found: Inferred) -> Iterator[str]:
+    """A single object where the answer is a list of them."""
+    if any("'array'" in str(dict(item.schema)) for item in found.fields):
+        return
+    if listed := _AS_LIST.search(document.text):
+        yield f"line {document.line(listed.start())}: {_short(listed[0])!r}: one object was read, and the answer is a list"
+
+
+def _short(text: str) -> str:
+    return " ".join(text.replace(MASK, " ").split())[:60]
