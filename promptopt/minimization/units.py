@@ -13,9 +13,9 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from promptopt.compression.engine import with_files
-from promptopt.compression.facts import facts
+from promptopt.compression.facts import facts, word_facts
 from promptopt.compression.masked_lines import MASK
-from promptopt.compression.masks import mask
+from promptopt.compression.masks import Zone, mask
 from promptopt.compression.sentences import is_english, is_english_part
 from promptopt.errors import UsageError
 from promptopt.minimization.nodes import Node
@@ -32,6 +32,15 @@ UnitKind = Literal[
 # What these say may matter in cases that nobody wrote: a limit, a condition, something that must not be done.
 _TELLING = frozenset({"negation", "condition", "limit", "modal", "restriction", "number", "enum", "date", "quote"})
 _NOT_TELLING = frozenset({"whole"})
+# Verbs that forbid, beside those that the facts have as negations.
+_FORBIDS = re.compile(
+    r"\b(?:refus|declin|disregard|withh[eo]ld|conceal|redact|hid(?:e|ing|den)\b|leav(?:e|ing) out\b|reject"
+    r"|den(?:y|ies)\b|confidential|secret)",
+    re.IGNORECASE,
+)
+# What no edit may touch says something all the same, and code in its words: a number in it limits nothing.
+_SAYING = frozenset({"example", "table", "tag", "data"})
+_TELLING_IN_CODE = _TELLING - {"number", "enum", "date", "quote"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,24 +197,45 @@ def _text_unit(template: Template, name: str, node: Node, section: str, english:
     line = template.line(template.source.count("\n", 0, node.start) + 1)
     kind: Any = node.kind
     included = template.included(text)
-    readable = included is not None and all(_is_readable(each, english) for each in (text, *included))
-    telling = not readable or any(map(_states_fact, (text, *(included or ()))))
+    said = (text, *(included or ()))
+    # Of an example, the question and the answer are not told to the model.
+    whole = kind != "example"
+    readable = included is not None and all(_is_readable(each, english, whole) for each in said)
+    telling = not readable or any(_states_fact(each, whole) for each in said)
     return Unit(name, kind, text, line, template.path, ((node.start, node.end),), telling, section, readable)
 
 
-def _states_fact(text: str) -> bool:
-    return any(fact.kind in _TELLING and fact.value not in _NOT_TELLING for fact in facts(text))
+def _states_fact(text: str, whole: bool = True) -> bool:
+    """Whether a text states a fact, in tables, comments and code too if the ``whole`` of it is read."""
+    if any(fact.kind in _TELLING and fact.value not in _NOT_TELLING for fact in facts(text)) or _FORBIDS.search(text):
+        return True
+    return whole and any(
+        fact.kind in (_TELLING_IN_CODE if zone.kind == "code" else _TELLING) and fact.value not in _NOT_TELLING
+        for zone in mask(text).zones
+        if zone.kind == "code" or _is_saying(zone, text)
+        for fact in word_facts(text[zone.start : zone.end])
+    )
 
 
-def _is_readable(text: str, english: bool) -> bool:
+def _is_saying(zone: Zone, text: str) -> bool:
+    return zone.kind in _SAYING or re.match(r"{%-?\s*raw\b", text[zone.start : zone.end]) is not None
+
+
+def _is_readable(text: str, english: bool, whole: bool = True) -> bool:
     """Whether facts can be read in a part of a prompt that is ``english`` as a whole or is not."""
-    prose = _prose(text)
+    prose = _prose(text, whole)
     return not any(map(str.isalpha, prose)) or is_english_part(prose, english)
 
 
-def _prose(text: str) -> str:
-    """A text without code, expressions, tags and quotes."""
-    return mask(text).masked.replace(MASK, " ")
+def _prose(text: str, whole: bool = False) -> str:
+    """A text without code, expressions, tags and quotes; without tables and examples either, if not the ``whole``."""
+    masked = mask(text)
+    parts, done = [], 0
+    for zone in masked.zones:
+        if whole and zone.kind in ("example", "table"):
+            parts += [masked.masked[done : zone.start], text[zone.start : zone.end]]
+            done = zone.end
+    return "".join([*parts, masked.masked[done:]]).replace(MASK, " ")
 
 
 def _leaves_of(nodes: Sequence[Node], section: str = "") -> Iterator[tuple[Node, str]]:
