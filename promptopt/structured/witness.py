@@ -109,12 +109,12 @@ _EITHER = re.compile(r"[A-Z]\w*(?:,? or [A-Z]\w*)+[.\"']*")
 
 def _of_keys(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """What is said of a key anywhere and its schema has nothing of."""
-    patterns = {leaf.name: mention(leaf.name) for leaf in leaves if len(leaf.name) > 1}
-    for name, pattern in patterns.items():
+    names = list(dict.fromkeys(leaf.name for leaf in leaves if len(leaf.name) > 1))
+    begins = {name: [match.start() for match in mention(name).finditer(document.text)] for name in names}
+    for name in names:
         same = [leaf for leaf in leaves if leaf.name == name]
-        others = [other for key, other in patterns.items() if key != name and key not in name]
-        del pattern
-        for said in said_of(document, same[0], others):
+        stops = sorted(start for key in names if key not in name for start in begins[key])
+        for said in said_of(document, same[0], stops):
             lacks = [lack for leaf in same if (lack := _lack(leaf, said))]
             if len(lacks) == len(same):
                 words, what = lacks[0]
@@ -301,8 +301,9 @@ _DICTIONARY = re.compile(r"\W*(?:an? )?(?:dict(?:ionary)?|map(?:ping)?) of\b", r
 def _free_objects(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """An object whose name says that its keys depend on what is answered: a sample of it names only some of them."""
     for leaf in leaves:
-        of_keys = [said for said in said_of(document, leaf, ()) if _DICTIONARY.match(said.text)]
-        if "properties" in leaf.value and (of_keys or _MAP.search(leaf.name)):
+        if "properties" not in leaf.value:
+            continue
+        if _MAP.search(leaf.name) or any(_DICTIONARY.match(said.text) for said in said_of(document, leaf, ())):
             yield f"{leaf.name!r} is shown with {', '.join(leaf.value['properties'])}: its keys may be others"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -105,19 +106,18 @@ class SaidOfKey:
 _FOR_IT = re.compile(r"(?P<what>[^.;\n]{3,80}?)\s+for\s+(?:the )?[\"'`*]*\Z")
 
 
-def said_of(document: PromptText, leaf: KeyOfSchema, others: Sequence[re.Pattern[str]]) -> Iterator[SaidOfKey]:
+def said_of(document: PromptText, leaf: KeyOfSchema, stops: Sequence[int]) -> Iterator[SaidOfKey]:
     """Everything that is said of a key.
 
     Args:
-        others: Where the other keys are spoken of: what is said of one ends there.
+        stops: Where the other keys are spoken of, in order: what is said of one ends there.
     """
     text = document.text
     for match in mention(leaf.name).finditer(text):
         end = text.find("\n", match.end())
         end = len(text) if end < 0 else end
-        for other in others:
-            if further := other.search(text, match.end(), end):
-                end = further.start()
+        further = bisect.bisect_left(stops, match.end())
+        end = min(end, stops[further]) if further < len(stops) else end
         rest = text[match.end() : end]
         colon = re.match(r"\s*(?:\([^()\n]{0,40}\)\s*)?[:=][ \t]*", rest)
         yield SaidOfKey(match.end(), rest[colon.end() :] if colon else rest, bool(colon))

@@ -19,6 +19,8 @@ def gainsaid_names(document: PromptText, found: Inferred) -> str | None:
         (_sibling_keys(document, found), keyed),
         (_other_keys(document, found), keyed),
         (_json_within(document), keyed),
+        (_left_out(document, found), keyed),
+        (_json_asked(document), found.whole in ("sections", "labels", "table")),
         (_one_of_list(document, found), keyed and not found.wrapped),
     )
     for reasons, applies in checks:
@@ -105,6 +107,34 @@ def _json_within(document: PromptText) -> Iterator[str]:
     within = _WITHIN.search(document.text)
     if within and not _NOT.search(document.text, max(0, within.start() - 20), within.start()):
         yield f"line {document.line(within.start())}: {_short(within[0])!r}: the JSON is a part of a longer answer"
+
+
+_OMITTED = re.compile(
+    r"\b(?:omit|leave out|skip|(?:do not|don['’]t|never) include)\b[^.\n]{0,20}\b(?:fields?|keys?|properties)\b[^.\n]{0,40}\b(?:not|cannot|missing|unknown|absent)\b|\b(?:missing|unknown|absent|not \w+),? (?:omit|leave out|skip) (?:that|the|this) (?:field|key)\b",
+    re.IGNORECASE,
+)
+
+
+def _left_out(document: PromptText, found: Inferred) -> Iterator[str]:
+    """Keys that an answer may leave out, if not every field may be null instead."""
+    omitted = _OMITTED.search(document.text)
+    if omitted and not all("null" in str(dict(item.schema)) for item in found.fields):
+        yield f"line {document.line(omitted.start())}: {_short(omitted[0])!r}: a key may be left out, and it was read as required"
+
+
+_ASKS_JSON = re.compile(
+    r"\b(?:return|output|respond with|reply with|produce)\b[^.\n]{0,40}\b(?:valid json|json object|json array|json list)\b",
+    re.IGNORECASE,
+)
+
+
+def _json_asked(document: PromptText) -> Iterator[str]:
+    """JSON that is asked for, if parts of a text were read."""
+    asked = _ASKS_JSON.search(document.text)
+    if asked and not re.search(
+        r"\b(?:not|never|no)\b", document.text[max(0, asked.start() - 20) : asked.end()], re.IGNORECASE
+    ):
+        yield f"line {document.line(asked.start())}: {_short(asked[0])!r}: JSON is asked for, and parts of a text were read"
 
 
 _AS_LIST = re.compile(

@@ -90,6 +90,7 @@ def said(text: str, **schemas: dict[str, object]) -> str | None:
             {"kind": {"type": "string", "enum": ["sail", "steam", "your own"]}},
             "not all named",
         ),
+        ('{"port": "x"}\nDo not include fields that cannot be determined.', {"port": _TEXT}, "may be left out"),
         ('{"kind": "<one label>"}', {"kind": _TEXT}, "without labels"),
         ('{"stage": integer (1, 2, or 3)}', {"stage": _NUMBER}, "without a range"),
         ('{"tons": YOUR_TONS}', {"tons": _TEXT}, "nothing says what 'tons' is"),
@@ -276,6 +277,14 @@ def test_a_word_of_a_sentence_is_no_name() -> None:
     )
     assert found is not None
     assert "'exactly' is no name" in found
+
+
+def test_sections_are_no_json() -> None:
+    text = "Return exactly one JSON object.\nReturn all of these keys:\n- ship_name\n- port"
+    fields = (Field("ship_name", _TEXT, "the test"), Field("port", _TEXT, "the test"))
+    found = gainsaid(PromptText.of(text), Inferred(fields, whole="sections"))
+    assert found is not None
+    assert "JSON is asked for" in found
 
 
 def test_a_list_of_exactly_so_many() -> None:
