@@ -236,7 +236,7 @@ class _Reader:
         root = self._path.parent
         margin, jobs = float(values.get("margin", 2.0)), int(values.get("jobs", 16))
         if not 0 < margin < 100:
-            raise self._error(f"margin = {margin} is not above 0 and below 100 points", "margin")
+            raise self._error(f"margin = {margin} is not between 0 and 100 points, both excluded", "margin")
         if jobs < 1:
             raise self._error(f"jobs = {jobs} is not a positive number", "jobs")
         return Config(

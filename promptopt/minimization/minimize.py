@@ -203,7 +203,7 @@ def read_limits(margin: float | None, max_cost: Decimal | float | None, config: 
     check_number(max_cost, "max_cost")
     margin = config.margin if margin is None else margin
     if not 0 < margin < 100:
-        raise UsageError(f"margin = {margin:g} is not above 0 and below 100 points")
+        raise UsageError(f"margin = {margin:g} is not between 0 and 100 points, both excluded")
     return margin, None if max_cost is None else Decimal(str(max_cost))
 
 
