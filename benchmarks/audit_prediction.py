@@ -73,7 +73,9 @@ def workload(calls: int, seed: int) -> list[Row]:
         at += draw.expovariate(1.5) if draw.random() < 0.9 else 0.05
         number = int(min(draw.paretovariate(0.55), 1e7))
         prompt = min(7, int(draw.expovariate(0.9)) + number % 2)
-        rows.append(Row(at, prompt, f"question {number}", draw.uniform(0.4, 12), draw.randrange(400), number % 5 == 0))
+        rows.append(
+            Row(at, prompt, f"question {number}", draw.uniform(0.4, 12), draw.randrange(400) or 1, number % 5 == 0)
+        )
     return rows
 
 

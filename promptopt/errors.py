@@ -42,6 +42,7 @@ Other exceptions are caught inside the package; whoever calls a public function 
     ├── CallFailed                 gateway: the upstream gave no answer, with the kind of failure
     ├── StoreDown                  gateway: a store did not take or give something
     │   ├── StoreBusy              gateway: a store is locked for the moment
+    │   ├── Unanswered             gateway: nobody knows whether Redis did what it was asked
     │   ├── WrongFile              gateway: a file is not the one that it should be
     │   ├── WrongValue             gateway: a name holds something of another kind
     │   └── Unstorable             gateway: a value that no store takes

@@ -53,7 +53,7 @@ _RANGE = re.compile(
     rf"(?<![\w.$€£:/-]){_NUMBER}\s?%?\s?(?:-|–|—|to|and|\.\.\.?|through)\s?{_NUMBER}(?![\d:/-])%?(?!\s*-?\s*(?!(?:or|and|inclusive|where|if|based|how)\b)[A-Za-z])"
     rf"|\bout of (?:5|10|100)\b|(?<!\w)[\[(]\s*{_NUMBER}\s*,\s*{_NUMBER}\s*[\])]|\(\d+(?:, \d+)*,? or \d+\)|\b0 (?:if|for|=)[^\n]*\b1 (?:if|for|=)"
 )
-# Of a list
+# Of a list: "exactly 3", "up to five".
 _COUNT = re.compile(
     r"\A\W*\d+\s?[-–]\s?\d+ (?!words|sentences|characters)[a-z]|\b(?:must|should)\b[^.;\n]{0,40}\b(?:exactly|up to|at most|no more than|between)\s+\d+|\bmax(?:imum)? \d+ (?:items?|entries)\b",
     re.IGNORECASE,
