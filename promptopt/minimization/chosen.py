@@ -24,7 +24,9 @@ def try_again(
     if not chosen or not moves:
         return list(chosen)
     reduction.go_on(chosen, [[move for move in axis if _acts(bench, chosen[-1], move)] for axis in moves])
-    return list(chosen) if reduction.current == chosen[-1] else [*chosen[: most - 1], reduction.current]
+    # What was put back on the way may be all that went.
+    same = reduction.current in (chosen[-1], Reduced())
+    return list(chosen) if same else [*chosen[: most - 1], reduction.current]
 
 
 def _acts(bench: Workbench, choice: Reduced, move: Move) -> bool:

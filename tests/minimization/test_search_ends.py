@@ -7,12 +7,15 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from promptopt.experiment.bounds import Floats
-from promptopt.minimization.choices import Reduced
+from promptopt.minimization.choices import Reduced, output_cap
+from promptopt.minimization.chosen import try_again
 from promptopt.minimization.search import Reduction
 from promptopt.minimization.tried import Tried
 
@@ -79,3 +82,14 @@ def test_a_search_that_is_run_again_asks_the_same() -> None:
         for seed in range(4)
     }  # fmt: skip
     assert len(found) == 1
+
+
+def test_if_all_that_went_comes_back_on_the_way_what_was_chosen_stays() -> None:
+    """The choice is seen to lose when it is tried with another move: the prompt itself is no candidate."""
+    chosen = Reduced().plus(UNITS[:1])
+    search = Reduction(Little(1, 240), range(240), 0.001, [], dict.fromkeys(UNITS, 5.0))
+    for choice in (Reduced(), chosen):
+        search.oracle.ask(choice, range(240))
+    bench: Any = SimpleNamespace(variant=lambda choice: choice, written=lambda choice: {"p": repr(choice.moves)})
+    assert try_again(bench, search, [chosen], [[output_cap(5)]], 1) == [chosen]
+    assert search.current == Reduced()
