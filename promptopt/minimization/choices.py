@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import cached_property
@@ -102,6 +102,7 @@ class Workbench:
         self.left_out = ""
         self._templates: dict[Reduced, Template] = {}
         self._tokens: dict[Reduced, float] = {}
+        self._rewritten: dict[Reduced, frozenset[str]] = {}
 
     def template(self, choice: Reduced) -> Template:
         """The prompt that a choice makes, settings of calls included in its front matter.
@@ -157,21 +158,24 @@ class Workbench:
 
     def rewritten(self, choice: Reduced) -> frozenset[str]:
         """Units that a choice leaves in and that lose most of their words by another move."""
+        if choice not in self._rewritten:
+            self._rewritten[choice] = frozenset(self._find_rewritten(choice))
+        return self._rewritten[choice]
+
+    def _find_rewritten(self, choice: Reduced) -> Iterator[str]:
         if not any(move.rewrite for move in self._of(choice)):
-            return frozenset()
+            return
         before, after = self.units.without(choice.removed).source, self.template(choice).source
         words = list(re.finditer(r"\S+", before))
         same = SequenceMatcher(None, [word[0] for word in words], after.split(), autojunk=False).get_matching_blocks()
         kept = {words[number].start() for block in same for number in range(block.a, block.a + block.size)}
-        gone = set()
         for unit in self.units.units:
-            start = before.find(unit.text) if unit.spans and unit.id not in choice.removed else -1
-            own = (
-                [word.start() for word in words if start <= word.start() < start + len(unit.text)] if start >= 0 else []
-            )
-            if own and 2 * len(kept.intersection(own)) < len(own):
-                gone.add(unit.id)
-        return frozenset(gone)
+            start = before.find(unit.text)
+            if start < 0 or not unit.spans or unit.id in choice.removed:
+                continue
+            own = [word.start() for word in words if start <= word.start() < start + len(unit.text)]
+            if 2 * len(kept.intersection(own)) < len(own):
+                yield unit.id
 
     def variant(self, choice: Reduced) -> Variant | None:
         """The variant of a choice; ``None`` if it cannot be made, as a proposal of a structured answer may not."""

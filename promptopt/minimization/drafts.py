@@ -86,14 +86,15 @@ def draft_cases(
         ProviderUnusable: No call can succeed.
     """
     own = provider or make_provider(model)
-    price = None if is_free(model) else find_price(model, config=load_config())
+    free = is_free(model)
+    price = None if free else find_price(model, config=load_config())
     found: list[CaseDraft] = []
     try:
         for each in untested:
             request = _request(each, template, suite, model)
             most = None if price is None else _usd(price, count_tokens(request).tokens, _TOKENS)
             spent = sum((draft.usd for draft in found), Decimal(0))
-            if left is not None and (why := _too_much(model, most, left - spent, free=is_free(model))):
+            if left is not None and (why := _too_much(model, most, left - spent, free=free)):
                 found.append(CaseDraft(each, model, {}, f"it was not asked for: {why}"))
                 continue
             try:

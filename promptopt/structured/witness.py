@@ -8,15 +8,21 @@ it needs to know little of a form to know that one was not read whole.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText
 from promptopt.structured.witness_forms import gainsaid_form
-from promptopt.structured.witness_keys import KeyOfSchema, SaidOfKey, keys_of, mention, said_of
+from promptopt.structured.witness_keys import (
+    VARIABLE,
+    KeyOfSchema,
+    SaidOfKey,
+    first_reason,
+    keys_of,
+    mention,
+    said_of,
+    shortened,
+)
 from promptopt.structured.witness_names import gainsaid_names
-
-_Schema = Mapping[str, Any]
 
 
 def gainsaid(document: PromptText, found: Inferred) -> str | None:
@@ -40,10 +46,8 @@ def gainsaid(document: PromptText, found: Inferred) -> str | None:
         (_null_of_none(document, leaves), keyed),
         (_scale_of_none(document, plain), keyed),
     )
-    for reasons, applies in checks:
-        if applies and (reason := next(iter(reasons), None)):
-            return reason
-    return gainsaid_names(document, found) or gainsaid_form(document, found, [leaf.value for leaf in plain])
+    said = first_reason(checks) or gainsaid_names(document, found)
+    return said or gainsaid_form(document, found, [leaf.value for leaf in plain])
 
 
 _SAMPLE = re.compile(r"\(?\b(?:e\.g\.?|eg\b|such as|for example|for instance|example:|like)[^)\n]*\)?", re.IGNORECASE)
@@ -101,8 +105,7 @@ _UNION = re.compile(
     re.IGNORECASE,
 )
 _FAMILY = {"text": "string", "integer": "number", "float": "number", "bool": "boolean", "list": "array"}
-_VARIABLE = re.compile(rf"{MASK}|\{{\w+\}}")
-_OPEN_TYPE = re.compile(rf"\b(?:as an?|of type|type:?)\s+(?:{_VARIABLE.pattern})")
+_OPEN_TYPE = re.compile(rf"\b(?:as an?|of type|type:?)\s+(?:{VARIABLE.pattern})")
 # "Solver or Judge", as the whole value
 _EITHER = re.compile(r"[A-Z]\w*(?:,? or [A-Z]\w*)+[.\"']*")
 
@@ -145,13 +148,13 @@ def _lack(leaf: KeyOfSchema, said: SaidOfKey) -> tuple[str, str] | None:
 def _type_lacks(leaf: KeyOfSchema, text: str, bare: str) -> tuple[str, str] | None:
     kinds = leaf.kinds
     if "object" not in kinds and (parts := _OF_PARTS.match(bare)):
-        return _short(parts[0]), "as no object"
+        return shortened(parts[0]), "as no object"
     if union := _UNION.search(bare):
         one, two = (_FAMILY.get(union[side].lower(), union[side].lower()) for side in ("one", "two"))
         if one != two and len(kinds - {"null"}) < 2 and not leaf.listed:
-            return _short(union[0]), "as one type"
+            return shortened(union[0]), "as one type"
     if open_type := _OPEN_TYPE.search(text):
-        return _short(open_type[0]), "as one type"
+        return shortened(open_type[0]), "as one type"
     if leaf.listed:
         return None
     wanted = (
@@ -162,21 +165,21 @@ def _type_lacks(leaf: KeyOfSchema, text: str, bare: str) -> tuple[str, str] | No
     )
     for pattern, has, what in wanted:
         if not has and (match := pattern.match(bare)):
-            return _short(match[0]), what
+            return shortened(match[0]), what
     if "array" not in kinds and (array := _IS_ARRAY.search(bare)):
-        return _short(array[0]), "as no list"
+        return shortened(array[0]), "as no list"
     return None
 
 
 def _range_lacks(leaf: KeyOfSchema, bare: str) -> tuple[str, str] | None:
     if leaf.listed:
         count = _COUNT.search(bare) if not {"minItems", "maxItems"} & set(leaf.node) else None
-        return (_short(count[0]), "without a count") if count else None
+        return (shortened(count[0]), "without a count") if count else None
     if leaf.bounded:
         return None
     numeric = bool(leaf.kinds & {"number", "integer"})
     ranged = _RANGE_SAID.search(bare) or ((_RANGE.search(bare) or _LEAST.search(bare)) if numeric else None)
-    return (_short(ranged[0]), "without a range") if ranged else None
+    return (shortened(ranged[0]), "without a range") if ranged else None
 
 
 def _labels_lack(leaf: KeyOfSchema, text: str, *, quoted: bool, value: bool) -> tuple[str, str] | None:
@@ -184,16 +187,16 @@ def _labels_lack(leaf: KeyOfSchema, text: str, *, quoted: bool, value: bool) -> 
         return None
     either = _EITHER.fullmatch(text.strip()) if quoted and not leaf.listed else None
     listed = _ONE_OF.search(_QUOTED.sub('""', text)) or ((_BARRED.match(text) or either) if value else None)
-    if listed is None or _VARIABLE.search(text, listed.start()):
+    if listed is None or VARIABLE.search(text, listed.start()):
         return None
-    return (_short(listed[0]), "without labels") if listed.start() < (_NEAR // 2 if quoted else _NEAR) else None
+    return (shortened(listed[0]), "without labels") if listed.start() < (_NEAR // 2 if quoted else _NEAR) else None
 
 
 def _null_lacks(leaf: KeyOfSchema, text: str) -> tuple[str, str] | None:
     null = _NULL.search(text)
     if null is None or leaf.nullable or leaf.labelled or _NOT_NULL.search(text[: null.end()]):
         return None
-    return _short(text[max(0, null.start() - 20) : null.end()]), "without null"
+    return shortened(text[max(0, null.start() - 20) : null.end()]), "without null"
 
 
 # ---- what a form shows -----------------------------------------------------------------------------------------------
@@ -237,10 +240,10 @@ def _shown(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]
             continue
         key = rf"[\"']{re.escape(leaf.name)}[\"']\s*:\s*"
         spoken = list(said_of(document, leaf, ()))
-        for match in re.finditer(rf"{key}(?P<open>\.\.\.|…|[A-Z][A-Z_]*|(?:{_VARIABLE.pattern})+)\s*(?:[,}}\n])", text):
+        for match in re.finditer(rf"{key}(?P<open>\.\.\.|…|[A-Z][A-Z_]*|(?:{VARIABLE.pattern})+)\s*(?:[,}}\n])", text):
             if len(spoken) < 2 or match["open"] not in ("...", "…"):
                 line = document.line(match.start("open"))
-                yield f"line {line}: nothing says what {leaf.name!r} is, which is shown as {_short(match['open'])!r}"
+                yield f"line {line}: nothing says what {leaf.name!r} is, which is shown as {shortened(match['open'])!r}"
         if (
             len(spoken) < 2
             and (null := re.search(rf"{key}null\b", text))
@@ -352,8 +355,4 @@ def _scale_of_none(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Itera
     if open_grades and scales:
         scale = scales[0]
         line = document.line(scale.start())
-        yield f"line {line}: {_short(scale[0])!r} is a scale, and {open_grades[0].name!r} was read without one"
-
-
-def _short(text: str) -> str:
-    return " ".join(text.replace(MASK, " ").split())[:60]
+        yield f"line {line}: {shortened(scale[0])!r} is a scale, and {open_grades[0].name!r} was read without one"

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from promptopt.structured.fields import MASK, Field, Inferred, PromptText
+from promptopt.structured.witness_keys import VARIABLE, first_reason, shortened
 
 _Schema = Mapping[str, Any]
 
@@ -35,10 +36,7 @@ def gainsaid_form(document: PromptText, found: Inferred, values: Sequence[_Schem
         (_no_labels(document, found), not found.whole or "brackets" in found.fields[0].source),
         (_choices_unread(document, values), found.whole in ("JSON", "keys")),
     )
-    for reasons, applies in checks:
-        if applies and (reason := next(iter(reasons), None)):
-            return reason
-    return None
+    return first_reason(checks)
 
 
 _GOES_ON = re.compile(
@@ -55,7 +53,7 @@ def _broken_json(document: PromptText, found: Inferred) -> Iterator[str]:
     for span in found.covered:
         bare = _TEXTS.sub(lambda quoted: '"' + "_" * (len(quoted[0]) - 2) + '"', text[span.start : span.end])
         if on := _GOES_ON.search(bare):
-            yield f"line {document.line(span.start + on.start())}: {_short(on[0].lstrip(', '))!r}: the keys of the object are not all named"
+            yield f"line {document.line(span.start + on.start())}: {shortened(on[0].lstrip(', '))!r}: the keys of the object are not all named"
         stack: list[str] = []
         for match in _SIGNS.finditer(text, span.start, span.end):
             sign, line = match[0], document.line(match.start())
@@ -119,7 +117,7 @@ def _labels_lost(document: PromptText, found: Inferred, values: Sequence[_Schema
         lost = sorted(label for label in labels if label not in known and MASK not in label)
         if lost and (found.whole in ("JSON", "keys") or len(lost) < len(labels)):
             line = document.line(match.start("list"))
-            yield f"line {line}: {lost[0]!r} is one of the labels in {_short(match[0])!r}, and no field has it"
+            yield f"line {line}: {lost[0]!r} is one of the labels in {shortened(match[0])!r}, and no field has it"
 
 
 _NO_LABEL = re.compile(r"(?:this|these|those|that|the|into|your|their|its|whether|what)\b", re.IGNORECASE)
@@ -133,7 +131,7 @@ def _no_labels(document: PromptText, found: Inferred) -> Iterator[str]:
     for span in found.covered:
         begin = document.text.rfind("\n", 0, span.start) + 1
         if begins := _BEGINS.search(document.text[begin : span.start + 8]):
-            yield f"line {document.line(begin)}: {_short(begins[0])!r}: the labels only begin the answer"
+            yield f"line {document.line(begin)}: {shortened(begins[0])!r}: the labels only begin the answer"
     for item in found.fields:
         for label in map(str, item.schema.get("enum", ())):
             if (len(label.split()) > 1 and _NO_LABEL.match(label)) or re.search(r"[a-z]/[a-z]", label):
@@ -153,9 +151,9 @@ def _choices_unread(document: PromptText, values: Sequence[_Schema]) -> Iterator
     if any("enum" in one for value in values for one in (value, *value.get("anyOf", ()))):
         return
     for choice in _CHOICE.finditer(document.text):
-        if not _VARIABLE.search(document.text, choice.start(), choice.end() + 80):
+        if not VARIABLE.search(document.text, choice.start(), choice.end() + 80):
             line = document.line(choice.start())
-            yield f"line {line}: {_short(choice[0])!r} is a list to choose from, and no field has labels"
+            yield f"line {line}: {shortened(choice[0])!r} is a list to choose from, and no field has labels"
 
 
 def _open_lists(document: PromptText, values: Sequence[_Schema]) -> Iterator[str]:
@@ -234,9 +232,6 @@ def _unlike_siblings(document: PromptText, fields: Sequence[Field]) -> Iterator[
             yield f"line {line}: {place['place']!r} was read as one thing of {first.name!r}, as another of {item.name!r}"
 
 
-_VARIABLE = re.compile(rf"{MASK}|\{{\w+\}}")
-
-
 def _label(item: Field) -> str:
     """A pattern of a field's label at the begin of a line."""
     name = re.escape(item.name).replace("_", r"[^\w\n]+")
@@ -248,7 +243,7 @@ def _of_input(document: PromptText, fields: Sequence[Field]) -> Iterator[str]:
     for item in fields:
         labels = list(re.finditer(_label(item), document.text, re.IGNORECASE | re.MULTILINE))
         for match in labels:
-            if re.compile(rf"\s*(?:{_VARIABLE.pattern})").match(document.text, match.end()):
+            if re.compile(rf"\s*(?:{VARIABLE.pattern})").match(document.text, match.end()):
                 yield f"line {document.line(match.start())}: {item.name!r} is a label of the prompt's own input"
             if len(fields) > 1 and len(labels) == 1 and not document.text[match.end() :].strip(" \t\n*"):
                 line = document.line(match.start())
@@ -288,10 +283,10 @@ def _other_work(document: PromptText, found: Inferred) -> Iterator[str]:
     """A program that is asked for instead, and a value for each of several things."""
     text = document.text
     if (code := _CODE.search(text)) and not any(_CODE_KEY.search(item.name) for item in found.fields):
-        yield f"line {document.line(code.start())}: {_short(code[0])!r} asks for a program, which no field holds"
+        yield f"line {document.line(code.start())}: {shortened(code[0])!r} asks for a program, which no field holds"
     listed = any(item.schema.get("type") == "array" for item in found.fields)
     if not listed and (each := _EACH.search(text)):
-        yield f"line {document.line(each.start())}: {_short(each[0])!r}: the answer has several such parts"
+        yield f"line {document.line(each.start())}: {shortened(each[0])!r}: the answer has several such parts"
 
 
 _AFTER = re.compile(
@@ -304,8 +299,4 @@ def _followed(document: PromptText, found: Inferred) -> Iterator[str]:
     """What comes after a bare value."""
     if len(found.fields) == 1 and (after := _AFTER.search(document.text)):
         line = document.line(after.start())
-        yield f"line {line}: {_short(after[0])!r} comes after {found.fields[0].name!r}, and was not read"
-
-
-def _short(text: str) -> str:
-    return " ".join(text.replace(MASK, " ").split())[:60]
+        yield f"line {line}: {shortened(after[0])!r} comes after {found.fields[0].name!r}, and was not read"

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptopt.structured.fields import PromptText
+from promptopt.structured.fields import MASK, PromptText
 
 _Schema = Mapping[str, Any]
+
+VARIABLE = re.compile(rf"{MASK}|\{{\w+\}}")
+"""What a template puts in."""
+
+
+def first_reason(checks: Iterable[tuple[Iterator[str], bool]]) -> str | None:
+    """The first reason of the checks that apply."""
+    return next((reason for reasons, applies in checks if applies for reason in reasons), None)
+
+
+def shortened(text: str) -> str:
+    """Words of a prompt as a reason quotes them."""
+    return " ".join(text.replace(MASK, " ").split())[:60]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +35,7 @@ class KeyOfSchema:
 
     @property
     def value(self) -> _Schema:
-        node = self.node
-        while isinstance(node.get("items"), Mapping):
-            node = node["items"]
-        return node
+        return _items_of(self.node)
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -58,11 +68,15 @@ def _kinds(node: _Schema) -> Iterator[str]:
         yield from _kinds(one)
 
 
+def _items_of(node: _Schema) -> _Schema:
+    while isinstance(node.get("items"), Mapping):
+        node = node["items"]
+    return node
+
+
 def keys_of(name: str, node: _Schema) -> Iterator[KeyOfSchema]:
     """A key and all keys inside of it, those of the items of lists too."""
-    inner: _Schema = node
-    while isinstance(inner.get("items"), Mapping):
-        inner = inner["items"]
+    inner = _items_of(node)
     if isinstance(inner.get("properties"), Mapping):
         for key, child in inner["properties"].items():
             yield from keys_of(key, child)

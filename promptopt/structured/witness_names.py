@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from promptopt.structured.fields import MASK, Field, Inferred, PromptText
-
-_Schema = Mapping[str, Any]
+from promptopt.structured.fields import Field, Inferred, PromptText
+from promptopt.structured.witness_keys import first_reason, keys_of, shortened
 
 
 def gainsaid_names(document: PromptText, found: Inferred) -> str | None:
@@ -23,10 +21,7 @@ def gainsaid_names(document: PromptText, found: Inferred) -> str | None:
         (_json_asked(document), found.whole in ("sections", "labels", "table")),
         (_one_of_list(document, found), keyed and not found.wrapped),
     )
-    for reasons, applies in checks:
-        if applies and (reason := next(iter(reasons), None)):
-            return reason
-    return None
+    return first_reason(checks)
 
 
 _KEYS_NAMED = re.compile(
@@ -39,12 +34,9 @@ _SOMETHING_ELSE = re.compile(
 )
 
 
-def _key_names(schema: _Schema) -> Iterator[str]:
-    for key, child in schema.get("properties", {}).items():
-        yield key
-        yield from _key_names(child)
-    if isinstance(schema.get("items"), Mapping):
-        yield from _key_names(schema["items"])
+def _names_read(found: Inferred) -> frozenset[str]:
+    """The names of the fields and of all keys inside of them, folded."""
+    return frozenset(leaf.name.casefold() for item in found.fields for leaf in keys_of(item.name, item.schema))
 
 
 # Words of a sentence about a form, and no names in it.
@@ -69,7 +61,7 @@ _NAMED_ITEM = re.compile(
 
 def _sibling_keys(document: PromptText, found: Inferred) -> Iterator[str]:
     """A key in a list of keys of which most were read."""
-    known = {name.casefold() for item in found.fields for name in (item.name, *_key_names(item.schema))}
+    known = _names_read(found)
     items = list(_NAMED_ITEM.finditer(document.text))
     lost = [item for item in items if item["name"].casefold() not in known]
     told = str([dict(item.schema) for item in found.fields])
@@ -83,7 +75,7 @@ def _sibling_keys(document: PromptText, found: Inferred) -> Iterator[str]:
 def _other_keys(document: PromptText, found: Inferred) -> Iterator[str]:
     """Keys that a sentence says the answer has, and that were not read."""
     text = document.text
-    known = {name.casefold() for item in found.fields for name in (item.name, *_key_names(item.schema))}
+    known = _names_read(found)
     for match in _KEYS_NAMED.finditer(text):
         begin = text.rfind("\n", 0, match.start()) + 1
         if _SOMETHING_ELSE.search(text, begin, match.start()) or not _ASKED.search(text, begin, match.end()):
@@ -106,7 +98,7 @@ def _json_within(document: PromptText) -> Iterator[str]:
     """JSON that is only a block in a longer answer."""
     within = _WITHIN.search(document.text)
     if within and not _NOT.search(document.text, max(0, within.start() - 20), within.start()):
-        yield f"line {document.line(within.start())}: {_short(within[0])!r}: the JSON is a part of a longer answer"
+        yield f"line {document.line(within.start())}: {shortened(within[0])!r}: the JSON is a part of a longer answer"
 
 
 _OMITTED = re.compile(
@@ -119,7 +111,7 @@ def _left_out(document: PromptText, found: Inferred) -> Iterator[str]:
     """Keys that an answer may leave out, if not every field may be null instead."""
     omitted = _OMITTED.search(document.text)
     if omitted and not all("null" in str(dict(item.schema)) for item in found.fields):
-        yield f"line {document.line(omitted.start())}: {_short(omitted[0])!r}: a key may be left out, and it was read as required"
+        yield f"line {document.line(omitted.start())}: {shortened(omitted[0])!r}: a key may be left out, and it was read as required"
 
 
 _ASKS_JSON = re.compile(
@@ -134,7 +126,7 @@ def _json_asked(document: PromptText) -> Iterator[str]:
     if asked and not re.search(
         r"\b(?:not|never|no)\b", document.text[max(0, asked.start() - 20) : asked.end()], re.IGNORECASE
     ):
-        yield f"line {document.line(asked.start())}: {_short(asked[0])!r}: JSON is asked for, and parts of a text were read"
+        yield f"line {document.line(asked.start())}: {shortened(asked[0])!r}: JSON is asked for, and parts of a text were read"
 
 
 _AS_LIST = re.compile(
@@ -147,8 +139,4 @@ def _one_of_list(document: PromptText, found: Inferred) -> Iterator[str]:
     if any("'array'" in str(dict(item.schema)) for item in found.fields):
         return
     if listed := _AS_LIST.search(document.text):
-        yield f"line {document.line(listed.start())}: {_short(listed[0])!r}: one object was read, and the answer is a list"
-
-
-def _short(text: str) -> str:
-    return " ".join(text.replace(MASK, " ").split())[:60]
+        yield f"line {document.line(listed.start())}: {shortened(listed[0])!r}: one object was read, and the answer is a list"

@@ -249,8 +249,6 @@ class RedisLink:
         results: Sequence[Any]
         try:
             results = self._do(lambda client: self._all(client, steps))
-        except WrongValue as error:
-            results = [error] * len(steps)
         except StoreDown as error:
             results = [error] * len(steps)
         except Exception as error:
