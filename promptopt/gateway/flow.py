@@ -12,10 +12,12 @@ import asyncio
 # Python refuses to load it once the main thread has ended, and a call in another thread may be the first to need it:
 # the tokenizer does.
 import concurrent.futures.thread  # noqa: F401 - loaded for those
+import inspect
 import os
 import threading
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +28,7 @@ from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.stores.write_behind import WeakRegistry
 
 T = TypeVar("T")
+_STEP_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ AFTER_FORK: WeakRegistry[Forked] = WeakRegistry()
 
 
 def _after_fork() -> None:
+    _CARRIED.clear()
     for each in AFTER_FORK:
         each.after_fork()
 
@@ -143,6 +147,8 @@ def run(flow: Generator[Effect, Any, T], ask: Callable[[Call], Answer], clock: C
 
 async def run_async(flow: Generator[Effect, Any, T], ask: Callable[[Call], Awaitable[Answer]]) -> T:
     """Carry a flow out in the running event loop; ``ask`` sends its calls."""
+    carried = _carried_here()
+    carried.add(flow)
     try:
         effect = next(flow)
         while True:
@@ -157,6 +163,8 @@ async def run_async(flow: Generator[Effect, Any, T], ask: Callable[[Call], Await
     except StopIteration as stop:
         value: T = stop.value
         return value
+    finally:
+        carried.discard(flow)
 
 
 async def run_apart(flow: Generator[Effect, Any, T], ask: Callable[[Call], Awaitable[Answer]]) -> T:
@@ -164,6 +172,15 @@ async def run_apart(flow: Generator[Effect, Any, T], ask: Callable[[Call], Await
 
     Each step of the flow runs in a thread.
     """
+    carried = _carried_here()
+    carried.add(flow)
+    try:
+        return await _in_steps(flow, ask)
+    finally:
+        carried.discard(flow)
+
+
+async def _in_steps(flow: Generator[Effect, Any, T], ask: Callable[[Call], Awaitable[Answer]]) -> T:
     resume: Callable[[Any], Effect] = flow.send
     argument: Any = None
     while True:
@@ -200,6 +217,53 @@ def _stepped(resume: Callable[[Any], Effect], argument: Any) -> tuple[Effect | N
         return None, stop.value
 
 
+# What each event loop carries out now.
+_CARRIED: dict[asyncio.AbstractEventLoop, set[Generator[Effect, Any, Any]]] = {}
+
+
+def _carried_here() -> set[Generator[Effect, Any, Any]]:
+    loop = asyncio.get_running_loop()
+    found = _CARRIED.get(loop)
+    if found is None:
+        # Another loop may have taken this one's place.
+        end_left_flows()
+        found = _CARRIED[loop] = set()
+    return found
+
+
+def end_left_flows() -> None:
+    """End what an event loop left that was closed in the middle of it, so that it gives back all that it holds.
+
+    Nobody cancels the tasks of such a loop, and they need not become garbage: what they wait for may hold them. Returns
+    at once; a thread ends them.
+    """
+    for loop in list(_CARRIED):
+        if loop.is_closed() and (flows := _CARRIED.pop(loop, None)):
+            threading.Thread(target=_end_flows, args=(flows,), name="promptopt-left").start()
+
+
+def _end_flows(flows: set[Generator[Effect, Any, Any]]) -> None:
+    for flow in list(flows):
+        # A thread of a loop that is closed may still be at a step of it, which is short.
+        while inspect.getgeneratorstate(flow) == inspect.GEN_RUNNING:
+            SYSTEM_CLOCK.sleep(_STEP_S)
+        # Nobody is left whom an error could be told.
+        with suppress(BaseException):
+            _end_flow(flow)
+
+
+def _end_flow(flow: Generator[Effect, Any, Any]) -> None:
+    effect = flow.throw(asyncio.CancelledError())
+    while not isinstance(effect, Send):
+        try:
+            result = perform(effect)
+        except BaseException as error:  # noqa: BLE001 - the flow sees every error, and raises it again
+            effect = flow.throw(error)
+        else:
+            effect = flow.send(result)
+    flow.close()
+
+
 def perform(effect: Sleep | Wait | Blocking, clock: Clock = SYSTEM_CLOCK) -> Any:
     """The result of an effect that sends nothing."""
     if isinstance(effect, Sleep):
@@ -230,7 +294,7 @@ async def _in_thread(effect: Blocking) -> Any:
     running = _started(effect.function if leaving is None else leaving)
     try:
         return await asyncio.shield(running)
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, GeneratorExit):
         running.add_done_callback(_heard)
         if leaving is not None:
             leaving.leave()

@@ -142,6 +142,10 @@ class _Watch:
         # loop is not closed before the collector comes. A young collection takes less than a millisecond; a full one
         # may take a hundred.
         stalled = [reading for reading in found if reading.look(now)]
+        for reading in found:
+            # Nobody goes on with what a loop has left that was closed in the middle of it.
+            if reading.loop is not None and reading.loop.is_closed():
+                reading.abandon()
         if cls.wanted and now >= cls._next and any(reading.is_held(now) for reading in found):
             _collect(found, 2)
             cls.wanted, cls._next = False, now + 1.0

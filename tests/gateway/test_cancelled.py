@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import gc
+import json
 import sqlite3
 import threading
 import time
@@ -9,7 +11,7 @@ from contextlib import closing
 
 import openai
 import pytest
-from upstream import ask, in_event_loop, wait_until
+from upstream import Reply, answer, ask, chat, chat_events, in_event_loop, wait_until
 
 import promptopt
 from promptopt.gateway.flow import Blocking, Sleep, perform_async, run_apart
@@ -103,6 +105,98 @@ def test_what_a_thread_found_for_a_caller_who_left_is_taken_back(first):
     loop.close()
     going_on.set()
     assert wait_until(lambda: undone == [7], 10)
+
+
+def in_a_loop_that_is_closed(sdk, *texts, after_s=1.0, **options):
+    """Begin calls in an event loop that is closed by hand before they have ended."""
+
+    async def begin():
+        tasks = [asyncio.ensure_future(read(sdk, text, **options)) for text in texts]
+        await asyncio.sleep(after_s)
+        assert not any(task.done() for task in tasks)
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(begin())
+    loop.close()
+
+
+async def read(sdk, text, **options):
+    found = await ask(sdk, text, max_completion_tokens=9, **options)
+    if options.get("stream"):
+        return [event async for event in found]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "stream", "large"),
+    [("hang", False, False), ("hang", True, False), ("begin", True, False), ("hang", False, True)],
+    ids=["whole", "stream", "begun stream", "large"],
+)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+def test_calls_of_an_event_loop_that_is_closed_give_back_what_they_hold(upstream, aclient, folder, text, stream, large):
+    def on(path, body):
+        said = body["messages"][0]["content"]
+        if said.startswith("begin"):
+            head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 9999\r\n\r\n"
+            return Reply(raw=head + f"data: {json.dumps(chat_events(body)[0])}\n\n".encode(), stays_s=60)
+        return Reply(body=chat(body), hang_s=60 if said.startswith("hang") else 0)
+
+    upstream.on = on
+    more = "x " * 60_000 if large else ""
+    sdk = aclient(budget={"day": 1}, concurrency=2)
+    in_a_loop_that_is_closed(sdk, f"{text} 1{more}", f"{text} 2{more}", stream=stream)
+    assert upstream.calls == 2
+
+    async def again():
+        # Another call finds a slot, and the same call no leader that never comes back.
+        found = await asyncio.wait_for(read(sdk, "another"), 5)
+        assert found.choices[0].message.content == "ok"
+        upstream.on = lambda path, body: answer(body)
+        await asyncio.wait_for(read(sdk, f"{text} 1{more}", stream=stream), 5)
+        with pytest.raises(RuntimeError, match="Event loop is closed"):
+            # As without the gateway, whose files are closed and have everything then.
+            await sdk.close()
+
+    asyncio.run(again())
+    assert [status for status, _ in rows_of(sdk)] == ["abandoned", "abandoned", "ok", "ok"]
+    assert kept(folder)[1] == 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+def test_a_lease_of_an_event_loop_that_is_closed_is_given_back_to_other_processes(upstream, aclient, redis_server):
+    upstream.on = lambda path, body: Reply(body=chat(body), hang_s=60 if upstream.calls == 1 else 0)
+    one, other = (aclient(redis=redis_server.url) for _ in range(2))
+    in_a_loop_that_is_closed(one, "same")
+
+    async def again():
+        await asyncio.wait_for(read(other, "same"), 8)
+        await other.close()
+        with pytest.raises(RuntimeError, match="Event loop is closed"):
+            await one.close()
+
+    asyncio.run(again())
+    assert upstream.calls == 2
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_a_thread_found_for_an_event_loop_that_is_closed_is_taken_back():
+    undone, begun, going_on = [], threading.Event(), threading.Event()
+
+    def function():
+        begun.set()
+        going_on.wait(10)
+        return 7
+
+    async def main():
+        asking = asyncio.ensure_future(perform_async(Blocking(function, undone.append)))
+        assert await asyncio.to_thread(begun.wait, 10)
+        assert not asking.done()
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(main())
+    loop.close()
+    going_on.set()
+    assert wait_until(lambda: gc.collect() is not None and undone == [7], 10)
 
 
 def test_a_large_call_that_asyncio_run_leaves_hears_of_it():

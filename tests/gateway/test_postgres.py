@@ -1,5 +1,6 @@
 """The ledger in PostgreSQL: a real server, started here."""
 
+import contextlib
 import gc
 import multiprocessing
 import os
@@ -12,6 +13,7 @@ import pytest
 from upstream import ask, wait_until
 
 from promptopt.errors import InputError
+from promptopt.gateway.stores.base import StoreDown
 from promptopt.gateway.stores.ledger import open_ledger
 from promptopt.gateway.stores.ledger_row import LedgerRow
 
@@ -66,6 +68,40 @@ def test_rows_wait_while_the_server_is_away(postgres_server, caplog):
     postgres_server.start()
     assert wait_until(lambda: [row.model for row in ledger.rows()] == ["before", "away"], 15)
     ledger.close()
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        "DROP TABLE calls",
+        "TRUNCATE calls RESTART IDENTITY",
+        'ALTER TABLE calls DROP COLUMN "tag"',
+        "DROP TABLE calls; CREATE TABLE calls (id BIGSERIAL PRIMARY KEY, at DOUBLE PRECISION)",
+    ],
+)
+def test_a_table_that_somebody_drops_is_made_again(postgres_server, gone):
+    ledger, other = open_ledger(postgres_server.url), open_ledger(postgres_server.url)
+    numbers = [
+        each.begin(LedgerRow(1.0 + place, f"m{place}", status="sent")) for place, each in enumerate([ledger, other])
+    ]
+    assert len(list(ledger.rows())) == 2
+    with psycopg.connect(postgres_server.url, autocommit=True) as connection:
+        connection.execute(gone)
+    ledger.finish(0, LedgerRow(3.0, "after", tag="t"))
+    assert wait_until(lambda: models(ledger)[-1:] == ["after"])
+    for each, number, at in ((ledger, numbers[0], 1.0), (other, numbers[1], 2.0)):
+        # Its number may be that of another call now.
+        each.finish(number, LedgerRow(at, "ended"))
+    assert wait_until(lambda: models(ledger) == ["ended", "ended", "after"])
+    assert [row.tag for row in ledger.rows()] == [None, None, "t"]
+    ledger.close()
+    other.close()
+
+
+def models(ledger):
+    with contextlib.suppress(StoreDown):
+        return [row.model for row in ledger.rows()]
+    return []
 
 
 def test_one_row_that_it_does_not_take_takes_no_other_with_it(postgres_server, caplog):

@@ -1,5 +1,6 @@
 """Rows, answers and settlements that a store does not take as they are: the rest is written, and writing goes on."""
 
+import contextlib
 import ctypes
 import json
 import logging
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 import uuid
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 
@@ -259,6 +261,42 @@ def test_a_row_ends_without_what_is_known_no_more(tmp_path):
     ledger.finish(0, LedgerRow(2.0, "m", user="u1"))
     assert list(ledger.rows()) == [done, LedgerRow(2.0, "m", user="u1")]
     ledger.close()
+
+
+@pytest.mark.parametrize(
+    "gone", ["the file", "another file", "DROP TABLE calls", "DELETE FROM calls", "ALTER TABLE calls DROP tag"]
+)
+def test_a_ledger_that_somebody_deletes_while_it_is_used_loses_nothing_after_that(tmp_path, gone, caplog):
+    path = tmp_path / "ledger.sqlite"
+    ledger, other = open_ledger(path), open_ledger(path)
+    numbers = [each.begin(LedgerRow(1.0 + place, "begun", status="sent")) for place, each in enumerate([ledger, other])]
+    assert len(list(ledger.rows())) == 2
+    if gone.endswith("file"):
+        for ending in ("", "-wal", "-shm"):
+            (tmp_path / f"ledger.sqlite{ending}").unlink()
+        if gone == "another file":
+            open_ledger(path).close()
+    else:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(gone)
+            connection.commit()
+    ledger.finish(0, LedgerRow(3.0, "after", tag="t"))
+    assert wait_until(lambda: models(path)[-1:] == ["after"])
+    for each, number, at in ((ledger, numbers[0], 1.0), (other, numbers[1], 2.0)):
+        # The place of its row may be that of another call now.
+        each.finish(number, LedgerRow(at, "ended"))
+    assert wait_until(lambda: models(path) == ["ended", "ended", "after"])
+    ledger.close()
+    other.close()
+    assert models(path) == ["ended", "ended", "after"]
+    assert ("deleted or replaced" in caplog.text) == gone.endswith("file")
+
+
+def models(path):
+    """The models of all rows, as another program reads them."""
+    with contextlib.suppress(sqlite3.OperationalError), closing(sqlite3.connect(path, timeout=0)) as connection:
+        return [model for (model,) in connection.execute("SELECT model FROM calls ORDER BY at")]
+    return []
 
 
 def test_many_calls_that_are_sent_together_end_in_their_own_rows(tmp_path):

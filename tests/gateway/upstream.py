@@ -14,7 +14,8 @@ from itertools import count
 class Reply:
     """What the server does with one request.
 
-    ``raw`` is written as it is and the connection closed; ``hang_s`` waits before anything is written.
+    ``raw`` is written as it is and the connection closed, ``stays_s`` later; ``hang_s`` waits before anything is
+    written.
     """
 
     status: int = 200
@@ -24,6 +25,7 @@ class Reply:
     raw: bytes | None = None
     reset: bool = False
     hang_s: float = 0.0
+    stays_s: float = 0.0
 
 
 def chat(body, text="ok", *, prompt_tokens=10, completion_tokens=2, cached=0, finish="stop", logprobs=None):
@@ -209,6 +211,7 @@ class Upstream:
         if reply.raw is not None:
             writer.write(reply.raw)
             await writer.drain()
+            await asyncio.sleep(reply.stays_s)
             return False
         if reply.events is not None:
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")

@@ -15,7 +15,7 @@ from promptopt.gateway.call import Answer, Call, new_id
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.costs import MOST_NANO, Costs, from_nano, nano
 from promptopt.gateway.failures import BudgetExceeded, CallFailed, GatewayUnavailable, interrupted
-from promptopt.gateway.flow import Flow, Handler, Sleep, Subflow
+from promptopt.gateway.flow import Flow, Handler, Sleep, Subflow, end_left_flows
 from promptopt.gateway.layers.budget_scopes import BudgetLimits, Scopes
 from promptopt.gateway.reading import close_what_is_left
 from promptopt.gateway.stores.base import (
@@ -186,6 +186,7 @@ class Budget:
             if full is None or full.spent + amount > full.scope.limit or self._clock.monotonic() >= given_up:
                 return full
             close_what_is_left()
+            end_left_flows()
             yield Sleep(pause)
             pause = min(pause * 2, _LAST_PAUSE_S)
 

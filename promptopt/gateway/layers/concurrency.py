@@ -13,7 +13,7 @@ from promptopt.errors import UsageError
 from promptopt.gateway.call import Call
 from promptopt.gateway.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from promptopt.gateway.failures import CallFailed, QueueFull, unsent
-from promptopt.gateway.flow import AFTER_FORK, Flow, Handler, Sleep, Subflow, Wait
+from promptopt.gateway.flow import AFTER_FORK, Flow, Handler, Sleep, Subflow, Wait, end_left_flows
 from promptopt.gateway.reading import close_what_is_left
 from promptopt.providers.openai.errors import RETRYABLE
 
@@ -98,6 +98,7 @@ class Concurrency:
             turn: Future[None] = Future()
             self._line.append(turn)
         close_what_is_left()
+        end_left_flows()
         patience = call.patience_s(self._clock.monotonic(), self._wait_s)
         try:
             came = yield Wait(turn, patience)

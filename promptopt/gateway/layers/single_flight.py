@@ -17,7 +17,7 @@ from random import Random
 from promptopt.gateway.call import Answer, Call, new_id
 from promptopt.gateway.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from promptopt.gateway.failures import CallFailed
-from promptopt.gateway.flow import AFTER_FORK, Flow, Handler, Sleep, Wait
+from promptopt.gateway.flow import AFTER_FORK, Flow, Handler, Sleep, Wait, end_left_flows
 from promptopt.gateway.layers.cache import ExactCache
 from promptopt.gateway.reading import Reading
 from promptopt.gateway.stores.base import LEASE_S, Leases, Outage, StoreDown, at_once, giving, using
@@ -78,6 +78,7 @@ class SingleFlight:
                     flight.append(landing)
             if landing is None:
                 return (yield from self._lead(call, inner, flight))
+            end_left_flows()
             if not (yield Wait(landing, call.patience_s(self._clock.monotonic()))):
                 raise CallFailed("timeout", sent=False)
             answer = landing.result()
@@ -218,6 +219,8 @@ class LeaseRenewer:
         while True:
             # Whether a process is alive is a matter of real time: on a simulated clock this thread would move it.
             SYSTEM_CLOCK.sleep(LEASE_S / 3)
+            # Others would wait for a leader whose event loop is closed.
+            end_left_flows()
             with self._lock:
                 held = list(self._held)
                 if not held:

@@ -190,9 +190,12 @@ class AsyncGatewayClient(openai.DefaultAsyncHttpxClient):
 
     async def aclose(self) -> None:
         """Close the connections and the gateway's files."""
-        await super().aclose()
-        # Another thread may hold a file for a moment, and an event loop must not wait for it.
-        await asyncio.to_thread(self.gateway.close)
+        try:
+            # This fails if one of its connections is of an event loop that is closed.
+            await super().aclose()
+        finally:
+            # Another thread may hold a file for a moment, and an event loop must not wait for it.
+            await asyncio.to_thread(self.gateway.close)
 
 
 def _streamed(response: httpx2.Response, tail: _Tail | _AsyncTail) -> httpx2.Response:

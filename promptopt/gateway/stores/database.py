@@ -94,12 +94,13 @@ class Database:
 
     def __init__(
         self, path: Path, schema: str, *, what: str, disposable: bool = False, clock: Clock = SYSTEM_CLOCK,
-        guard: Guard | None = None,
+        guard: Guard | None = None, upgrade: Callable[[sqlite3.Connection], None] | None = None,
     ) -> None:  # fmt: skip
         """Open or make the file.
 
         Args:
             what: What is kept in it, for messages.
+            upgrade: Brings the tables of an earlier version up to date, each time it is opened.
             guard: Looks at the file each time it is opened; a damaged one is then an error, and is not set aside.
             disposable: Whether it may be lost when the machine loses power, so that no write waits for the disk.
 
@@ -112,7 +113,10 @@ class Database:
         self._schema = schema
         self._what = what
         self._guard = guard
+        self._upgrade = upgrade
         self._lock = StoreLock()
+        # The file that is open, whatever is at its path by now.
+        self._file: tuple[int, int] | None = None
         self._connection: sqlite3.Connection | None = None
         # A second way into the file, for those who look while somebody writes.
         self._aside_lock = threading.Lock()
@@ -204,12 +208,24 @@ class Database:
             raise self._down(error) from error
 
     def write(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        """As :meth:`do`, in one transaction that no other process can come between."""
+        """As :meth:`do`, in one transaction that no other process can come between.
+
+        If the file was deleted or replaced since it was opened, the one that is at its path now is written.
+        """
+        self._look_where_it_is()
         return self.do(lambda connection: transaction(connection, function))
 
-    def upgrade(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        """As :meth:`write`, when the file is opened: that waits for another process or thread in an event loop too."""
-        return self._do(lambda connection: transaction(connection, function), PAUSES_S)
+    def _look_where_it_is(self) -> None:
+        # What is lost with a file that has a guard is the guard's to say.
+        if self._guard is None and self._file not in (None, _identity(self.path)):
+            with self._lock:
+                if self._connection is None:
+                    return
+                self._shut()
+            log.warning(
+                "%s was deleted or replaced while it was used; %s goes to the file that is there now",
+                *(show_path(self.path), self._what),
+            )
 
     def execute(self, statement: str, values: tuple[Any, ...] | Mapping[str, Any] = ()) -> int:
         """Run one statement; the number of rows that it changed."""
@@ -271,6 +287,9 @@ class Database:
         # Fewer and larger checkpoints: each one waits for the disk.
         connection.execute("PRAGMA wal_autocheckpoint=8000")
         connection.executescript(self._schema)
+        if self._upgrade is not None:
+            self._upgrade(connection)
+        self._file = _identity(self.path)
 
     def _shut(self) -> None:
         if self._connection is not None:
@@ -321,6 +340,15 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells the file at a path from another one; ``None`` if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _is_busy(error: sqlite3.Error) -> bool:

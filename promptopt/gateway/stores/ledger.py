@@ -17,8 +17,7 @@ from typing import Any, get_args, get_type_hints
 from promptopt.errors import InputError, UsageError
 from promptopt.files import show_path
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
-from promptopt.gateway.stores.base import StoreDown
-from promptopt.gateway.stores.database import Database, in_chunks, make_folder, open_private
+from promptopt.gateway.stores.database import Database, in_chunks, make_folder, open_private, transaction
 from promptopt.gateway.stores.later_ledger import LaterLedger, RowMaker
 from promptopt.gateway.stores.ledger_row import (
     COLUMNS,
@@ -69,10 +68,16 @@ def _insert(names: tuple[str, ...], rows: int = 1) -> str:
 
 def _add_columns(connection: sqlite3.Connection) -> None:
     """Bring a file that an earlier version made up to date."""
+    if _missing(connection):
+        transaction(
+            connection,
+            lambda locked: [locked.execute(f"ALTER TABLE calls ADD COLUMN {column}") for column in _missing(locked)],
+        )
+
+
+def _missing(connection: sqlite3.Connection) -> list[str]:
     known = {row[1] for row in connection.execute("PRAGMA table_info(calls)")}
-    for name, column in _columns().items():
-        if name not in known:
-            connection.execute(f"ALTER TABLE calls ADD COLUMN {column}")
+    return [column for name, column in _columns().items() if name not in known]
 
 
 class SqliteLedger(LaterLedger):
@@ -80,11 +85,7 @@ class SqliteLedger(LaterLedger):
 
     def __init__(self, path: Path, keep_s: float | None = None, clock: Clock = SYSTEM_CLOCK) -> None:
         """As :class:`LaterLedger`. Raises InputError if no database can be at ``path``."""
-        self._database = Database(path, _schema(), what="the ledger")
-        try:
-            self._database.upgrade(_add_columns)
-        except StoreDown as error:
-            raise InputError(f"the ledger cannot be brought up to date: {error}", path=show_path(path)) from None
+        self._database = Database(path, _schema(), what="the ledger", upgrade=_add_columns)
         super().__init__(path, keep_s, clock)
 
     def _forget(self, oldest: float) -> None:
@@ -94,8 +95,9 @@ class SqliteLedger(LaterLedger):
         return self._database.write(lambda connection: self._write_rows(connection, rows))
 
     def _write_rows(self, connection: sqlite3.Connection, rows: Mapping[int, LedgerRow]) -> dict[int, int]:
-        begun = {number for number, row in rows.items() if row.status == "sent" and number not in self._ids}
-        ended = [_known(self._ids.get(number), row) for number, row in rows.items() if number not in begun]
+        places = self._places(connection, rows)
+        begun = {number for number, row in rows.items() if row.status == "sent" and number not in places}
+        ended = [_known(places.get(number), row) for number, row in rows.items() if number not in begun]
         for names, several in groupby(ended, key=itemgetter(0)):
             for values in in_chunks([values for _, values in several]):
                 connection.execute(_insert(names, len(values)), [*chain(*values)])
@@ -108,6 +110,16 @@ class SqliteLedger(LaterLedger):
                 # Nobody else writes meanwhile, so that the rows of a statement have numbers in a row.
                 found.update(zip((number for number, _, _ in part), range(last - len(part) + 1, last + 1), strict=True))
         return found
+
+    def _places(self, connection: sqlite3.Connection, rows: Mapping[int, LedgerRow]) -> dict[int, int]:
+        """Where rows are that were written before. In a table that was emptied their place may be another call's."""
+        places = {number: place for number in rows if (place := self._ids.get(number)) is not None}
+        if not places:
+            return places
+        # Whole numbers of our own.
+        query = f"SELECT id, at FROM calls WHERE id IN ({', '.join(map(str, places.values()))})"  # noqa: S608
+        there = {*connection.execute(query)}
+        return {number: place for number, place in places.items() if (place, rows[number].at) in there}
 
     def rows(self, since: float | None = None) -> Iterator[LedgerRow]:
         write_now(self._database.path)

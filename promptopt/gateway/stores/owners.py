@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.stores.base import StoreDown
-from promptopt.gateway.stores.database import Database, transaction
+from promptopt.gateway.stores.database import Database
 
 if TYPE_CHECKING:
     from promptopt.gateway.stores.redis_link import RedisLink
@@ -77,7 +77,7 @@ class SqliteOwners:
     def add(self, ids: Sequence[str], owner: str, now: float, lasts_s: float | None = None) -> None:
         rows = [(each, owner, _end(now, lasts_s)) for each in ids]
         insert = "INSERT OR REPLACE INTO owners VALUES (?, ?, ?)"
-        self._database.do(lambda c: transaction(c, lambda connection: connection.executemany(insert, rows)))
+        self._database.write(lambda connection: connection.executemany(insert, rows))
         if abs(now - self._tidied) >= _TIDY_S:
             self._tidied = now
             with suppress(StoreDown):

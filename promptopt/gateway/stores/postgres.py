@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -19,6 +20,7 @@ from promptopt.gateway.stores.ledger_row import COLUMNS, LedgerRow
 from promptopt.gateway.stores.write_behind import write_now
 
 T = TypeVar("T")
+log = logging.getLogger("promptopt.gateway")
 
 _TYPES = {int: "BIGINT", float: "DOUBLE PRECISION", bool: "BOOLEAN"}
 # Whoever waits for a server that is away keeps all that this process writes later waiting.
@@ -59,7 +61,8 @@ class PostgresLedger(LaterLedger):
         names, marks = ", ".join(f'"{name}"' for name in COLUMNS), ", ".join(["%s"] * len(COLUMNS))
         sets = ", ".join(f'"{name}" = %s' for name in COLUMNS)
         self._insert = f"INSERT INTO calls ({names}) VALUES ({marks})"  # noqa: S608 - constants
-        self._update = f"UPDATE calls SET {sets} WHERE id = %s"  # noqa: S608 - constants
+        # In a table that was made again, or emptied, the number may be another call's.
+        self._update = f'UPDATE calls SET {sets} WHERE id = %s AND "at" = %s'  # noqa: S608 - constants
         self._select = f"SELECT {names} FROM calls WHERE at >= %s ORDER BY at, id"  # noqa: S608 - constants
         self._using = threading.Lock()
         self._connection: Any = None
@@ -90,20 +93,29 @@ class PostgresLedger(LaterLedger):
         return self._do(lambda connection: self._write_rows(connection, rows))
 
     def _write_rows(self, connection: Any, rows: Mapping[int, LedgerRow]) -> dict[int, int]:
-        ids = self._ids
-        new = {number: row for number, row in rows.items() if number not in ids}
-        begun = {number: row for number, row in new.items() if row.status == "sent"}
         with connection.transaction(), connection.cursor() as cursor:
-            old = [(*_values(row), ids[number]) for number, row in rows.items() if number in ids]
-            if old:
-                cursor.executemany(self._update, old)
+            there = self._changed(cursor, {number: row for number, row in rows.items() if number in self._ids})
+            new = {number: row for number, row in rows.items() if number not in there}
             ended = [_values(row) for row in new.values() if row.status != "sent"]
             if ended:
                 cursor.executemany(self._insert, ended)
             return {
                 number: cursor.execute(f"{self._insert} RETURNING id", _values(row)).fetchone()[0]
-                for number, row in begun.items()
+                for number, row in new.items()
+                if row.status == "sent"
             }
+
+    def _changed(self, cursor: Any, rows: Mapping[int, LedgerRow]) -> Collection[int]:
+        """Write rows again that were written before; the numbers of those that are still there."""
+        if not rows:
+            return ()
+        ids = self._ids
+        cursor.executemany(self._update, [(*_values(row), ids[number], row.at) for number, row in rows.items()])
+        if cursor.rowcount == len(rows):
+            return rows
+        query = 'SELECT id, "at" FROM calls WHERE id = ANY(%s)'
+        found = {*cursor.execute(query, ([ids[number] for number in rows],)).fetchall()}
+        return [number for number, row in rows.items() if (ids[number], row.at) in found]
 
     def rows(self, since: float | None = None) -> Iterator[LedgerRow]:
         write_now(self._place)
@@ -130,12 +142,21 @@ class PostgresLedger(LaterLedger):
             try:
                 if self._connection is None or self._connection.closed:
                     self._connection = self._open()
-                return function(self._connection)
+                return self._made_again(function, self._connection)
             except (psycopg.DataError, psycopg.IntegrityError, UnicodeEncodeError) as error:
                 raise Unstorable(f"{self._shown}: {error}") from error
             except psycopg.Error as error:
                 self._shut()
                 raise self._down(error) from error
+
+    def _made_again(self, function: Callable[[Any], T], connection: Any) -> T:
+        """What a function gives; if somebody dropped the table, it is made again before."""
+        try:
+            return function(connection)
+        except (self._psycopg.errors.UndefinedTable, self._psycopg.errors.UndefinedColumn) as error:
+            log.warning("the ledger: %s; the table is made again", self._down(error))
+        _make_table(connection)
+        return function(connection)
 
     def _connect(self) -> Any:
         return self._psycopg.connect(self._address, autocommit=True, **_OPTIONS)
