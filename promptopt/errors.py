@@ -24,6 +24,7 @@ The tree::
     │       ├── KeyRefused         a virtual key does not allow what a call asks for
     │       ├── NotCached          a call wants a kept answer only, and there is none
     │       ├── BadCacheControl    a call says of the cache what makes no sense
+    │       ├── UnreadableBody     a provider may take the body of a call, and the gateway cannot read it
     │       ├── NoUpstream         no upstream of the configuration has the model
     │       ├── GatewayUnavailable a shared store cannot be reached, and the setting says to refuse then
     │       └── UnknownTier        a call is labelled with a tier that has no limit
@@ -65,6 +66,7 @@ Other exceptions are caught inside the package; whoever calls a public function 
         ├── JavaScriptError        javascript: a suite's code is not valid, throws, runs too long or returns no JSON
         ├── MediaRefused           messages: an API does not take a medium, or not in its place
         ├── BadBody                gateway: an answer with a good status is not what the API promises
+        ├── LongNumber             gateway: a body has a number that Python does not read
         └── BadRow                 auditing: a row of a log that cannot be read
 
 A message says what is wrong, in which file and line, with which value, and what to do about it.

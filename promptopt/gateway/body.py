@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jiter
@@ -26,17 +27,34 @@ class BadBody(ValueError):
         self.body = body
 
 
-def read_json(content: bytes) -> Any:
+class LongNumber(ValueError):
+    """A whole number is in it that Python does not read, since that would take too long."""
+
+    def __init__(self) -> None:
+        super().__init__(f"a number in it has more than {sys.get_int_max_str_digits():,} digits")
+
+
+def read_json(content: bytes, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
     """What ``json.loads`` gives, in a fraction of its time: the reader that the SDK's own streams go through.
 
+    Args:
+        pairs: Makes each object of its names and values, which may come twice.
+
     Raises:
-        ValueError: It is not JSON; ``RecursionError`` if it is nested too deeply.
+        ValueError: It is not JSON; :class:`LongNumber` is one. ``RecursionError`` if it is nested too deeply.
     """
     try:
-        return jiter.from_json(content)
+        return jiter.from_json(content, catch_duplicate_keys=pairs is not None)
     except ValueError:
         # Python's reader takes more: half a surrogate pair, a byte order mark, UTF-16, 200 levels and more.
-        return json.loads(content)
+        return json.loads(content, object_pairs_hook=pairs, parse_int=_whole_number)
+
+
+def _whole_number(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:
+        raise LongNumber from None
 
 
 def listed(value: Any) -> list[Any]:

@@ -16,7 +16,7 @@ from promptopt.gateway.bounds import Unbounded, bound_of, is_possible, tool_fees
 from promptopt.gateway.call import Answer, Call, Upstream, UsageBasis
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.failures import MAYBE_BILLED, CallFailed
-from promptopt.gateway.openai.counted import counted_usage, said_or_counted, written_in
+from promptopt.gateway.openai.counted import counted_usage, may_hide_thoughts, said_or_counted, written_in
 from promptopt.prices import Price, Processing, find_price
 from promptopt.values import Cost, Usage
 
@@ -111,19 +111,34 @@ class Costs:
         """What an answered call, or a failed one, cost.
 
         An error status is not billed. A call that timed out, broke off or came back broken may have been, and is
-        assumed to have cost the worst case; of a stream that was left, what had come is counted.
+        assumed to have cost the worst case; of a stream that was left, what had come is counted, unless the model may
+        have thought what it does not show.
         """
         if isinstance(outcome, Answer):
             return self._bill_answer(call, outcome)
         basis: UsageBasis
         price = self.price(call)
         if outcome.kind == "abandoned" and outcome.written and not in_background(call):
+            # A message says at its begin that it has written a token or so.
+            said = outcome.usage is not None and outcome.usage.output_tokens > 0 and call.endpoint != "messages"
+            if not said and (worst := self._with_thoughts(call)) is not None:
+                return worst
             usage, basis = counted_usage(call, outcome.written, outcome.usage), "counted"
         elif outcome.sent and outcome.kind in MAYBE_BILLED:
             return self.worst_bill(call)
         else:
             return Bill(None, "measured", Cost(Decimal(0), Decimal(0)))
         return Bill(usage, basis, None if price is None else price.cost(usage), _tier(price, call))
+
+    def _with_thoughts(self, call: Call) -> Bill | None:
+        """The worst case of a call that may have thought what nobody can count; ``None`` if nothing bounds it."""
+        if not may_hide_thoughts(call):
+            return None
+        try:
+            worst = self.worst_case(call)
+        except Unbounded:
+            return None
+        return Bill(worst.usage, "assumed", worst.cost, _tier(self.price(call), call))
 
     def worst_bill(self, call: Call) -> Bill:
         """What a call has cost if it has cost as much as it may; counted input if nothing bounds it."""
@@ -145,6 +160,8 @@ class Costs:
         usage, basis = answer.usage, answer.basis
         if usage is None or (basis == "measured" and not (usage.input_tokens and usage.output_tokens)):
             usage, basis = said_or_counted(call, usage, lambda: _written(answer))
+        if basis == "counted" and (worst := self._with_thoughts(call)) is not None:
+            return worst
         price = self._costliest(call, model, answer.service_tier)
         if not is_possible(usage, call, price):
             said = [f"{Decimal(count):.4g}" for count in (usage.input_tokens, usage.output_tokens)]

@@ -122,6 +122,13 @@ class BadCacheControl(Refused):
     status = 400
 
 
+class UnreadableBody(Refused):
+    """A provider may take the body of the call, and the gateway cannot read it."""
+
+    code = "invalid_json"
+    status = 400
+
+
 class GatewayUnavailable(Refused):
     """A shared store is away, and the setting says to refuse calls then."""
 

@@ -7,6 +7,7 @@ import openai
 import pytest
 from upstream import Reply, answer, ask, chat, chat_events
 
+import promptopt
 from promptopt.gateway.call import Call
 from promptopt.gateway.openai.events import EventCollector
 
@@ -155,3 +156,42 @@ def test_an_object_in_the_place_of_a_stream_reaches_the_caller_or_a_fallback_tak
         assert response.json() == refused
     parts = client(fallback={"models": ["gpt-4o"], "after_retries": 0}).chat.completions.create(**asked)
     assert "".join(part.choices[0].delta.content or "" for part in parts) == "okthen"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_redirect_that_makes_another_request_of_a_call_is_an_error(client, upstream, status, stream):
+    """The SDK's client makes a GET without a body of it, and would take what that gives for the answer."""
+    upstream.on = lambda path, body: (
+        Reply(body=chat({"model": "gpt-4o-mini"}, "of something else"))
+        if path.startswith("GET ")
+        else Reply(status=status, body=b"", headers={"location": "/v1/new/chat/completions"})
+    )
+    sdk = client(budget={"day": 1})
+    with pytest.raises(openai.APIStatusError, match="redirects elsewhere") as raised:
+        ask(sdk, stream=stream)
+    assert raised.value.code == "redirected"
+    assert [(row.error, row.incurred_usd) for row in sdk._client.gateway.ledger.rows()] == [("redirected", 0.0)]
+
+
+@pytest.mark.parametrize("status", [307, 308])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_redirect_that_keeps_the_request_is_followed(client, upstream, status, stream):
+    upstream.on = lambda path, body: (
+        answer(body)
+        if "/new/" in path
+        else Reply(status=status, body=b"", headers={"location": "/v1/new/chat/completions"})
+    )
+    found = ask(client(), stream=stream)
+    assert (list(found)[-1] if stream else found).choices[0].finish_reason == "stop"
+
+
+def test_a_number_that_python_does_not_read_passes_no_budget(client, upstream):
+    sdk = client(budget={"day": 1})
+    content = b'{"model": "gpt-4o-mini", "messages": [], "seed": ' + b"9" * 5000 + b"}"
+    with pytest.raises(promptopt.Refused, match="more than 4,300 digits") as raised:
+        sdk._client.post(
+            f"{upstream.url}/chat/completions", content=content, headers={"content-type": "application/json"}
+        )
+    assert isinstance(raised.value, openai.BadRequestError)
+    assert not upstream.calls

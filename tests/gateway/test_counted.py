@@ -11,6 +11,7 @@ from upstream import Reply, chat, chat_events
 
 import promptopt
 from promptopt.gateway.call import Call
+from promptopt.gateway.openai.counted import may_hide_thoughts
 from promptopt.gateway.openai.events import EventCollector
 from promptopt.tokens import tokenizer_for
 
@@ -192,3 +193,60 @@ def test_a_response_that_is_left_counts_what_is_not_text():
         event = {"type": f"response.{name}.delta", "delta": LONG}
         collector.feed(f"data: {json.dumps(event)}\n\n".encode())
     assert tokens(collector.failed("abandoned").written) == pytest.approx(3 * tokens(LONG), abs=10)
+
+
+def thought(model="gpt-5-mini", **body):
+    return Call.of("chat", "u", {"model": model, "messages": [{"role": "user", "content": "hi"}], **body})
+
+
+@pytest.mark.parametrize(
+    ("call", "hidden"),
+    [
+        (thought(), True),
+        (thought("openai/o3-2025-04-16"), True),
+        (thought("gemini-2.5-pro"), True),
+        (thought("gpt-5-mini", reasoning_effort="none"), False),
+        (thought("gpt-5-mini", reasoning={"effort": "none"}), False),
+        (thought("gpt-5-chat-latest"), False),
+        (thought("gpt-4o-mini"), False),
+        (thought("some-model", reasoning_effort="low"), True),
+        (thought("some-model", reasoning={"max_tokens": 100}), True),
+        (thought("some-model", reasoning={"enabled": False}), False),
+        (thought("claude-sonnet-4-5", thinking={"type": "enabled", "budget_tokens": 2000}), True),
+        (thought("claude-sonnet-4-5", thinking={"type": "disabled"}), False),
+        (thought("claude-sonnet-4-5"), False),
+    ],
+)
+def test_which_calls_may_have_thoughts_that_nobody_sees(call, hidden):
+    assert may_hide_thoughts(call) is hidden
+
+
+@pytest.mark.parametrize("how", ["left", "without usage", "left with usage"])
+def test_thoughts_that_are_hidden_count_at_the_worst_case(client, upstream, folder, how):
+    def on(path, body):
+        first, second, last, *_ = chat_events({**body, "stream_options": {}}, LONG)
+        usage = {"prompt_tokens": 10, "completion_tokens": 70, "total_tokens": 80}
+        if how == "left with usage":
+            first = {**first, "usage": usage}
+        events = [first, second, *([] if how.startswith("left") else [last, "[DONE]"])]
+        pieces = "".join(f"data: {each if isinstance(each, str) else json.dumps(each)}\n\n" for each in events).encode()
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+        return Reply(raw=head + pieces, stays_s=0 if how == "without usage" else 5)
+
+    upstream.on = on
+    sdk = client(budget={"day": 1}, stream_usage=False)
+    options = {"model": "gpt-5-mini", "max_completion_tokens": 4000, "messages": [{"role": "user", "content": "hi"}]}
+    stream = sdk.chat.completions.create(**options, stream=True)
+    if how == "without usage":
+        list(stream)
+    else:
+        next(iter(stream))
+        stream.close()
+    row = row_of(sdk)
+    if how == "left with usage":
+        assert (row.basis, row.output_tokens) == ("counted", 70)
+    else:
+        assert (row.basis, row.output_tokens) == ("assumed", 4000)
+    sdk.close()
+    with contextlib.closing(sqlite3.connect(folder / ".promptopt" / "budget.sqlite")) as connection:
+        assert connection.execute("SELECT spent FROM budgets").fetchall() == [(round(row.incurred_usd * 1e9),)]

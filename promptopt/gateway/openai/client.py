@@ -90,7 +90,10 @@ class GatewayClient(openai.DefaultHttpxClient):
         Raises:
             APIStatusError: A refusal, an error of the SDK's and of promptopt's (see :func:`refusal_error`).
         """
-        call = read_call(request, self.gateway.settings.deployments, self.gateway.clock.monotonic())
+        try:
+            call = read_call(request, self.gateway.settings.deployments, self.gateway.clock.monotonic())
+        except Refused as refusal:
+            raise refusal_error(refusal, request) from None
         if call is None:
             response = super().send(request, stream=stream, **options)
             if not stream and response.status_code < 300:
@@ -144,7 +147,10 @@ class AsyncGatewayClient(openai.DefaultAsyncHttpxClient):
         # What is done with a large body takes longer than an event loop may stand still.
         large = _whole(request.headers.get("content-length")) > _LARGE
         reading = partial(read_call, request, self.gateway.settings.deployments, self.gateway.clock.monotonic())
-        call = await asyncio.to_thread(reading) if large else reading()
+        try:
+            call = await asyncio.to_thread(reading) if large else reading()
+        except Refused as refusal:
+            raise refusal_error(refusal, request) from None
         if call is None:
             response = await super().send(request, stream=stream, **options)
             if not stream and response.status_code < 300:

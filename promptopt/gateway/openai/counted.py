@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from promptopt.gateway.call import Call, UsageBasis
+from promptopt.gateway.model_names import plain_name
 from promptopt.gateway.openai.wire import count_input
 from promptopt.tokens import tokenizer_for
 from promptopt.values import Usage, canonical_json
@@ -19,6 +21,28 @@ _NOT_WRITTEN = frozenset(
         *("data", "audio", "b64_json", "image_url", "url"),
     )
 )
+
+
+# Models that think unless they are told not to, and show a summary of it at most: OpenAI's (platform.openai.com/docs/
+# guides/reasoning), Google's (ai.google.dev/gemini-api/docs/thinking) and xAI's (docs.x.ai, "Reasoning").
+_THINKS = re.compile(
+    r"o[1-9](?:-|$)|gpt-5(?!.*chat)|codex-|gemini-(?:2\.5|[3-9])(?!.*lite)|grok-(?:[4-9]|3-mini)(?!.*non-reasoning)"
+)
+
+
+def may_hide_thoughts(call: Call) -> bool:
+    """Whether the model may think what its answer does not show, so that nobody can count it."""
+    body = call.body
+    if call.endpoint == "embeddings":
+        return False
+    reasoning, thinking = body.get("reasoning"), body.get("thinking")
+    said = reasoning if isinstance(reasoning, Mapping) else {}
+    effort = body.get("reasoning_effort") or said.get("effort")
+    if effort is not None or said:
+        return effort != "none" and said.get("enabled") is not False
+    if isinstance(thinking, Mapping):
+        return thinking.get("type") != "disabled"
+    return _THINKS.match(plain_name(call.model)) is not None
 
 
 def counted_usage(call: Call, written: str, said: Usage | None = None) -> Usage:

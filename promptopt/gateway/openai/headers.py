@@ -14,8 +14,9 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from promptopt.gateway.body import read_json
+from promptopt.gateway.body import LongNumber, read_json
 from promptopt.gateway.call import LABEL_NAMES, NO_LABELS, Call, Endpoint, Labels, current_labels
+from promptopt.gateway.failures import UnreadableBody
 from promptopt.gateway.openai.wire import endpoint_of
 
 HEADER = b"x-promptopt-"
@@ -111,6 +112,9 @@ def call_of(
 
     Args:
         deployments: The model of each deployment of Azure's, by its name.
+
+    Raises:
+        UnreadableBody: A provider may take what Python does not read.
     """
     try:
         endpoint = _endpoint_at(url)
@@ -124,6 +128,9 @@ def call_of(
             *(endpoint, url, body, labels_of(said, body)),
             attempt=said.attempt, deployments=deployments, variant=said.variant, give_up_at=give_up_at,
         )  # fmt: skip
+    except LongNumber as error:
+        # A budget would not see it.
+        raise UnreadableBody(f"the body cannot be counted: {error}") from None
     except (ValueError, RecursionError):
         return None
 

@@ -30,6 +30,7 @@ from promptopt.providers.openai.errors import RETRYABLE, classify_body
 REQUEST_ID = ("x-request-id", "request-id")
 _REQUEST_ID = tuple(name.encode() for name in REQUEST_ID)
 _KEPT_HEADERS = (b"x-ratelimit-", b"retry-after", *_REQUEST_ID)
+_REDIRECTED = "redirected"
 _UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
@@ -96,7 +97,7 @@ class Exchange:
     @staticmethod
     def comes_whole(response: httpx2.Response) -> bool:
         """Whether what came is not the stream that was asked for, but one piece."""
-        return comes_whole(response.status_code, response.headers.get("content-type", ""))
+        return comes_whole(response.status_code, response.headers.get("content-type", "")) or _is_of_another(response)
 
     def refuses_usage(self, response: httpx2.Response) -> bool:
         """Whether a response that was read refuses what the gateway added, so that the call is to be sent without."""
@@ -108,7 +109,9 @@ class Exchange:
         Raises:
             CallFailed: It is an error, or not an answer.
         """
-        if response.status_code >= 400:
+        if _is_of_another(response):
+            raise CallFailed("not_found", status=response.history[0].status_code, code=_REDIRECTED)
+        if response.status_code >= 300:
             raise self.refused(response)
         try:
             if self.call.stream and not self.comes_whole(response):
@@ -135,6 +138,11 @@ class Exchange:
             return rest, _with_headers(self.collector.finish(), httpx2.Headers(headers))
         except BadBody:
             return rest, self.collector.failed("invalid_body")
+
+
+def _is_of_another(response: httpx2.Response) -> bool:
+    """Whether a redirect made a request of another method of the call, which has no body, and asks something else."""
+    return bool(response.history) and response.request.method != response.history[0].request.method
 
 
 def transport_failure(error: httpx2.TransportError | httpx2.DecodingError, *, passed: bool = False) -> CallFailed:
@@ -242,6 +250,14 @@ def failed_response(failure: CallFailed, request: httpx2.Request) -> httpx2.Resp
         return failure.raw
     if failure.cause is not None:
         raise failure.cause
+    if failure.code == _REDIRECTED:
+        message = (
+            f"the endpoint redirects elsewhere ({failure.status}), which makes another request of the call, without "
+            "its body: give the right address as base_url"
+        )
+        response = error_response(502, _REDIRECTED, message, request)
+        response.headers["x-should-retry"] = "false"
+        return response
     if failure.kind == "timeout":
         raise httpx2.ReadTimeout("waiting in the gateway took longer than the call's own timeout", request=request)
     return error_response(

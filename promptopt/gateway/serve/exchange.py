@@ -109,10 +109,9 @@ async def respond(send: Send, reply: Reply) -> None:
     await send({"type": "http.response.body", "body": reply.content})
 
 
-async def pass_bytes(response: aiohttp.ClientResponse, send: Send) -> None:
-    """A response on its way to the client, as it comes."""
+async def pass_bytes(response: aiohttp.ClientResponse, headers: list[tuple[bytes, bytes]], send: Send) -> None:
+    """A response on its way to the client, as it comes, with these headers."""
     async with response:
-        headers = passed_headers(response)
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         async for data in response.content.iter_any():
             await send({"type": "http.response.body", "body": data, "more_body": True})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from typing import NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
@@ -21,6 +22,8 @@ from promptopt.gateway.reading import Reading
 from promptopt.gateway.serve.settings import Configuration
 from promptopt.providers.openai.errors import RETRYABLE, classify_body
 
+log = logging.getLogger("promptopt.serve")
+
 # Of a client's headers an upstream sees these; its key, address and cookies are nobody else's business.
 _SENT = frozenset(
     {
@@ -35,6 +38,9 @@ _KEPT_STARTS = ("x-ratelimit-", "retry-after", "x-should-retry")
 # Servers that speak through uvicorn close a connection that rests for 5 s; a call must not meet that.
 _KEEPALIVE_S = 4.0
 _URLS = 1000
+# A server may redirect a request so often.
+_HOPS = 3
+REDIRECTED = "upstream_redirected"
 _UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
@@ -110,13 +116,7 @@ class Forwarder:
         hides_usage = self._usage.asks(call)
         body = _Body(_content(ask_usage(call) if hides_usage else call, upstream, incoming))
         try:
-            response = await self._session.post(
-                self._url(upstream, PATH_OF[call.endpoint], call.model),
-                data=body,
-                headers=self._with_key(upstream, incoming.headers),
-                allow_redirects=False,
-                proxy=self._proxy(upstream),
-            )
+            response = await self._post(upstream, call, body, incoming)
             if call.stream and not call.buffered and not _comes_whole(response):
                 raise Passing(call, response, hide_usage=hides_usage)
             content = await response.read()
@@ -126,11 +126,29 @@ class Forwarder:
             if not body.begun:
                 unsent(error)
             raise
-        if response.status >= 400:
+        if response.status >= 300:
             if hides_usage and self._usage.refused(call, response.status, content):
                 return await self.ask(call, incoming)
             raise _failed(response, content)
         return _answered(call, response, content, hide_usage=hides_usage)
+
+    async def _post(self, upstream: Upstream, call: Call, body: _Body, incoming: Incoming) -> aiohttp.ClientResponse:
+        url = self._url(upstream, PATH_OF[call.endpoint], call.model)
+        hops = 0
+        while True:
+            response = await self._session.post(
+                url,
+                data=body,
+                headers=self._with_key(upstream, incoming.headers),
+                allow_redirects=False,
+                proxy=self._proxy(upstream),
+            )
+            onward = _onward(response)
+            if onward is None or hops == _HOPS:
+                return response
+            # Its body may hold the connection.
+            response.close()
+            url, hops = onward, hops + 1
 
     async def pass_on(
         self, method: str, path: str, query: str, content: bytes, headers: dict[str, str],
@@ -198,6 +216,39 @@ def with_headers(answer: Answer, response: aiohttp.ClientResponse) -> Answer:
     return answer._replace(headers=kept_headers(response), request_id=response.headers.get("x-request-id", ""))
 
 
+def location_of(response: aiohttp.ClientResponse) -> URL | None:
+    """Where a response redirects to; ``None`` if it does not, or no address can be read."""
+    place = response.headers.get("location")
+    try:
+        return response.url.join(URL(place, encoded=True)) if place else None
+    except ValueError:
+        return None
+
+
+def _onward(response: aiohttp.ClientResponse) -> URL | None:
+    """Where the same request is to be sent instead, if that is the same server, perhaps by TLS.
+
+    301, 302 and 303 make a GET of it, in most clients, which is another request; and another server must not see the
+    key, nor what is asked.
+    """
+    was, url = response.url, location_of(response)
+    if response.status not in (307, 308) or url is None:
+        return None
+    upgraded = was.scheme == "http" and url.scheme == "https" and was.host == url.host
+    default = was.is_default_port() and url.is_default_port()
+    return url if url.origin() == was.origin() or (upgraded and default) else None
+
+
+def _redirected(response: aiohttp.ClientResponse) -> CallFailed:
+    """The failure of a call that is to be sent elsewhere; nothing was worked on."""
+    place = response.headers.get("location", "").partition("?")[0]
+    log.error(
+        "the upstream at %s answers %d and redirects to %s; its `url` must name the right address",
+        *(response.url.with_query(None), response.status, place or "nowhere"),
+    )
+    return CallFailed("not_found", status=response.status, code=REDIRECTED)
+
+
 def passed_headers(response: aiohttp.ClientResponse) -> list[tuple[bytes, bytes]]:
     """The headers of an upstream that a client sees."""
     return [
@@ -234,6 +285,8 @@ def _answered(call: Call, response: aiohttp.ClientResponse, body: bytes, *, hide
 
 def _failed(response: aiohttp.ClientResponse, body: bytes) -> CallFailed:
     """The failure in an error response; what no retry can cure is marked so for SDKs."""
+    if response.status < 400:
+        return _redirected(response)
     kind, code = classify_body(response.status, body)
     headers = passed_headers(response)
     if kind not in RETRYABLE:

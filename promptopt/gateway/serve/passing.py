@@ -19,7 +19,14 @@ from promptopt.gateway.failures import CallFailed, Refused
 from promptopt.gateway.flow import Subflow, run_async
 from promptopt.gateway.keys import VirtualKey
 from promptopt.gateway.serve.exchange import ClientGone, pass_bytes, read_content, respond, run_here, unless_gone
-from promptopt.gateway.serve.forward import Forwarder, Reply, forwarded_headers, passed_headers, transport_failure
+from promptopt.gateway.serve.forward import (
+    Forwarder,
+    Reply,
+    forwarded_headers,
+    location_of,
+    passed_headers,
+    transport_failure,
+)
 from promptopt.gateway.serve.ids import collection_of, lasting_s, listed_in, made_by, named_in, own_part, owner_of
 from promptopt.gateway.serve.requests import Rejected, failed, not_allowed, read_body, read_unambiguous, refused
 from promptopt.gateway.serve.settings import Configuration
@@ -174,8 +181,9 @@ class PassThrough:
         query = scope["query_string"].decode("latin-1")
         below = scope["raw_path"].decode("latin-1").partition("?")[0].removeprefix("/v1")
         response = await self._forwarder.pass_on(scope["method"], below, query, content, headers, upstream)
+        shown = _shown_headers(response, below)
         if not _READ_WHOLE.match(response.content_type) or not (kept or key is not None):
-            await unless_gone(receive, pass_bytes(response, send))
+            await unless_gone(receive, pass_bytes(response, shown, send))
             return
         body = await response.read()
         if kept:
@@ -183,7 +191,7 @@ class PassThrough:
             await run_here(self._gateway.ended(path, body))
         if key is not None and response.status < 400:
             body = await self._own(path, scope["method"], body, key)
-        await respond(send, Reply(response.status, passed_headers(response), body))
+        await respond(send, Reply(response.status, shown, body))
 
     async def _check_path(self, path: str, key: VirtualKey) -> None:
         start, rest = collection_of(path)
@@ -217,6 +225,18 @@ class PassThrough:
                 raise refused(refusal) from None
         upstreams = self._configuration.gateway.upstreams
         return next((each for each in upstreams if each.serves(model)), None)
+
+
+def _shown_headers(response: aiohttp.ClientResponse, below: str) -> list[tuple[bytes, bytes]]:
+    """The headers that a client sees; it is redirected as by its upstream, whose own places are this server's here."""
+    headers = passed_headers(response)
+    place = location_of(response)
+    if place is not None:
+        whole = str(place)
+        base = str(response.url.with_query(None)).removesuffix(below)
+        shown = whole if not whole.startswith(f"{base}/") else "/v1" + whole.removeprefix(base)
+        headers.append((b"location", shown.encode("latin-1", "replace")))
+    return headers
 
 
 def _check_method(method: str, path: str, part: str | None) -> None:

@@ -8,12 +8,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import jiter
-
+from promptopt.gateway.body import LongNumber, read_json
 from promptopt.gateway.call import Call, Endpoint, Labels
 from promptopt.gateway.failures import CallFailed, Refused
 from promptopt.gateway.openai.headers import Said
-from promptopt.gateway.serve.forward import Reply
+from promptopt.gateway.serve.forward import REDIRECTED, Reply
 
 Headers = list[tuple[bytes, bytes]]
 _NO_RETRY = (b"x-should-retry", b"false")
@@ -68,21 +67,22 @@ def _password(text: str) -> str | None:
 def read_unambiguous(content: bytes) -> Any:
     """The JSON of a body. Raises Rejected if it is none, or readers may differ over it."""
     try:
-        return jiter.from_json(content, catch_duplicate_keys=True)
-    except ValueError:
-        # Python's reader says what is wrong with it, and where; and it takes a little more.
-        return _read_slowly(content)
-
-
-def _read_slowly(content: bytes) -> Any:
-    try:
-        return json.loads(content, object_pairs_hook=_object)
+        return read_json(content, _object)
     except _Ambiguous as name:
         message = f"the body has {str(name)!r} twice in one object, so that readers may differ over it: send it once"
         raise Rejected(400, "invalid_json", message) from None
-    except (ValueError, RecursionError) as error:
-        where = str(error) if isinstance(error, json.JSONDecodeError) else "it is not UTF-8, or nested too deeply"
-        raise Rejected(400, "invalid_json", f"the body is not JSON: {where}") from None
+    except LongNumber as error:
+        raise Rejected(400, "invalid_json", f"the body cannot be read: {error}") from None
+    except UnicodeDecodeError as error:
+        raise _not_json(f"it is not UTF-8, from byte {error.start + 1:,} on") from None
+    except RecursionError:
+        raise _not_json("it is nested too deeply") from None
+    except ValueError as error:
+        raise _not_json(str(error)) from None
+
+
+def _not_json(reason: str) -> Rejected:
+    return Rejected(400, "invalid_json", f"the body is not JSON: {reason}")
 
 
 def read_body(content: bytes) -> dict[str, Any]:
@@ -150,6 +150,11 @@ def failed(failure: CallFailed) -> Reply:
         # The client's key is good; that of this server is not, and its upstream's words may show a part of it.
         message = "the upstream does not accept this server's key; its operator must set another one"
         rejected = Rejected(502, "upstream_auth", message)
+        rejected.headers.append(_NO_RETRY)
+        return rejected.reply()
+    if failure.code == REDIRECTED and failure.raw is None:
+        message = f"the upstream redirects elsewhere ({failure.status}); its operator must name the right `url`"
+        rejected = Rejected(502, REDIRECTED, message)
         rejected.headers.append(_NO_RETRY)
         return rejected.reply()
     if failure.kind == "timeout":

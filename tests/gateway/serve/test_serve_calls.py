@@ -446,10 +446,77 @@ def test_an_error_object_in_the_place_of_a_stream_lets_a_fallback_take_over_or_p
     assert server.post(body).text.endswith("data: [DONE]\n\n")
 
 
-def test_another_address_in_the_place_of_a_stream_is_an_error(proxy, upstream):
-    upstream.on = lambda path, body: Reply(status=307, body=b"moved", headers={"location": "http://127.0.0.1:1/"})
-    response = proxy().post({**CHAT, "stream": True})
-    assert (response.status_code, response.json()["error"]["code"]) == (502, "invalid_body")
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("status", [307, 308])
+def test_an_upstream_that_redirects_on_its_own_server_gets_the_same_request_there(proxy, upstream, stream, status):
+    def on(path, body):
+        place = path.replace("/v1/", "/v1/new/")
+        return answer(body) if "/new/" in path else Reply(status=status, body=b"moved", headers={"location": place})
+
+    upstream.on = on
+    response = proxy().post({**CHAT, "stream": stream})
+    assert response.status_code == 200
+    assert "ok" in response.text
+    (_, first, headers), (path, second, again) = upstream.requests
+    assert (path, second) == ("/v1/new/chat/completions", first)
+    assert headers["authorization"] == again["authorization"] == "Bearer sk-of-the-server"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("status", "place"),
+    [
+        *((status, "/v1/new/chat/completions") for status in (300, 301, 302, 303)),
+        *((status, "http://127.0.0.1:1/v1/chat/completions?key=secret") for status in (302, 307, 308)),
+        *((307, place) for place in ("/v1/chat/completions", "http://[", "")),
+    ],
+)
+def test_no_other_request_is_made_of_a_call_that_is_redirected(proxy, upstream, stream, status, place, caplog):
+    """Clients make a GET without a body of what 301, 302 and 303 redirect."""
+    upstream.on = lambda path, body: Reply(status=status, body=b"moved", headers={"location": place})
+    server = proxy("[tool.promptopt.gateway]\nbudget = {day = 1}")
+    response = server.post({**CHAT, "stream": stream})
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (502, "upstream_redirected")
+    assert response.headers["x-should-retry"] == "false"
+    assert all(path == "/v1/chat/completions" and body["model"] == "gpt-4o-mini" for path, body, _ in upstream.requests)
+    assert upstream.calls <= 4
+    # Nothing was worked on.
+    assert [(row.error, row.incurred_usd) for row in server.rows()] == [("upstream_redirected", 0.0)]
+    assert f"answers {status}" in caplog.text
+    assert "secret" not in caplog.text + response.text
+
+
+def test_another_upstream_takes_over_from_one_that_redirects(proxy, upstream):
+    upstream.on = lambda path, body: (
+        answer(body) if path.startswith("/v1/") else Reply(status=302, body=b"", headers={"location": "/login"})
+    )
+    old = upstream.url.removesuffix("/v1")
+    text = f"""
+    [[tool.promptopt.gateway.upstreams]]
+    name = "old"
+    url = "{old}/old"
+    weight = 1000000
+    [[tool.promptopt.gateway.upstreams]]
+    name = "new"
+    url = "{upstream.url}"
+    weight = 1
+    """
+    assert proxy(text).post(CHAT).status_code == 200
+
+
+def test_a_client_is_redirected_where_nothing_is_counted(proxy, upstream):
+    server = proxy('[tool.promptopt.serve]\npass = ["/v1/files"]')
+    base = upstream.url
+    for given, shown in (
+        ("https://storage.example/f?signature=1", "https://storage.example/f?signature=1"),
+        ("/v1/files/f-2/content", "/v1/files/f-2/content"),
+        (f"{base}/files/f-2?x=1", "/v1/files/f-2?x=1"),
+    ):
+        reply = Reply(status=302, body=b"", headers={"location": given})
+        upstream.on = lambda path, body, reply=reply: reply
+        response = httpx2.get(f"{server.url}/v1/files/f-1/content", follow_redirects=False)
+        assert (response.status_code, response.headers["location"]) == (302, shown)
 
 
 @pytest.mark.parametrize("body", [
@@ -470,6 +537,24 @@ def test_a_body_that_is_nested_too_deeply_is_the_clients_error(proxy, upstream):
     url = f"{proxy().url}/v1/chat/completions"
     response = httpx2.post(url, content=body, headers={"content-type": "application/json"})
     assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_json")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'{"model": "gpt-4o-mini", "messages": [], "seed": ' + b"9" * 5000 + b"}", "more than 4,300 digits"),
+        (b'{"model": "gpt-4o-mini", "messages": [], "seed": -1' + b"0" * 5000 + b"}", "more than 4,300 digits"),
+        (b'{"model": "gpt-4o-mini", "messages": ["\xff"]}', "not UTF-8, from byte 40 on"),
+        (b'{"model": "gpt-4o-mini", "messages": [}', "column 39"),
+        (b"[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_what_is_wrong_with_a_body_is_said_as_it_is(proxy, upstream, content, said):
+    url = f"{proxy().url}/v1/chat/completions"
+    response = httpx2.post(url, content=content, headers={"content-type": "application/json"})
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_json")
+    assert said in response.json()["error"]["message"]
+    assert not upstream.calls
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
