@@ -111,7 +111,7 @@ def compare(
         jobs: Calls in flight at once.
         timeout_s: Seconds that a call may take.
         retries: How often a call that failed in a way that may pass is sent again; by default as often as its provider
-            does so by itself, which is 2 of the OpenAI SDK.
+            does so by itself, which is twice for endpoints that speak OpenAI's API.
         rpm: The most calls that are sent in a minute, evenly.
         max_cost: Dollars that the run may cost at most; refused before any call.
         provider: Answers instead of the one that serves the models' names.

@@ -11,7 +11,7 @@ from promptopt.dialects import anthropic_arguments
 from promptopt.errors import MissingExtra, ProviderError
 from promptopt.providers.base import ProviderBase, named_at_endpoint
 from promptopt.providers.http import ends_within
-from promptopt.providers.openai.errors import no_answer, translated_sdk
+from promptopt.providers.openai.errors import no_answer, translated
 from promptopt.providers.program import anthropic_usage
 from promptopt.providers.settings import Checks, ProviderTable, is_url
 from promptopt.values import Request, Response, ToolCall
@@ -89,7 +89,7 @@ class AnthropicProvider(ProviderBase):
         except anthropic.AnthropicError as error:
             key = self._table.key_variable(_KEY) or _KEY
             url = f"base_url in {self._table.header}"
-            raise translated_sdk(error, str(self._anthropic.base_url), key, url) from error
+            raise translated(error, str(self._anthropic.base_url), key, url) from error
         except UnicodeEncodeError as error:
             raise ProviderError("the prompt has half of a surrogate pair, which no endpoint takes") from error
         except ValueError as error:

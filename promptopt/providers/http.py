@@ -341,12 +341,19 @@ def _watched(library: Any) -> Any:
 
 
 class HttpStatus(Exception):
-    """The status of an error, for those that repeat calls."""
+    """The status of an error, for those that repeat calls.
 
-    def __init__(self, status: int, message: str) -> None:
+    Attributes:
+        response: The whole answer, of endpoints that are asked without an SDK.
+        body: The error object in it, or its text.
+    """
+
+    def __init__(self, status: int, message: str, response: httpx2.Response | None = None, body: object = None) -> None:
         super().__init__(message)
         self.status_code = status
         self.message = message
+        self.response = response
+        self.body = body
 
 
 def _message(text: str) -> str:

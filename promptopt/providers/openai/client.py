@@ -1,7 +1,7 @@
-"""Any endpoint that speaks OpenAI's chat completions, through the OpenAI SDK.
+"""Any endpoint that speaks OpenAI's chat completions.
 
-``OPENAI_BASE_URL`` and ``OPENAI_API_KEY`` say which, as the SDK reads them. Retries and the waiting that a 429 asks for
-are the SDK's own.
+``OPENAI_BASE_URL`` and ``OPENAI_API_KEY`` say which, as the SDK reads them, and a call that failed is sent again when
+the SDK would do so.
 """
 
 from __future__ import annotations
@@ -10,22 +10,21 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from promptopt.dialects import responses_arguments
 from promptopt.errors import ProviderError, ProviderUnusable
 from promptopt.messages import check_chat_media
 from promptopt.providers.base import ProviderBase, named_at_endpoint
-from promptopt.providers.http import ends_within
+from promptopt.providers.http import HttpStatus
+from promptopt.providers.openai.endpoint import Endpoint, named_headers
 from promptopt.providers.openai.errors import no_answer, translated
 from promptopt.providers.openai.usage import read_usage
 from promptopt.providers.settings import Checks, ProviderTable, is_url
 from promptopt.values import Request, Response, ToolCall, openai_arguments
 
-if TYPE_CHECKING:
-    import openai
-
 DEFAULT_TIMEOUT_S = 120.0
+_OPENAI_URL = "https://api.openai.com/v1"
 
 
 class OpenAIProvider(ProviderBase):
@@ -52,13 +51,11 @@ class OpenAIProvider(ProviderBase):
         *,
         base_url: str | None = None,
         api_key: str | None = None,
-        client: openai.OpenAI | None = None,
+        endpoint: Endpoint | None = None,
     ) -> None:
         """Raises ProviderUnusable if neither a key nor an endpoint is known."""
         self._table = table
-        if client is None:
-            client = self._client(base_url, api_key, timeout_s or DEFAULT_TIMEOUT_S, model)
-        self._openai = client
+        self._endpoint = endpoint or self._found(base_url, api_key, timeout_s or DEFAULT_TIMEOUT_S, model)
 
     @classmethod
     def is_configured(cls, model: str = "") -> bool:  # noqa: ARG003 - one endpoint serves all models
@@ -77,34 +74,48 @@ class OpenAIProvider(ProviderBase):
         """The variable that must be set: an endpoint of one's own mostly wants no key, and its table names none."""
         return None if cls is OpenAIProvider and "base_url" in table.options else cls.usual_key
 
-    def _client(self, base_url: str | None, api_key: str | None, timeout_s: float, model: str) -> openai.OpenAI:
+    def _found(self, base_url: str | None, api_key: str | None, timeout_s: float, model: str) -> Endpoint:
         table, base_url = self._table, base_url or self.usual_url
         headers: dict[str, str] = {}
         if table is None and self.usual_url is not None and self.usual_key is not None:
             table = ProviderTable(_preset(self), _preset(self))
         if table is not None:
             base_url, headers = table.get("base_url", base_url), table.headers()
-            # The SDK insists on a key.
-            api_key = table.key(self._key_variable(table)) or "none"
-        elif self.usual_url is None and not (base_url or api_key or OpenAIProvider.is_configured()):
-            raise ProviderUnusable(
-                f"no endpoint for the model {model!r}: set OPENAI_API_KEY, or OPENAI_BASE_URL for another endpoint"
-            )
-        import openai
+            api_key = table.key(self._key_variable(table))
+        elif self.usual_url is None:
+            if not (base_url or api_key or OpenAIProvider.is_configured()):
+                raise ProviderUnusable(
+                    f"no endpoint for the model {model!r}: set OPENAI_API_KEY, or OPENAI_BASE_URL for another endpoint"
+                )
+            api_key = api_key or os.environ.get("OPENAI_API_KEY")
+        if self.usual_url is None:
+            base_url, headers = base_url or os.environ.get("OPENAI_BASE_URL"), {**named_headers(), **headers}
+        return self._at(base_url or _OPENAI_URL, {"Authorization": f"Bearer {api_key or 'none'}"}, headers, timeout_s)
 
-        if api_key is None:
-            api_key = ("" if self.usual_url else os.environ.get("OPENAI_API_KEY")) or "none"
-        return openai.OpenAI(
-            base_url=base_url,
-            api_key=api_key,
-            timeout=timeout_s,
-            default_headers=headers,
-            http_client=openai.DefaultHttpxClient(event_hooks=ends_within(timeout_s)),
-        )
+    def _at(
+        self,
+        base_url: str,
+        key: Mapping[str, str],
+        headers: Mapping[str, str],
+        timeout_s: float,
+        version: str | None = None,
+    ) -> Endpoint:
+        """The endpoint; a header of the user's own takes the place of the key's."""
+        own = {name.lower() for name in headers}
+        try:
+            return Endpoint.at(
+                base_url,
+                {name: value for name, value in key.items() if name.lower() not in own} | dict(headers),
+                timeout_s,
+                version=version,
+            )
+        except UnicodeEncodeError:
+            named, _ = self._remedies()
+            raise ProviderUnusable(f"{named}, or a header, has characters that HTTP does not take") from None
 
     def complete(self, request: Request) -> Response:
         """One answer, timed without what happens around it."""
-        import openai
+        import httpx2
 
         request, responses = self._named(request, self._table), _asks_responses(self._table)
         try:
@@ -112,13 +123,12 @@ class OpenAIProvider(ProviderBase):
         except ValueError as error:
             # Settings are checked before a run; what is left is of this one case, such as its media.
             raise ProviderError(f"{request.model}: {error}") from None
+        content = _written(arguments)
         started = time.perf_counter()
         try:
-            answer = self._posted("/responses" if responses else "/chat/completions", arguments)
-        except openai.OpenAIError as error:
-            raise translated(error, str(self._openai.base_url), *self._remedies()) from error
-        except UnicodeEncodeError as error:
-            raise ProviderError("the prompt has half of a surrogate pair, which no endpoint takes") from error
+            answer = self._posted("/responses" if responses else "/chat/completions", content, request.model)
+        except (httpx2.RequestError, httpx2.InvalidURL, HttpStatus) as error:
+            raise translated(error, self._endpoint.base_url, *self._remedies()) from error
         except (ValueError, RecursionError) as error:
             # A body that is not JSON under a JSON content type.
             raise ProviderError(f"the endpoint's answer is not JSON: {error}") from error
@@ -126,21 +136,12 @@ class OpenAIProvider(ProviderBase):
         try:
             return (read_response if responses else read_completion)(answer, request.model, taken)
         except (AttributeError, TypeError, ValueError) as error:
-            # The SDK does not check what it is sent.
             kind = "response" if responses else "chat completion"
             raise ProviderError(f"the endpoint's answer is not a {kind}: {error}") from error
 
-    def _posted(self, path: str, arguments: dict[str, Any]) -> Any:
-        """What an API answers: its JSON, or a text if the endpoint says that it is something else.
-
-        Keys, retries and errors are the SDK's. Its types of requests and answers, which check neither, take half of a
-        call's time and some 25 MB.
-        """
-        import httpx2
-
-        # The SDK puts them into the body.
-        further = arguments.pop("extra_body", {})
-        answered = self._openai.post(path, cast_to=httpx2.Response, body=arguments | further)
+    def _posted(self, path: str, content: bytes, model: str) -> Any:
+        """What an API answers: its JSON, or a text if the endpoint says that it is something else."""
+        answered = self._endpoint.post(path, content, model)
         try:
             return json.loads(answered.content, object_hook=_Object)
         except (ValueError, RecursionError):
@@ -194,15 +195,27 @@ class OpenAIProvider(ProviderBase):
 
     @property
     def retries(self) -> int:
-        """How often the SDK sends a call that failed again."""
-        return self._openai.max_retries
+        """How often a call that failed is sent again."""
+        return self._endpoint.retries
 
     def without_retries(self) -> Self:
         """The same endpoint and connections, and each call is sent once: somebody else repeats and times it."""
-        return type(self)(table=self._table, client=self._openai.with_options(max_retries=0))
+        return type(self)(table=self._table, endpoint=self._endpoint.without_retries())
 
     def close(self) -> None:
-        self._openai.close()
+        self._endpoint.close()
+
+
+def _written(arguments: dict[str, Any]) -> bytes:
+    """The body of a request. Raises ProviderError if it cannot be written as JSON."""
+    # The SDK puts them into the body.
+    further = arguments.pop("extra_body", {})
+    try:
+        return json.dumps(arguments | further, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    except UnicodeEncodeError as error:
+        raise ProviderError("the prompt has half of a surrogate pair, which no endpoint takes") from error
+    except ValueError as error:
+        raise ProviderError(f"the request cannot be written as JSON: {error}") from error
 
 
 def _asks_responses(table: ProviderTable | None) -> bool:

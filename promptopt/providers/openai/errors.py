@@ -1,16 +1,13 @@
-"""OpenAI's errors: the class of each, by its code and status, and the SDK's exceptions as promptopt's own."""
+"""Errors of endpoints: the class of each by its code and status, and what SDKs and HTTP raise as promptopt's own."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from promptopt.errors import ProviderError, ProviderUnusable
-
-if TYPE_CHECKING:
-    import openai
 
 FailureKind = Literal[
     "quota", "auth", "bad_request", "not_found", "context_length", "content_filter",
@@ -74,8 +71,11 @@ _UNUSABLE: Mapping[FailureKind, str] = {
     "not_found": "Check the model's name and {url}",
     "quota": "Check the account's plan and billing",
 }
-# Names of the transport's exceptions that are raised before anything was sent.
-_UNSENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
+# Names of exceptions of the SDKs, and of the HTTP library under them.
+_TIMEOUTS = frozenset({"APITimeoutError", "TimeoutException"})
+_CONNECTION_ERRORS = frozenset({"APIConnectionError", "RequestError"})
+# Those that the library raises before anything was sent.
+_UNSENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"})
 
 
 def classify(status: int, code: str | None, text: str = "") -> FailureKind:
@@ -123,51 +123,49 @@ def code_of(body: Any) -> str | None:
 
 
 def failure_kind(error: ProviderError) -> tuple[FailureKind, int | None, str | None, bool]:
-    """The class of a provider's error by the SDK's exception that caused it.
+    """The class of a provider's error by what the SDK or the HTTP library raised.
 
     Returns:
         The class, the HTTP status and the error code if there are any, and whether the request may have been sent.
     """
     cause: Any = error.__cause__
-    status, code = getattr(cause, "status_code", None), getattr(cause, "code", None)
+    status = getattr(cause, "status_code", None)
+    code = getattr(cause, "code", None) or code_of(getattr(cause, "body", None))
     code = code if isinstance(code, str) else None
-    # By name: the SDK is not loaded for a provider that does not use it.
-    name, sent = type(cause).__name__, type(getattr(cause, "__cause__", None)).__name__ not in _UNSENT
     if isinstance(status, int):
         return classify(status, code, _said(cause)), status, code, True
-    if name in ("APITimeoutError", "APIConnectionError"):
-        return ("timeout" if name == "APITimeoutError" else "connection"), None, code, sent
+    names = _names(cause)
+    if names & (_TIMEOUTS | _CONNECTION_ERRORS):
+        sent = not _is_unsent(cause) and not _is_unsent(cause.__cause__)
+        return ("timeout" if names & _TIMEOUTS else "connection"), None, code, sent
     if isinstance(cause, ValueError):
         return "invalid_body", None, code, True
     return ("auth" if isinstance(error, ProviderUnusable) else "server"), None, code, False
 
 
 def translated(
-    error: openai.OpenAIError, base_url: str, key: str = "OPENAI_API_KEY", url: str = "OPENAI_BASE_URL"
+    error: Exception, base_url: str, key: str = "OPENAI_API_KEY", url: str = "OPENAI_BASE_URL"
 ) -> ProviderError:
-    """The SDK's exception with what to do about it; if no other request can succeed, a ``ProviderUnusable``.
+    """What an SDK, or the HTTP library under it, raised, with what to do about it.
 
     Args:
         key: Where the key comes from.
         url: Where the address comes from.
+
+    Returns:
+        A ``ProviderUnusable`` if no other request can succeed.
     """
-    return translated_sdk(error, base_url, key, url)
-
-
-def translated_sdk(error: Exception, base_url: str, key: str, url: str) -> ProviderError:
-    """As :func:`translated`, for an SDK whose exceptions have the same names and fields, as Anthropic's have."""
-    # By name: neither SDK is loaded for the other.
-    names = {kind.__name__ for kind in type(error).__mro__}
-    if "APITimeoutError" in names:
+    names = _names(error)
+    if names & _TIMEOUTS:
         return ProviderError(f"{base_url} did not answer in time (see --timeout)")
-    if "APIConnectionError" in names:
-        cause = error.__cause__ or error
-        if type(cause).__name__ not in _UNSENT:
+    if names & _CONNECTION_ERRORS:
+        cause = (error.__cause__ or error) if "APIConnectionError" in names else error
+        if not _is_unsent(cause):
             # The endpoint is there: it took the request and left this one call without an answer.
             return ProviderError(f"{base_url} closed the connection without an answer: {cause}")
         place = _redirected(base_url, getattr(cause, "_request", None))
         return ProviderUnusable(f"cannot reach {place}: {cause}. Is {url} right, and the endpoint running?")
-    if "APIStatusError" not in names:
+    if not names & {"APIStatusError", "HttpStatus"}:
         return ProviderError(f"{type(error).__name__}: {error}")
     failed: Any = error
     place = _redirected(base_url, failed.response.request)
@@ -175,6 +173,16 @@ def translated_sdk(error: Exception, base_url: str, key: str, url: str) -> Provi
     code = getattr(failed, "code", None) or code_of(failed.body)
     remedy = unusable_remedy(classify(failed.status_code, code, _said(failed)), key, url)
     return ProviderError(message) if remedy is None else ProviderUnusable(f"{message}. {remedy}")
+
+
+def _names(error: BaseException | None) -> frozenset[str]:
+    """The classes of an exception by name: no SDK is loaded for another one's errors."""
+    return frozenset(kind.__name__ for kind in type(error).__mro__)
+
+
+def _is_unsent(error: BaseException | None) -> bool:
+    """Whether the HTTP library raised this before anything was sent."""
+    return type(error).__name__ in _UNSENT
 
 
 def unusable_remedy(kind: FailureKind, key: str, url: str) -> str | None:

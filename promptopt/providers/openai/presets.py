@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from promptopt.errors import ProviderUnusable
-from promptopt.providers.http import ends_within
 from promptopt.providers.openai.client import OpenAIProvider
+from promptopt.providers.openai.endpoint import Endpoint
 from promptopt.providers.settings import Checks, is_text, is_url
-
-if TYPE_CHECKING:
-    import openai
 
 
 class OllamaProvider(OpenAIProvider):
@@ -56,34 +53,18 @@ class AzureProvider(OpenAIProvider):
         """Never: a resource has a table."""
         return False
 
-    def _client(self, _url: str | None, _key: str | None, timeout_s: float, model: str) -> openai.OpenAI:
+    def _found(self, _url: str | None, _key: str | None, timeout_s: float, model: str) -> Endpoint:
         table = self._table
         if table is None:
             raise ProviderUnusable(
                 f"azure:{model}: Azure needs a table [tool.promptopt.providers.NAME] in pyproject.toml\n"
                 '  with type = "azure" and base_url = "https://RESOURCE.openai.azure.com"; a model is NAME:DEPLOYMENT'
             )
-        import openai
-
         address, version = str(table.need("base_url")).rstrip("/"), table.get("api_version")
-        key, headers = table.key(self.usual_key) or "none", table.headers()
-        client = openai.DefaultHttpxClient(event_hooks=ends_within(timeout_s))
+        # A key of Azure's own travels as `api-key`.
+        key = {"api-key": table.key(self.usual_key) or "none"}
         if version is not None:
-            return openai.AzureOpenAI(
-                azure_endpoint=address,
-                api_version=version,
-                api_key=key,
-                timeout=timeout_s,
-                default_headers=headers,
-                http_client=client,
-            )
+            return self._at(f"{address}/openai", key, table.headers(), timeout_s, version)
         if not address.endswith("/openai/v1"):
             address += "/openai/v1"
-        # A key of Azure's own travels as `api-key`.
-        return openai.OpenAI(
-            base_url=address,
-            api_key=key,
-            timeout=timeout_s,
-            default_headers={"api-key": key, **headers},
-            http_client=client,
-        )
+        return self._at(address, key, table.headers(), timeout_s)
