@@ -14,6 +14,7 @@ import io
 import re
 import types
 from bisect import bisect
+from collections import defaultdict
 from collections.abc import Callable
 from functools import lru_cache
 from importlib.resources import files
@@ -116,8 +117,14 @@ class _SortedLines:
     """
 
     def __init__(self, url: str, expected_hash: str) -> None:
-        lines = sorted(shipped_text(url, expected_hash).splitlines(keepends=True))
-        self._texts = [b"\n" + b"".join(lines[at : at + _LINES]) for at in range(0, len(lines), _LINES)]
+        parts: dict[bytes, bytearray] = defaultdict(bytearray)
+        for line in io.BytesIO(shipped_text(url, expected_hash)):
+            parts[line[:2]] += line
+        # Part by part: all lines at once are 200,000 objects, and several times the size of the text.
+        self._texts = []
+        for start in sorted(parts):
+            lines = sorted(parts.pop(start).splitlines(keepends=True))
+            self._texts += [b"\n" + b"".join(lines[at : at + _LINES]) for at in range(0, len(lines), _LINES)]
         # New ones: any of the lines themselves would keep the memory of the others around it.
         self._first = [text[1 : text.index(b"\n", 1)] for text in self._texts]
 

@@ -12,7 +12,6 @@ from xml.etree import ElementTree as ET
 
 from promptopt.errors import UsageError
 from promptopt.experiment.comparison import Comparison, Pair
-from promptopt.experiment.report.html import comparison_html
 from promptopt.experiment.runs import Answered, Failed, Run, Trial
 from promptopt.experiment.stopped import Stopped
 from promptopt.experiment.text import trial_name
@@ -165,10 +164,17 @@ def _xml(text: str) -> str:
     return _NOT_XML.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
+def _html(comparison: Comparison) -> str:
+    # Its page and its plots are a good deal of code, which no other file needs.
+    from promptopt.experiment.report.html import comparison_html
+
+    return comparison_html(comparison)
+
+
 _WRITERS: dict[str, Callable[[Comparison], str]] = {
     ".json": comparison_json,
     ".md": _markdown,
     ".csv": _csv,
-    ".html": comparison_html,
+    ".html": _html,
     ".xml": _junit,
 }
