@@ -307,7 +307,7 @@ def test_an_endpoint_that_refuses(greet) -> None:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
         said = refused(greet, *COMPARE, run=greet.run, OPENAI_BASE_URL=url)
-    assert f"promptopt: cannot reach {url}/: " in said
+    assert f"promptopt: cannot reach {url}: " in said
     assert "Is OPENAI_BASE_URL right, and the endpoint running?" in said
 
 

@@ -17,7 +17,7 @@ from promptopt.errors import ProviderError, ProviderUnusable
 from promptopt.messages import check_chat_media
 from promptopt.providers.base import ProviderBase, named_at_endpoint
 from promptopt.providers.http import HttpStatus
-from promptopt.providers.openai.endpoint import Endpoint, named_headers
+from promptopt.providers.openai.endpoint import OpenAIEndpoint, named_headers
 from promptopt.providers.openai.errors import no_answer, translated
 from promptopt.providers.openai.usage import read_usage
 from promptopt.providers.settings import Checks, ProviderTable, is_url
@@ -51,7 +51,7 @@ class OpenAIProvider(ProviderBase):
         *,
         base_url: str | None = None,
         api_key: str | None = None,
-        endpoint: Endpoint | None = None,
+        endpoint: OpenAIEndpoint | None = None,
     ) -> None:
         """Raises ProviderUnusable if neither a key nor an endpoint is known."""
         self._table = table
@@ -74,7 +74,7 @@ class OpenAIProvider(ProviderBase):
         """The variable that must be set: an endpoint of one's own mostly wants no key, and its table names none."""
         return None if cls is OpenAIProvider and "base_url" in table.options else cls.usual_key
 
-    def _found(self, base_url: str | None, api_key: str | None, timeout_s: float, model: str) -> Endpoint:
+    def _found(self, base_url: str | None, api_key: str | None, timeout_s: float, model: str) -> OpenAIEndpoint:
         table, base_url = self._table, base_url or self.usual_url
         headers: dict[str, str] = {}
         if table is None and self.usual_url is not None and self.usual_key is not None:
@@ -99,11 +99,11 @@ class OpenAIProvider(ProviderBase):
         headers: Mapping[str, str],
         timeout_s: float,
         version: str | None = None,
-    ) -> Endpoint:
+    ) -> OpenAIEndpoint:
         """The endpoint; a header of the user's own takes the place of the key's."""
         own = {name.lower() for name in headers}
         try:
-            return Endpoint.at(
+            return OpenAIEndpoint.at(
                 base_url,
                 {name: value for name, value in key.items() if name.lower() not in own} | dict(headers),
                 timeout_s,

@@ -32,7 +32,7 @@ _OF_A_DEPLOYMENT = frozenset({"/chat/completions"})
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class OpenAIEndpoint:
     """An address with its headers.
 
     Attributes:

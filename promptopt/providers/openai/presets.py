@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from promptopt.errors import ProviderUnusable
 from promptopt.providers.openai.client import OpenAIProvider
-from promptopt.providers.openai.endpoint import Endpoint
+from promptopt.providers.openai.endpoint import OpenAIEndpoint
 from promptopt.providers.settings import Checks, is_text, is_url
 
 
@@ -53,7 +53,7 @@ class AzureProvider(OpenAIProvider):
         """Never: a resource has a table."""
         return False
 
-    def _found(self, _url: str | None, _key: str | None, timeout_s: float, model: str) -> Endpoint:
+    def _found(self, _url: str | None, _key: str | None, timeout_s: float, model: str) -> OpenAIEndpoint:
         table = self._table
         if table is None:
             raise ProviderUnusable(
