@@ -16,7 +16,7 @@ from promptopt.schemas.codes import Codes, code_schema
 from promptopt.schemas.cost import SchemaCost, advice, cheapen, output_cap, schema_cost, with_headroom
 from promptopt.structured.completeness import wants_json
 from promptopt.structured.field_sources import Evidence
-from promptopt.structured.fields import Field, Inferred, PromptText
+from promptopt.structured.fields import Field, Inferred, PromptText, field_name
 from promptopt.structured.infer import infer
 from promptopt.structured.json_blocks import answer_blocks, block_edits, carried_edits, example_edits, reading, text_cap
 from promptopt.structured.proposal import Economics, Options, Structured, with_directive
@@ -219,8 +219,20 @@ def _scored(fields: Sequence[Field], labels: Sequence[str]) -> Field:
     for item in enums:
         if wanted and wanted <= {str(label).casefold() for label in item.schema["enum"]}:
             return item
+    # How sure a model is, is said of the answer and is not the answer.
+    candidates = [item for item in candidates if not _SURE.search(field_name(item.name))] or candidates
+    enums = [item for item in candidates if "enum" in item.schema] or enums
+    named = [
+        item for item in candidates if _LABEL.search(field_name(item.name)) and item.schema.get("type") == "string"
+    ]
     numbers = [item for item in candidates if item.schema.get("type") in ("integer", "number", "boolean")]
-    return (enums or numbers or candidates)[0]
+    return (enums or named or numbers or candidates)[0]
+
+
+_SURE = re.compile(r"(?:\A|_)(?:confidence|certainty|needs|requires)(?:_|\Z)")
+_LABEL = re.compile(
+    r"(?:\A|_)(?:label|category|class|classification|intent|sentiment|verdict|answer|decision|prediction|result)\Z"
+)
 
 
 def _check_labels(scored: Field, task: _Task) -> None:

@@ -364,6 +364,9 @@ def _orders(
             yield offset + match.start(), offset + match.end()
 
 
+_ONLY = re.compile(r"\A\s*(?:only|just|exactly)\b")
+
+
 def _is_itself(what: str, known: frozenset[str], *, more: bool = False) -> bool:
     """Whether what is asked for is the answer that was read, or its explanation, which the proposal knows.
 
@@ -372,7 +375,7 @@ def _is_itself(what: str, known: frozenset[str], *, more: bool = False) -> bool:
     """
     if EXPLAINS.search(what) or _WORKING.search(what):
         return True
-    phrase = _PREPOSITION.split(what.lower(), maxsplit=1)[0]
+    phrase = _PREPOSITION.split(_ONLY.sub("", what.lower()), maxsplit=1)[0]
     words = [word for word in re.findall(r"[a-z][\w'-]*", phrase) if word not in _SKIPPED]
     if not words:
         return not more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -217,7 +218,8 @@ def _from_json(document: PromptText, said: list[Choice]) -> Inferred | None:
     if not any("//" in document.text[span.start : span.end] for span in spans):
         merged = without_samples(merged, "".join(document.text[span.start : span.end] for span in spans))
     merged = with_nulls(document, refined(document, merged, said, spans), blocks)
-    templates = tuple(block.span for block in blocks if not block.example)
+    only = len(blocks) == 1 and not first.example and _says_all(document, first, merged)
+    templates = (first.span,) if only else ()
     if merged.get("type") != "array" and each_of_list(document, first, merged):
         merged = {"type": "array", "items": merged}
     if merged.get("type") == "array":
@@ -225,6 +227,25 @@ def _from_json(document: PromptText, said: list[Choice]) -> Inferred | None:
         return Inferred(fields, templates, wrapped=True, covered=spans, whole="JSON")
     fields = tuple(Field(name, child, source, line) for name, child in merged["properties"].items())
     return Inferred(fields, templates, covered=spans, whole="JSON")
+
+
+# Words of a template that a schema says in other words.
+_OF_TYPES = frozenset(
+    re.findall(
+        r"\w+",
+        """a an and array arrays bool boolean brief detailed false float from in int integer list lists none null number numeric object of one only
+    optional or short str string strings text the to true value between""",
+    )
+)
+
+
+def _says_all(document: PromptText, block: Block, schema: dict[str, Any]) -> bool:
+    """Whether a schema has every word of the template that it was read from, so that the template can go."""
+    if block.is_schema:
+        return True
+    said = set(re.findall(r"[a-z]+|\d+", json.dumps(schema, ensure_ascii=False).lower()))
+    shown = re.sub(r":\s*-?\d[\d.]*(?=\s*[,}\n])", " ", document.text[block.span.start : block.span.end])
+    return set(re.findall(r"[a-z]+|\d+", shown.lower())) <= said | _OF_TYPES
 
 
 def _unreadable(document: PromptText, blocks: list[Block]) -> Inferred | None:
@@ -439,6 +460,7 @@ def _from_choices(document: PromptText, said: list[Choice]) -> Inferred | None:
         lists = []
     if not lists:
         return _from_range(document, ranges)
+    lists = _largest(document, lists)
     sets = {frozenset(str(v).casefold() for v in choice.schema["enum"]) for choice in lists}
     if len(sets) > 1:
         lines = ", ".join(str(document.line(choice.span.start)) for choice in lists)
@@ -466,6 +488,19 @@ def _from_choices(document: PromptText, said: list[Choice]) -> Inferred | None:
         covered=covered,
         beside=f"line {document.line(ends.start())}: the value ends a longer answer" if ends else None,
     )
+
+
+def _largest(document: PromptText, lists: list[Choice]) -> list[Choice]:
+    """The lists without those that one of them holds, if it only adds what "If none fits, answer Unknown" adds."""
+    sets = [{str(label).casefold() for label in choice.schema["enum"]} for choice in lists]
+    for one, labels in zip(lists, sets, strict=True):
+        added = set().union(*(labels - other for other in sets if len(other) > 1))
+        held = all(other <= labels for other in sets)
+        if one.asks and held and len(added) == 1:
+            label = re.escape(added.pop())
+            if re.search(rf"\bif\b[^.\n]*[\"'`]{label}[\"'`]", document.text, re.IGNORECASE):
+                return [choice for choice, other in zip(lists, sets, strict=True) if other == labels]
+    return lists
 
 
 # A number is to be given, and not only spoken about.

@@ -386,7 +386,7 @@ _FORMAT_CUE = re.compile(
 )
 # Where the input is, and the marks of a block.
 _NO_FORMAT = re.compile(
-    r"\b(?:following|below|above|this|that|given) (?:text|input|context|data|code|sentence|question)\b|^\[|\bexamples?\b",
+    r"\b(?:following|below|above|this|that|given) (?:text|input|context|data|code|sentence|question)\b|^\[|\bexamples?\b|(?:\bnot|\bnever|n['’]t) (?:answer|respond|reply)(?! (?:with|in|as)\b)",
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(rf"[^\s{BOUNDARY}][^\n{BOUNDARY}]*?(?:[.!?](?=[\s\"'){BOUNDARY}]|$)|(?=[\n{BOUNDARY}]|$))")

@@ -87,11 +87,17 @@ def with_only_key(schema: dict[str, Any], lists: list[Choice]) -> dict[str, Any]
         for name, child in properties.items()
         if child.get("type") == "string" and set(child) <= {"type"} and not keeps_reasoning_in(name)
     ]
-    holds = any("enum" in child for child in properties.values())
+    holds = _holds_labels(schema)
     if holds or len(open_keys) != 1 or set(field_name(open_keys[0]).split("_")) & _FREE_KEYS:
         return schema
     found = {**properties[open_keys[0]], "enum": list(labels_["enum"])}
     return {**schema, "properties": {**properties, open_keys[0]: found}}
+
+
+def _holds_labels(schema: Mapping[str, Any]) -> bool:
+    """Whether a key has labels, or one inside of it."""
+    inside = (*schema.get("properties", {}).values(), schema.get("items"))
+    return "enum" in schema or any(isinstance(one, Mapping) and _holds_labels(one) for one in inside)
 
 
 # Keys that name a label and not what it is of.

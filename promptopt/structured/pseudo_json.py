@@ -26,6 +26,8 @@ _PLACE = re.compile(
     r"|\[(?:your|insert|enter|put|the|an?)\s+(?:\w+:\s*)?(?P<said>[^\[\]{}\"\n]{2,120})\](?=\s*(?:,|\}|\n))",
     re.IGNORECASE,
 )
+# "(<=50 words)" opens no place.
+_COMPARED = re.compile(r"[<>]=?\s?\d|[<>]=")
 _OR_NULL = re.compile(r"\s*(?:\||/|\bor\b)\s*(?:null|None)\b")
 _NUMBERED = re.compile(r"(?P<stem>.*?\D)(?P<number>\d+)")
 LEFT_OPEN = {"description": "..."}
@@ -216,7 +218,9 @@ class _Reader:
         start = self.position
         while self.position < len(self._text):
             char = self._text[self.position]
-            if char in "([<":
+            if _COMPARED.match(self._text, self.position):
+                pass
+            elif char in "([<":
                 depth += 1
             elif char in ")]>" and depth:
                 depth -= 1
@@ -244,7 +248,17 @@ def _told(item: Mapping[str, Any]) -> dict[str, Any]:
     said = str(item.get("description", ""))
     if re.search(r"\b(?:indices|indexes|integers)\b", said):
         return {"type": "array", "items": {"type": "integer"}}
+    if counted := _OF_ITEMS.match(said):
+        span = {"minItems": int(counted["low"]), "maxItems": int(counted["high"])} if counted["low"] else {}
+        return {"type": "array", "items": {"type": "string"}, **span, "description": said}
     return dict(item) if item.get("type") == "array" and said else {}
+
+
+# ["2-4 words that describe it"], ["list of all names"]
+_OF_ITEMS = re.compile(
+    r"(?:(?P<low>\d{1,2})\s?(?:-|–|to)\s?(?P<high>\d{1,2})|(?:a )?list of) (?!words\b|sentences\b|characters\b)[a-z]",
+    re.IGNORECASE,
+)
 
 
 def _inner(match: re.Match[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from promptopt.structured.named_keys import named_keys
 from promptopt.structured.pseudo_json import LEFT_OPEN
 from promptopt.structured.ranges import numbers, scale
 from promptopt.structured.said_of_keys import items_said, with_bounds, with_labels, with_most
+from promptopt.structured.sample_labels import LabelLists
 from promptopt.structured.wording import is_numeric, number_range, or_null, stated
 
 
@@ -48,9 +49,13 @@ def refined(
         if not document.depends(Span(key.span.start, key.span.start + 1))
     }
     words = {match["name"]: match["said"] for match in _EXPLAINED.finditer(document.text)} | words
+    keys = set(_keys(schema))
+    listed = {line["name"]: line["said"] for line in _PLAIN_LINE.finditer(document.text) if line["name"] in keys}
+    words = (listed if len(listed) > 1 else {}) | words
     shared = _shared_range(document, ranges)
     nulls = nulls_of(document, covered)
     graded = grades_of(document)
+    label_lists = LabelLists(document, covered)
 
     def leaf(name: str, child: dict[str, Any]) -> dict[str, Any]:
         bounds = graded.get(field_name(name))
@@ -69,7 +74,7 @@ def refined(
         if shared and child.get("type") in ("integer", "number") and not set(child) & {"minimum", "enum"}:
             child = _bounded(name, child, shared)
         child = with_labels(name, with_aside(name, child, document), document)
-        return nulls(name, child)
+        return nulls(name, label_lists.of(name, child))
 
     def visit(node: dict[str, Any]) -> dict[str, Any]:
         if isinstance(node.get("properties"), Mapping):
@@ -83,6 +88,21 @@ def refined(
         return node
 
     return with_only_key(visit(schema), lists)
+
+
+# "- budget: number", in a list of the keys
+_PLAIN_LINE = re.compile(
+    r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_]*(?P<name>[A-Za-z]\w*)[*_]*(?P<said>[ \t]*(?:\([^()\n]{1,40}\)[ \t]*)?:[^\n]+)$",
+    re.MULTILINE,
+)
+
+
+def _keys(schema: Mapping[str, Any]) -> Iterator[str]:
+    for name, child in schema.get("properties", {}).items():
+        yield name
+        yield from _keys(child)
+    if isinstance(schema.get("items"), Mapping):
+        yield from _keys(schema["items"])
 
 
 # What counts is whole, although its sample may be a mere 0.
@@ -163,7 +183,7 @@ _GRADED = re.compile(
 )
 # "Method: 0 = missing, 1 = partial, 2 = full"
 _GRADES = re.compile(
-    r"^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*\**(?P<name>[A-Za-z][\w ]{2,30}?)\**:(?P<grades>[ \t]*-?\d+[ \t]*=[^\n=]+(?:[,;][ \t]*-?\d+[ \t]*=[^\n=]+)+)$",
+    r"^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*[*`\"']*(?P<name>[A-Za-z][\w ]{2,30}?)[*`\"']*:(?P<grades>[ \t]*-?\d+[ \t]*=[^\n=]+(?:[,;][ \t]*-?\d+[ \t]*=[^\n=]+)+)$",
     re.MULTILINE,
 )
 # "Score the essay from 1 to 6 on content, organisation and grammar"
@@ -229,13 +249,34 @@ _KEY_LINE = re.compile(
 )
 
 
+# "- `street`: the name of the street (or null)"
+_MARKED_LINE = re.compile(
+    r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_]*[`\"'](?P<name>\w+)[`\"'][*_]*[ \t]*[:–—-](?P<rest>[^\n]*)$", re.MULTILINE
+)
+_OR_NULL = re.compile(r"\(or null\b[^()\n]*\)|,? or null[ .]*\Z")
+# "missing, null, or empty": what a value of the input may be.
+_OF_INPUT = re.compile(
+    r"\b(?:missing|empty|blank|undefined|absent),? (?:or )?null\b(?:,? or (?:an? )?\w+)?|\bnull,? or (?:an? )?(?:empty|missing|blank|undefined)\b",
+    re.IGNORECASE,
+)
+
+
+_ALL_FIELDS = re.compile(
+    r"\bfields\b[^.\n]{0,10}\(?(?:use|set|return|put)\b[^.\n]{0,20}\bnull\b|\b(?:any|every|each|all|a) (?:missing |unknown )?(?:fields?|keys?)\b[^.\n]{0,60}\bnull\b|\bnull for (?:any |all |every )?(?:missing |unknown )?(?:fields?|keys?)\b",
+    re.IGNORECASE,
+)
+_EMPTY_LIST = re.compile(r"\bempty (?:\w+ )?(?:lists?|arrays?)\b|(?<![\w\]])\[\]|\bscalars?\b", re.IGNORECASE)
+
+
 def nulls_of(document: PromptText, covered: Sequence[Span] = ()) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
     """What the prose says of null: for the keys it names in that sentence, or for every value that is not known."""
     prose = document.text
     for span in covered:
         prose = prose[: span.start] + "\n" * (span.end - span.start) + prose[span.end :]
+    owned = {line["name"] for line in _MARKED_LINE.finditer(prose) if _OR_NULL.search(line["rest"])}
     prose = re.sub(r"\([^()\n]*\bor null\b[^()\n]*\)", "", prose)  # "(number or null)" is said of one key
-    owned = {item["name"] for item in _KEY_ITEM.finditer(prose) if _NULL.search(item["rest"])}
+    prose = _OF_INPUT.sub("", prose)
+    owned |= {item["name"] for item in _KEY_ITEM.finditer(prose) if _NULL.search(item["rest"])}
     prose = _KEY_ITEM.sub("\n", prose)
     lines = [line for line in _KEY_LINE.finditer(prose) if _NULL.search(line["rest"])]
     owned |= {line["name"] for line in lines if not _NOT_NULL.search(line["rest"])}
@@ -244,9 +285,15 @@ def nulls_of(document: PromptText, covered: Sequence[Span] = ()) -> Callable[[st
         text for text in re.split(r"(?<=[.!?])\s|\n", prose) if _NULL.search(text) and not _NOT_NULL.search(text)
     ]
 
+    # "Extract these fields (use null for what is not there)", and nothing says that a list may be empty instead.
+    lists = any(_ALL_FIELDS.search(text) for text in sentences) and not _EMPTY_LIST.search(document.text)
+    empty = {match[1] for match in re.finditer(r"[\"'](\w+)[\"']\s*:\s*\[\s*\]", document.text)}
+
     def visit(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-        if not isinstance(schema.get("type"), str) or schema["type"] in ("object", "array"):
+        if not isinstance(schema.get("type"), str) or schema["type"] == "object":
             return schema
+        if schema["type"] == "array":
+            return or_null(schema) if lists and name not in empty else schema
         named = re.compile(rf"(?<![\w]){re.escape(name)}(?![\w])", re.IGNORECASE)
         general = any(_ABSENT.search(text) and not re.search(r"[\"'`](?!null\b)\w+[\"'`]", text) for text in sentences)
         said = name in owned or general or any(named.search(_without_conditions(text)) for text in sentences)

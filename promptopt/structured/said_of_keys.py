@@ -36,9 +36,11 @@ def bounds_beside(name: str, document: PromptText) -> dict[str, Any]:
     beside = rf"{said}(?: score| level| rating| value)?[\"'`*_]*:?[*_]*\s*\((?:[a-z]+,? ){{0,3}}{span}[^()\n]{{0,40}}\)"
     # "3. **confidence** - how sure you are (0 to 1)"
     ends = rf"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"']*{_spoken(name)}[*_`\"']*[ \t]*(?:[-–—:][^\n()]*)\({span}\)[ \t.]*$"
+    # "- Confidence 0.0-1.0: 1.0 = certain"
+    heads = rf"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"']*{_spoken(name)}(?: range| score| value)?[*_`\"']*:?[ \t]+{span}[*_]*[ \t]*(?:[:.,;(]|$)"
     found = [
         number_range(match["low"], match["high"])
-        for pattern in (beside, ends)
+        for pattern in (beside, ends, heads)
         for match in re.finditer(pattern, document.text, re.IGNORECASE | re.MULTILINE)
     ]
     scale = bool(found) and found[0].get("minimum") in (-10, -1, 0, 1)  # 0.7 to 0.9 is a part of one
@@ -176,12 +178,24 @@ def with_most(name: str, schema: dict[str, Any], document: PromptText) -> dict[s
             re.IGNORECASE,
         )
     }
+    if not found and (span := _count_at_key(name, noun, document)):
+        return {**schema, "minItems": span[0], "maxItems": span[1]}
     if len(found) != 1:
         return schema
     count, exact = found.pop()
     if exact and count == 1:
         return schema  # said of one case: "if there is one review, exactly 1 profile"
     return {**schema, **({"minItems": count} if exact else {}), "maxItems": count}
+
+
+def _count_at_key(name: str, noun: str, document: PromptText) -> tuple[int, int] | None:
+    """From how many to how many items a list has, if the line of its key begins with that: "tags: 2-4 tags"."""
+    said = re.search(
+        rf"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"']*{re.escape(name)}[*_`\"']*:[*_]*[ \t]*(?P<low>\d{{1,2}})\s?[-–]\s?(?P<high>\d{{1,2}}) (?:[\w-]+ )?{noun}(?:s|es)?\b",
+        document.text,
+        re.IGNORECASE | re.MULTILINE,
+    )
+    return (int(said["low"]), int(said["high"])) if said and int(said["low"]) < int(said["high"]) else None
 
 
 def _count(text: str) -> int:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText
+from promptopt.structured.witness_accounts import unaccounted
 from promptopt.structured.witness_forms import gainsaid_form
 from promptopt.structured.witness_keys import (
     VARIABLE,
@@ -44,7 +45,7 @@ def gainsaid(document: PromptText, found: Inferred) -> str | None:
         (_unlike(leaves), found.whole == "JSON"),
         (_free_objects(document, leaves), found.whole == "JSON"),
         (_null_of_none(document, leaves), keyed),
-        (_scale_of_none(document, plain), keyed),
+        (unaccounted(document, found, plain), keyed),
     )
     said = first_reason(checks) or gainsaid_names(document, found)
     return said or gainsaid_form(document, found, [leaf.value for leaf in plain])
@@ -77,7 +78,7 @@ _IS_OBJECT = re.compile(
 )
 # "array of {name, age}"
 _OF_PARTS = re.compile(
-    rf"\W*(?:(?:list|array)s? of )?(?:\{{{{1,2}}\s*\w+\s*,|(?:objects|dicts|dictionaries|records)\b)|\W*(?:list|array)s? of {MASK}",
+    rf"\W*(?:as )?(?:an? )?(?:(?:list|array)s? of )?(?:\{{{{1,2}}\s*\w+\s*,|(?:objects|dicts|dictionaries|records)\b)|\W*(?:as )?(?:an? )?(?:list|array)s? of {MASK}",
     re.IGNORECASE,
 )
 # A list that only some answers have: "if they differ, output the order as a JSON array".
@@ -319,40 +320,18 @@ _ABSENT = re.compile(
 )
 
 
+# What a value that is given may be, beside null: "null, blank or absent".
+_GIVEN_EMPTY = re.compile(
+    r"\bnull\b(?=\W+(?:or\W+)?(?:an?\W+)?(?:empty|blank|missing|absent|undefined)\b)|(?<=empty)\W+(?:or\W+)?null\b|(?<=missing)\W+(?:or\W+)?null\b"
+)
+
+
 def _null_of_none(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """A sentence that lets values be null, if no field may be."""
     if any(leaf.nullable or None in leaf.value.get("enum", ()) for leaf in leaves):
         return
     for sentence in _SENTENCE.finditer(document.text):
-        said = _QUOTED.sub(" ", sentence[0])
+        said = _GIVEN_EMPTY.sub(" ", _QUOTED.sub(" ", sentence[0]))
         null = re.search(r"\bnull\b", said)
         if null and _ABSENT.search(said) and not _NOT_NULL.search(said):
             yield f"line {document.line(sentence.start())}: a value may be null, and no field that was read may be"
-
-
-_GRADE = re.compile(r"(?:\A|[_ ]|(?<=[a-z]))(?:score|rating|grade|confidence|probability|likelihood)\Z", re.IGNORECASE)
-_SCALE = re.compile(
-    rf"\b{_NUMBER}\s?(?:-|–|to)\s?{_NUMBER}[ -](?:point )?scale\b|\b(?:scale|scoring|score[sd]?|rat(?:e|ed|ing|ings)|grade[sd]?|confidence|probability|values?)\b[^.\n]{{0,40}}?(?:\b(?:between|from|of|to|in)\b|:|\()\s*\(?{_NUMBER}\s?%?\s?(?:-|–|—|to|and)\s?{_NUMBER}\b(?!\s*(?:words|sentences|items))",
-    re.IGNORECASE,
-)
-
-
-def _scale_of_none(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
-    """A scale that the prompt speaks of, if a grade was read without any."""
-    open_grades = [
-        leaf
-        for leaf in leaves
-        if not leaf.bounded
-        and _GRADE.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", leaf.name))
-        and "object" not in leaf.kinds
-    ]
-    # 0.8 to 1.0 is a part of a scale.
-    scales = [
-        match
-        for match in _SCALE.finditer(document.text)
-        if re.search(r"(?<![\d.])-?(?:0(?:\.0)?|1|10)(?![\d.])", match[0])
-    ]
-    if open_grades and scales:
-        scale = scales[0]
-        line = document.line(scale.start())
-        yield f"line {line}: {shortened(scale[0])!r} is a scale, and {open_grades[0].name!r} was read without one"

@@ -13,13 +13,14 @@ def gainsaid_names(document: PromptText, found: Inferred) -> str | None:
     """Which key of the answer was not read, or what the answer has beside its JSON; ``None`` if nothing is found."""
     keyed = found.whole in ("JSON", "keys")
     checks: tuple[tuple[Iterator[str], bool], ...] = (
-        (_no_names(found.fields), keyed or found.whole == "labels"),
+        (_no_names(found.fields), found.whole not in ("sections", "table")),
         (_sibling_keys(document, found), keyed),
         (_other_keys(document, found), keyed),
         (_json_within(document), keyed),
         (_left_out(document, found), keyed),
         (_json_asked(document), found.whole in ("sections", "labels", "table")),
         (_one_of_list(document, found), keyed and not found.wrapped),
+        (_other_objects(document, found), keyed or found.whole in ("labels", "")),
     )
     return first_reason(checks)
 
@@ -42,7 +43,9 @@ def _names_read(found: Inferred) -> frozenset[str]:
 # Words of a sentence about a form, and no names in it.
 _NO_NAMES = frozenset(
     re.findall(
-        r"\w+", "exactly format structure schema json keys fields values output below above follows following example s"
+        r"\w+",
+        """exactly format structure schema json keys fields values output below above follows following example s this these
+    that those names strings string quotes types""",
     )
 )
 
@@ -134,9 +137,48 @@ _AS_LIST = re.compile(
 )
 
 
+# "You will be given a list of receipts, and you will sort them"
+_GIVEN_LIST = re.compile(
+    r"\b(?:given|provided with|receive|get)\b[^.\n]{0,30}\b(?:list|set|batch|number|series|collection)s? of (?:[\w-]+ ){0,2}?(?P<things>[a-z]+s)\b(?P<rest>[^\n]*)",
+    re.IGNORECASE,
+)
+_THEM = re.compile(r"\b(?:each|every|them|all of)\b", re.IGNORECASE)
+# A copy of what one of them has.
+_OF_ONE = re.compile(r"(?:\A|_)(?:id|index|reference|ref|key)\Z|(?<=[a-z])(?:Id|Index)\Z")
+_OBJECT = re.compile(r"\{\s*\"(?P<key>[A-Za-z_][\w ]*)\"\s*:")
+_NOT_ANSWER = re.compile(
+    r"\b(?:inputs?|given|provided|receive|contexts?|data|request|arguments?|params|parameters|tools?|function|call|config\w*|schema|message|record|document|passage|profile|history|previous|example|instead of|not|never|wrong|incorrect|bad|avoid)\b",
+    re.IGNORECASE,
+)
+_IS_ANSWER = re.compile(
+    r"\b(?:response|verdict|answer|output|return|reply|respond|result|final|first|second|otherwise|if|when|or)\b",
+    re.IGNORECASE,
+)
+
+
+def _other_objects(document: PromptText, found: Inferred) -> Iterator[str]:
+    """JSON below a line that speaks of an answer and none of whose keys was read."""
+    text = document.text
+    known = _names_read(found)
+    told = str([dict(item.schema) for item in found.fields])
+    inside = [(span.start, span.end) for span in found.covered]
+    for match in _OBJECT.finditer(text):
+        if match["key"].casefold() in known or match["key"] in told or any(a <= match.start() < b for a, b in inside):
+            continue
+        lead = re.sub(r"(?:```|~~~)\w*\s*\Z", "", text[max(0, match.start() - 300) : match.start()]).rstrip()
+        lead = lead.rpartition("\n")[2]
+        if lead.endswith(":") and _IS_ANSWER.search(lead) and not _NOT_ANSWER.search(lead):
+            line = document.line(match.start())
+            yield f"line {line}: the answer is shown as JSON with the key {match['key']!r} as well, which was not read"
+
+
 def _one_of_list(document: PromptText, found: Inferred) -> Iterator[str]:
     """A single object where the answer is a list of them."""
     if any("'array'" in str(dict(item.schema)) for item in found.fields):
         return
+    given = _GIVEN_LIST.search(document.text)
+    if given and _THEM.search(given["rest"]) and any(_OF_ONE.search(item.name) for item in found.fields):
+        line = document.line(given.start())
+        yield f"line {line}: several {given['things']} are given, and one object was read for them"
     if listed := _AS_LIST.search(document.text):
         yield f"line {document.line(listed.start())}: {shortened(listed[0])!r}: one object was read, and the answer is a list"

@@ -271,7 +271,11 @@ _NULL_NOTED = re.compile(
     re.IGNORECASE,
 )
 # Two words that are no sample of a value: "brief explanation", "your reason".
-_BRIEF = re.compile(r"(?:brief|short|concise|detailed|exact|your|one-sentence) [a-z]+\Z", re.IGNORECASE)
+_BRIEF = re.compile(
+    r"(?:brief|short|concise|detailed|exact|your|one-sentence) [a-z]+\Z"
+    r"|.*\b(?:phrase|words?|sentences?|paragraphs?|lines?|characters|chars|tokens|verbatim|ISO|max)\b",
+    re.IGNORECASE,
+)
 _LONGEST_SAID = 300
 _ELSE_NULL = re.compile(r"\b(?:otherwise|else|or) null\b|: null\b|\bnull (?:if|when|otherwise)\b")
 _DATE_FORM = re.compile(r"(?:[YMDHhms]{1,4}[-/.: T]){1,5}[YMDHhms]{1,4}Z?")
@@ -297,7 +301,7 @@ def alternatives(text: str) -> list[str]:
         return noted_labels(f"one of {listed['list']}")
     parts = [part.strip().strip("\"'`<>") for part in re.split(r"\s*\|\s*", text)]
     if len(parts) >= 2:
-        if not all(_WORD_LABEL.fullmatch(part) for part in parts):
+        if not all(_WORD_LABEL.fullmatch(part) or part == "?" for part in parts):
             return []
         return (
             [] if any(part.lower() in TYPES or part in ("...", "etc") for part in parts) else list(dict.fromkeys(parts))
@@ -343,6 +347,7 @@ _BOUND_BY_VARIABLE = re.compile(rf"(?P<kind>number|integer|int|float) (?:between
 def bare_value(text: str) -> dict[str, Any]:
     """What an unquoted value of a template stands for; ``{}`` if it does not say."""
     text = re.sub(r"(?<=\d)_to_(?=\d)", " to ", text.strip())
+    text = re.sub(r"(?<=[a-z])_or_(?=null\b)", " or ", text)
     if MASK in text or not text or text.lower() in ("null", "none"):
         bound = _BOUND_BY_VARIABLE.match(text)
         return {"type": TYPES[bound["kind"].lower()]} if bound else {}
@@ -555,11 +560,24 @@ _CONDITIONAL = re.compile(
 )
 
 
+_ONE_QUOTED = rf"{_QUOTE}([^\"'`“”‘’\n]{{1,40}}){_QUOTE}"
+# 'if it is shut: "a" (one way), "b" (two ways), or "c" (many). If it is open: "d"'
+_EXPLAINED = re.compile(
+    r"(?:{quoted}\s*\([^()\n]*\)\s*(?:,\s*(?:or\s+)?|\bor\s+)){{1,9}}{quoted}\s*\([^()\n]*\)".format(
+        quoted=_ONE_QUOTED.replace("(", "(?:", 1)
+    )
+)
+_ELSEWISE = re.compile(rf"\bif\b[^.:\n]{{3,60}}:\s*{_ONE_QUOTED}", re.IGNORECASE)
+
+
 def _stated_labels(words: str) -> list[str]:
     """Labels that a description gives: "one of ...", a list of quoted words, or "answer 'yes' if ..., 'no' otherwise"."""
     said = [first or second for first, second in _CONDITIONAL.findall(words)]
     if len(set(said)) > 1:
         return list(dict.fromkeys(said))
+    if explained := _EXPLAINED.search(words):
+        further = _ELSEWISE.findall(words, explained.end())
+        return list(dict.fromkeys([*re.findall(_ONE_QUOTED, re.sub(r"\([^()]*\)", "", explained[0])), *further]))
     listed = re.search(
         rf"(?P<list>{_QUOTE}[^\"'`“”‘’\n]{{1,40}}{_QUOTE}(?:\s*(?:,|/|\||\bor\b|,\s*or\b)\s*{_QUOTE}[^\"'`“”‘’\n]{{1,40}}{_QUOTE})+)",
         words,

@@ -1,0 +1,137 @@
+"""Labels of a key whose value in the form is one of them: ``"tier": "High"``, and elsewhere a list of Low, High, Critical."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from promptopt.structured.fields import MASK, PromptText, Span
+
+_MARKS = "*_`\"'“”"
+# "- High: needs action today", '"done" = all steps are taken', "  S = Structural,"
+_ITEM = re.compile(
+    r"(?P<bullet>[ \t]*(?:[-*•]|\d+[.)])[ \t]+|[ \t]+|(?=[\"'`]))"
+    r"(?:[*_`\"'“]+(?P<marked>[^*`\"'“”\n]{1,40}?)[*_`\"'”]+|(?P<plain>[\w?][\w /-]{0,40}?))"
+    r"[ \t]*(?:\([^()\n]*\))?[ \t]*(?P<ends>[:=–—→(]|-(?=[ \t])|\Z|(?=\b(?:if|when|only)\b))(?P<rest>[^\n]*)",
+    re.IGNORECASE,
+)
+_BARRED = re.compile(r"[ \t]*(?:[-*•][ \t]+)?[\w-]+(?:[ \t]*\|[ \t]*[\w-]+)+[ \t]*")
+_LEAST = 2
+_MOST = 60
+_LONGEST = 3
+
+
+class LabelLists:
+    """The lists of a prompt whose items may be labels, and what the form shows as the values of its keys.
+
+    Args:
+        covered: Where the form is: what it shows is a sample, and its lists are none of these.
+    """
+
+    def __init__(self, document: PromptText, covered: Sequence[Span]) -> None:
+        self._shown = "\n".join(document.text[span.start : span.end] for span in covered)
+        text = document.text
+        for span in (*covered, *document.conditional):
+            text = text[: span.start] + re.sub(r"[^\n]", MASK, text[span.start : span.end]) + text[span.end :]
+        self._lists = [one for one in _lists(text) if _LEAST <= len(one.heads) <= _MOST]
+
+    def of(self, name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """A key's schema with the labels of the only list that has every value which the form shows for it."""
+        known = dict(schema)
+        if known.get("type") == "array":
+            items = known.get("items")
+            if not isinstance(items, Mapping) or set(items) - {"type", "description"} or not _is_text(items):
+                return known
+            found = self._labels(
+                self._samples(rf"[\"']{re.escape(name)}[\"']\s*:\s*\[(?P<list>[^\[\]{{}}]*)\]"), least=2
+            )
+            return {**known, "items": {"type": "string", "enum": found}} if found else known
+        if not _is_text(known) or "enum" in known:
+            return known
+        samples = self._samples(rf"[\"']{re.escape(name)}[\"']\s*:\s*(?P<list>\"[^\"\n]*\")")
+        found = self._labels(samples) or self._headed(name, samples)
+        if not found:
+            return known
+        plain = {key: part for key, part in known.items() if key != "description"}
+        return {**plain, "enum": found}
+
+    def _samples(self, pattern: str) -> list[str]:
+        return [
+            value
+            for match in re.finditer(pattern, self._shown)
+            for value in re.findall(r"\"([^\"\n]+)\"", match["list"])
+            if re.search(r"\w", value)
+        ]
+
+    def _labels(self, samples: Sequence[str], least: int = 1) -> list[str]:
+        if len(samples) < least:
+            return []
+        return _same([one.heads for one in self._lists if set(samples) <= set(one.heads)])
+
+    def _headed(self, name: str, samples: Sequence[str]) -> list[str]:
+        """The labels of the list that has the key for its heading: "Urgency levels:"."""
+        words = r"[ _-]?".join(map(re.escape, re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name) or [name]))
+        heading = re.compile(
+            rf"[ \t#*_]*(?:(?:the|possible|allowed|valid|available) )*{words.removesuffix('y')}(?:y|ies|es|s)?(?: (?:levels?|types?|categories|labels|options|values|classes))?(?: \([^()\n]*\))?[*_]*:[*_ \t]*",
+            re.IGNORECASE,
+        )
+        one_of = re.compile(
+            rf"\b(?:one|an?) (?:of (?:the |these )?(?:following )?)?{words.removesuffix('y')}(?:y|ies|es|s)?(?: below)?[*_]*:\W*\Z",
+            re.IGNORECASE,
+        )
+        found = _same([one.heads for one in self._lists if heading.fullmatch(one.lead) or one_of.search(one.lead)])
+        told = not samples or set(samples) <= set(found)
+        return found if told and all(len(label.split()) <= _LONGEST for label in found) else []
+
+
+def _same(lists: Sequence[list[str]]) -> list[str]:
+    """The one list, if all are the same; else empty."""
+    return lists[0] if lists and all(set(one) == set(lists[0]) for one in lists) else []
+
+
+def _is_text(schema: Mapping[str, Any]) -> bool:
+    return schema.get("type") in ("string", ["string", "null"])
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    lead: str
+    heads: list[str]
+
+
+def _lists(text: str) -> list[_List]:
+    """The heads of each list, one item a line; a list with an item that has none is left out."""
+    found: list[_List] = []
+    heads: list[str] = []
+    indent, quoted = 0, False
+    before = lead = ""
+    for line in [*text.splitlines(), ""]:
+        item = _ITEM.match(line)
+        depth = len(line) - len(line.lstrip())
+        marked = bool(item and item["marked"])
+        if item and MASK not in line and (not heads or depth == indent):
+            if heads and marked is not quoted:
+                # Labels in quotation marks, and below them keys without.
+                found.append(_List(lead, list(dict.fromkeys(heads))))
+                heads = []
+            lead = lead if heads else before
+            indent, quoted = depth, marked
+            heads.append((item["marked"] or item["plain"]).strip())
+            heads += [match["head"] for match in _BESIDE.finditer(item["rest"])]
+            continue
+        if _BARRED.fullmatch(line) and "|" in line:
+            found.append(_List(before, [part.strip(" \t-*•") for part in line.split("|")]))
+        if line.strip() and heads and depth > indent:
+            continue  # the item goes on
+        if heads and not _SAMPLES.search(lead):
+            found.append(_List(lead, list(dict.fromkeys(heads))))
+        heads = []
+        before = line if line.strip() else before
+    return found
+
+
+# "E = Electrical,     P = Plumbing,"
+_BESIDE = re.compile(r",[ \t]+(?P<head>[\w?]{1,20})[ \t]*=[ \t]")
+_SAMPLES = re.compile(r"\b(?:examples?|e\.g|such as|for instance)\b", re.IGNORECASE)
