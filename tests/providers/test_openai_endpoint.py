@@ -40,8 +40,10 @@ def server():
             content = self.rfile.read(int(self.headers["content-length"]))
             headers = {name: self.headers.get(name) for name in HEADERS}
             state.seen.append((self.path, content, headers))
-            status, more = state.answer()
-            sent = json.dumps(BODY if status == 200 else {"error": {"message": "no", "code": "odd"}}).encode()
+            status, more, *body = state.answer()
+            sent = json.dumps(
+                *body or [BODY if status == 200 else {"error": {"message": "no", "code": "odd"}}]
+            ).encode()
             self.send_response(status)
             for name, value in {"content-type": "application/json", "content-length": len(sent), **more}.items():
                 self.send_header(name, str(value))
@@ -166,6 +168,42 @@ def test_a_date_says_how_long_to_wait(server, waits) -> None:
         provider.complete(ASK)
     provider.close()
     assert [round(wait) in (29, 30) for wait in waits] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            (302, {"location": "/v2?token=t"}),
+            r"answered 302: a redirect to /v2, which drops what is asked\. Is OPENAI_BASE",
+        ),
+        ((307, {"location": "/v1/chat/completions"}), "redirects in a circle: "),
+        ((200, {"content-encoding": "gzip"}), "packed its answer in another way than it says: "),
+        (
+            (404, {}, {"detail": "no such route"}),
+            r"answered 404: no such route\. Check the model's name and OPENAI_BASE",
+        ),
+        ((400, {}, {"error": "not loaded"}), "answered 400: not loaded"),
+        ((400, {}, [{"error": {"message": "no key"}}]), "answered 400: .*no key"),
+    ],
+)
+def test_an_odd_answer_is_said_as_what_it_is(server, waits, answer, said: str) -> None:
+    server.answer = lambda: answer
+    provider = OpenAIProvider(base_url=f"{server.url}/v1", api_key="k")
+    with pytest.raises(ProviderError, match=said):
+        provider.complete(ASK)
+    provider.close()
+
+
+def test_a_redirect_that_keeps_what_is_asked_is_followed(server) -> None:
+    answers = [(308, {"location": "/v2/chat"}), (200, {})]
+    server.answer = lambda: answers.pop(0)
+    provider = OpenAIProvider(base_url=f"{server.url}/v1", api_key="k")
+    assert provider.complete(ASK).text == "two"
+    provider.close()
+    (_, first, _), (path, second, _) = server.seen
+    assert path == "/v2/chat"
+    assert first == second
 
 
 def test_a_connection_that_cannot_be_made_is_tried_again(waits) -> None:

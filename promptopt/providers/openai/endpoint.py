@@ -90,6 +90,9 @@ class OpenAIEndpoint:
                     raise
                 time.sleep(_wait_s(taken, None))
                 continue
+            if answer.history and answer.request.method != "POST":
+                # Only some redirects keep the method and the body; what answered has not been asked.
+                raise _redirect(answer.history[0])
             if answer.is_success:
                 return answer
             if last or not _is_sent_again(answer):
@@ -124,8 +127,14 @@ def _status(answer: httpx2.Response) -> HttpStatus:
     except (ValueError, RecursionError):
         return HttpStatus(answer.status_code, text or f"Error code: {answer.status_code}", answer, text)
     inner = said.get("error", said) if isinstance(said, Mapping) else said
-    message = inner.get("message") if isinstance(inner, Mapping) else inner
-    return HttpStatus(answer.status_code, str(message or f"Error code: {answer.status_code}"), answer, inner)
+    message = (inner.get("message") or inner.get("detail")) if isinstance(inner, Mapping) else inner
+    return HttpStatus(answer.status_code, str(message or text), answer, inner)
+
+
+def _redirect(answer: httpx2.Response) -> HttpStatus:
+    # A query may have a token in it.
+    where = answer.headers.get("location", "nowhere").partition("?")[0]
+    return HttpStatus(answer.status_code, f"a redirect to {where}, which drops what is asked", answer)
 
 
 def _is_sent_again(answer: httpx2.Response) -> bool:

@@ -74,6 +74,10 @@ _UNUSABLE: Mapping[FailureKind, str] = {
 # Names of exceptions of the SDKs, and of the HTTP library under them.
 _TIMEOUTS = frozenset({"APITimeoutError", "TimeoutException"})
 _CONNECTION_ERRORS = frozenset({"APIConnectionError", "RequestError"})
+_ODD_ANSWERS = {
+    "TooManyRedirects": "redirects in a circle",
+    "DecodingError": "packed its answer in another way than it says",
+}
 # Those that the library raises before anything was sent.
 _UNSENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"})
 
@@ -160,6 +164,8 @@ def translated(
         return ProviderError(f"{base_url} did not answer in time (see --timeout)")
     if names & _CONNECTION_ERRORS:
         cause = (error.__cause__ or error) if "APIConnectionError" in names else error
+        if said := next((_ODD_ANSWERS[name] for name in _names(cause) if name in _ODD_ANSWERS), None):
+            return ProviderError(f"{base_url} {said}: {cause}")
         if not _is_unsent(cause):
             # The endpoint is there: it took the request and left this one call without an answer.
             return ProviderError(f"{base_url} closed the connection without an answer: {cause}")
@@ -171,6 +177,8 @@ def translated(
     place = _redirected(base_url, failed.response.request)
     message = f"{place} answered {failed.status_code}: {_reason(failed)}"
     code = getattr(failed, "code", None) or code_of(failed.body)
+    if 300 <= failed.status_code < 400:
+        return ProviderUnusable(f"{message}. Is {url} right?")
     remedy = unusable_remedy(classify(failed.status_code, code, _said(failed)), key, url)
     return ProviderError(message) if remedy is None else ProviderUnusable(f"{message}. {remedy}")
 
