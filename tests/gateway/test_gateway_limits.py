@@ -10,8 +10,13 @@ from hypothesis import strategies as st
 from upstream import answer, ask, error, wait_until
 
 import promptopt
+from promptopt.config import load_config
 from promptopt.errors import UsageError
+from promptopt.gateway.assembly import build_gateway
+from promptopt.gateway.call import Answer, Call, Labels
+from promptopt.gateway.flow import run
 from promptopt.gateway.layers.concurrency import Concurrency, duration, pause_of
+from promptopt.gateway.settings import read_settings
 from promptopt.gateway.stores.memory import MemoryWindows
 
 
@@ -176,16 +181,20 @@ def test_bad_concurrency(client, value):
 def test_no_window_has_more_calls_than_its_limit(gaps, amount, window):
     """Whenever calls come, those that pass are at most ``amount`` in any window, and the promised wait is right."""
     item = limits.parse(f"{amount} per {window}")
-    windows, now, passed = MemoryWindows(), 0.0, []
+    clock, passed = ManualClock(), []
+    windows = MemoryWindows(clock)
     for gap in gaps:
-        now += gap
-        full = windows.hit([(item, "u")], now)
+        clock.sleep(gap)
+        now = clock.now
+        full = windows.hit([(item, "u")], clock.time())
         recent = [at for at in passed if at > now - item.get_expiry()]
         assert (full is None) == (len(recent) < amount)
         if full is None:
             passed.append(now)
         else:
-            assert windows.hit([(item, "u")], now + full[2] * 0.99 - 1e-6) is not None
+            clock.now = now + full[2] * 0.99 - 1e-6
+            assert windows.hit([(item, "u")], clock.time()) is not None
+            clock.now = now
             assert full[2] <= item.get_expiry()
             assert now + full[2] == pytest.approx(recent[-amount] + item.get_expiry())
 
@@ -199,3 +208,47 @@ def test_a_refused_call_counts_nowhere():
     for _ in range(4):
         assert windows.hit([(b, "k")], 2.0) is None
     assert windows.hit([(b, "k")], 2.0)[0] is b
+
+
+class ManualClock:
+    """A clock whose wall time is set apart from the seconds that pass."""
+
+    def __init__(self) -> None:
+        self.now = self.wall = 1_790_000_000.0
+
+    def time(self) -> float:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.wall += seconds
+
+
+@pytest.mark.parametrize("hours", [-30, -3, 3, 30])
+@pytest.mark.parametrize("store", ["memory", "sqlite"])
+def test_a_clock_that_is_set_frees_no_caller_and_holds_none_up(folder, store, hours):
+    clock = ManualClock()
+    config = load_config()
+    settings = read_settings(
+        config, {"store": store, "limits": {"per_user": "2/hour"}, "cache": False, "ledger": False}
+    )
+    gateway = build_gateway(settings, config, clock=clock)
+    call = Call.of("chat", "", {"model": "gpt-4o-mini", "messages": [], "user": "u1"}, Labels(user="u1"))
+
+    def passes():
+        try:
+            run(gateway.handler(call), lambda call: Answer("ok"), clock)
+        except promptopt.LimitExceeded as refusal:
+            return refusal.retry_after
+        return None
+
+    assert [passes(), passes()] == [None, None]
+    clock.wall += hours * 3600
+    clock.sleep(600)
+    assert passes() == pytest.approx(3000)
+    clock.sleep(3001)
+    assert passes() is None
+    gateway.close()

@@ -104,6 +104,18 @@ def models(ledger):
     return []
 
 
+def test_a_ledger_that_is_closed_while_the_server_is_away_loses_nothing(postgres_server):
+    ledger = open_ledger(postgres_server.url)
+    postgres_server.stop()
+    ledger.finish(0, LedgerRow(1.0, "away"))
+    ledger.close()
+    del ledger
+    postgres_server.start()
+    other = open_ledger(postgres_server.url)
+    assert wait_until(lambda: models(other) == ["away"], 15)
+    other.close()
+
+
 def test_one_row_that_it_does_not_take_takes_no_other_with_it(postgres_server, caplog):
     ledger = open_ledger(postgres_server.url)
     ledger.finish(0, LedgerRow(1.0, "good"))

@@ -17,7 +17,8 @@ from upstream import ask, chat_events, wait_until
 
 from promptopt.errors import UsageError
 from promptopt.gateway.call import Answer, Wire
-from promptopt.gateway.stores.base import StoreDown, StoreOptions
+from promptopt.gateway.simulate import SimulatedClock
+from promptopt.gateway.stores.base import Outage, StoreDown, StoreOptions
 from promptopt.gateway.stores.packing import pack, unpack_whole
 from promptopt.gateway.stores.redis_link import RedisLink, WrongValue
 from promptopt.gateway.stores.sqlite import SqliteStore
@@ -327,6 +328,28 @@ def test_what_is_left_for_later_goes_with_the_next_step_and_before_it(link, monk
     link.later(PUSH, ["list"], ["fifth"], told.append)
     link.close()
     assert told == [2, 3, 4, 5]
+
+
+def test_a_store_that_fails_now_and_then_is_said_to_be_away_once(caplog):
+    """As a cluster of which one server is away, or a Redis while another one takes over."""
+    clock = SimulatedClock()
+    outage = Outage("Redis", clock=clock)
+    for _ in range(100):
+        for outcome in (StoreDown("is away"), None):
+            with outage:
+                if outcome is not None:
+                    raise outcome
+        clock.sleep(0.05)
+    assert [record.message for record in caplog.records] == ["Redis: is away; calls go on without it"]
+    clock.sleep(6)
+    with outage:
+        pass
+    with outage:
+        raise StoreDown("is away again")
+    assert [record.message for record in caplog.records[1:]] == [
+        "Redis: works again",
+        "Redis: is away again; calls go on without it",
+    ]
 
 
 def test_what_is_left_for_later_is_done_though_nothing_follows(link):

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -148,14 +149,41 @@ def test_a_row_that_was_unpriced_is_priced_by_its_tier(tier, usd):
     assert [each.list_usd for each in priced([before], config)] == [usd]
 
 
-def test_rows_that_no_disk_takes_are_said_to_be_lost(folder, caplog):
+def blocked(folder):
+    """A ledger whose database takes nothing until the folder in its place is gone."""
     ledger = SqliteLedger(folder / "l.sqlite")
     ledger._database.close()
     (folder / "l.sqlite").unlink()
     (folder / "l.sqlite").mkdir()
+    return ledger
+
+
+def test_rows_that_no_disk_takes_until_the_process_ends_are_said_to_be_lost(folder):
+    code = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from test_spend import blocked, row
+ledger = blocked(Path.cwd())
+ledger.finish(0, row())
+ledger.close()
+"""
+    command = [sys.executable, "-c", code, str(Path(__file__).parent)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=True)
+    assert "rows are lost that the disk did not take: 1" in done.stderr
+
+
+def test_a_ledger_that_is_closed_loses_nothing_that_its_database_did_not_take(folder, caplog):
+    """As a server's that reads its configuration again while a disk is full."""
+    ledger = blocked(folder)
     ledger.finish(0, row())
     ledger.close()
-    assert "rows are lost that the disk did not take: 1" in caplog.text
+    del ledger
+    (folder / "l.sqlite").rmdir()
+    assert wait_until((folder / "l.sqlite").exists, 10)
+    other = SqliteLedger(folder / "l.sqlite")
+    assert wait_until(lambda: len(list(other.rows())) == 1, 10)
+    assert "lost" not in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["exit", "daemon thread", "fork", "multiprocessing"])

@@ -123,13 +123,19 @@ def giving(store: Networked, function: Callable[[], T]) -> Subflow[T]:
     return (yield from using(store, function))
 
 
+# A store that has not failed for so long works again.
+_WORKS_S = 5.0
+
+
 class Outage:
     """What a layer does while its store is away, as in ``with outage:``: goes on without, says so once, or refuses."""
 
-    def __init__(self, what: str, policy: OutagePolicy = "degrade") -> None:
+    def __init__(self, what: str, policy: OutagePolicy = "degrade", clock: Clock = SYSTEM_CLOCK) -> None:
         self._what = what
         self._policy = policy
+        self._clock = clock
         self._told = False
+        self._failed_at = 0.0
 
     def __enter__(self) -> None:
         """Nothing has failed yet."""
@@ -149,14 +155,16 @@ class Outage:
 
     def tell(self, reason: str) -> None:
         """Say once that the store is away."""
+        self._failed_at = self._clock.monotonic()
         if not self._told:
             self._told = True
             consequence = "calls go on without it" if self._policy == "degrade" else "calls are refused"
             log.warning("%s: %s; %s", self._what, reason, consequence)
 
     def over(self) -> None:
-        """The store works again; its next failure is reported again."""
-        if self._told:
+        """The store works; its next failure is reported again if it does for a while."""
+        # While one server of a cluster is away the others answer, and while another one takes over each call may fail.
+        if self._told and self._clock.monotonic() - self._failed_at >= _WORKS_S:
             self._told = False
             log.warning("%s: works again", self._what)
 

@@ -57,7 +57,7 @@ class LaterLedger:
         self._ids: dict[int, int] = {}
         self._last = 0
         self._lost = 0
-        self._told = False
+        self._told = self._closed = False
 
     def begin(self, row: Making) -> int:
         return self._hold(0, row)
@@ -86,6 +86,7 @@ class LaterLedger:
                 begun = self._written(rows)
             except StoreDown as error:
                 self._keep(rows, error)
+                self._tell_of_the_lost()
                 return False
             except BaseException:
                 with self._lock:
@@ -97,6 +98,8 @@ class LaterLedger:
             self._ids.update(begun)
             self._told = False
             self._tidy()
+            if self._closed:
+                self._give_back()
             return True
 
     def _tidy(self) -> None:
@@ -146,6 +149,15 @@ class LaterLedger:
         """What a query finds, with one value in its place ``{}``."""
         raise NotImplementedError
 
+    def _tell_of_the_lost(self) -> None:
+        """Say at the end of the process what the database did not take until then."""
+        if not self._writer.ended:
+            return
+        with self._lock:
+            lost, self._lost = self._lost + len(self._held), 0
+            self._held = {}
+        log.error("the ledger: rows are lost that the disk did not take: %d", lost)
+
     def _keep(self, rows: Mapping[int, Making], error: StoreDown) -> None:
         with self._lock:
             held = {**rows, **self._held}
@@ -156,13 +168,15 @@ class LaterLedger:
                 log.warning("the ledger: %s; rows are held in memory until it takes them", error)
 
     def close(self) -> None:
-        """Write what is held and give the database back; what it does not take now is lost, and said so."""
-        self._write()
-        with self._lock:
-            lost, self._lost = self._lost + len(self._held), 0
-            self._held = {}
-        if lost:
-            log.error("the ledger: rows are lost that the disk did not take: %d", lost)
+        """Write what is held and give the database back. What it does not take now it gets as soon as it does."""
+        self._closed = True
+        if not self._write():
+            self._writer.due()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """Close what is open; whoever writes or reads opens it again."""
+        raise NotImplementedError
 
 
 class RowMaker:

@@ -131,8 +131,7 @@ class SqliteLedger(LaterLedger):
     def _read(self, query: str, value: float) -> list[tuple[Any, ...]]:
         return self._database.do(lambda connection: connection.execute(query.format("?"), (value,)).fetchall())
 
-    def close(self) -> None:
-        super().close()
+    def _give_back(self) -> None:
         self._database.close()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from promptopt.gateway.call import Answer
+from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.stores.base import (
     ALERT_LEVELS,
     BudgetFull,
@@ -36,7 +37,7 @@ class MemoryStore:
         self._options = options
 
     def outage(self, what: str) -> Outage:
-        return Outage(what, self._options.on_down)
+        return Outage(what, self._options.on_down, self._options.clock)
 
     def cache(self) -> CacheStore:
         return MemoryCache()
@@ -48,7 +49,7 @@ class MemoryStore:
         return MemoryBudgets()
 
     def windows(self) -> CallWindows:
-        return MemoryWindows()
+        return MemoryWindows(self._options.clock)
 
     def owners(self) -> Owners:
         """Whose are the things that a provider keeps."""
@@ -149,24 +150,25 @@ class MemoryBudgets:
 
 
 class MemoryWindows:
-    """Moving windows."""
+    """Moving windows, by a clock that nobody sets: one that is set frees no caller and holds none up."""
 
     networked = False
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._calls: defaultdict[tuple[Any, str], deque[float]] = defaultdict(deque)
         self._tidied = float("-inf")
 
     def hit(self, items: Sequence[tuple[Any, str]], now: float) -> tuple[Any, str, float] | None:
         with self._lock:
+            now = self._clock.monotonic()
             self._tidy(now)
             windows = []
             for item, who in items:
                 calls = self._within(item, who, now)
                 if len(calls) >= item.amount:
-                    # A clock that goes back must not make anybody wait longer than the window is.
-                    return item, who, min(calls[-item.amount] + item.get_expiry() - now, float(item.get_expiry()))
+                    return item, who, calls[-item.amount] + item.get_expiry() - now
                 windows.append(calls)
             for calls in windows:
                 calls.append(now)
@@ -181,7 +183,7 @@ class MemoryWindows:
 
     def _tidy(self, now: float) -> None:
         """Forget, once a minute, the windows that have no call."""
-        if abs(now - self._tidied) < _TIDY_S:
+        if now - self._tidied < _TIDY_S:
             return
         self._tidied = now
         for item, who in [*self._calls]:

@@ -177,8 +177,7 @@ class PostgresLedger(LaterLedger):
             self._closing()
         self._connection = None
 
-    def close(self) -> None:
-        super().close()
+    def _give_back(self) -> None:
         with self._using:
             self._shut()
 

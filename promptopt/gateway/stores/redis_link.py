@@ -109,7 +109,7 @@ class RedisLink:
         self._lock = threading.Lock()
         self._rest_s = 0.0
         self._resting_until = float("-inf")
-        self.outage = Outage("Redis", policy)
+        self.outage = Outage("Redis", policy, clock)
         self._begin()
         place = Path(f"redis-{self.name}-{prefix}")
         self._writer = WriteBehind(place, self._write, forked=self._begin, last_s=_LAST_S)

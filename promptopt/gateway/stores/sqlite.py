@@ -70,7 +70,7 @@ class SqliteStore:
         self._closers: list[Callable[[], None]] = []
 
     def outage(self, what: str) -> Outage:
-        return Outage(what, self._options.on_down)
+        return Outage(what, self._options.on_down, self._options.clock)
 
     def cache(self) -> SqliteCache:
         """Raises InputError if no database can be there; so do the others."""
@@ -93,7 +93,7 @@ class SqliteStore:
         return budgets
 
     def windows(self) -> CallWindows:
-        return MemoryWindows()
+        return MemoryWindows(self._options.clock)
 
     def ledger(self, path: Path) -> LedgerStore:
         ledger = open_ledger(path, self._options.ledger_keep_s)

@@ -93,6 +93,11 @@ class WriteBehind:
             if not _Writer.wake():
                 self.tick()
 
+    @property
+    def ended(self) -> bool:
+        """Whether the process ends, so that what cannot be written now never will be."""
+        return _Writer.ended
+
     def tick(self) -> bool:
         """Write if that is due; whether it still is."""
         if not self._is_due:
