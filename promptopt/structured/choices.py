@@ -75,7 +75,7 @@ _QUOTED_LINES = regex.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _BULLETED = regex.compile(
-    r"(?P<lead>(?:one of (?:the )?(?:following|these|(?:\w+ )?(?:categories|labels|classes|intents|options|verdicts|values))|possible|allowed|choose from|(?:categories|labels|classes|intents|options))[^\n]*:|(?<=\n)#+[ \t]*\**(?:\w+ )?(?:categories|labels|classes|intents)\**)[ \t]*\n+"
+    r"(?P<lead>(?:exactly one (?:label|category|class|intent|type)|one of (?:the )?(?:following|these|(?:\w+ )?(?:categories|labels|classes|intents|options|verdicts|values))|possible|allowed|choose from|(?:categories|labels|classes|intents|options))[^\n]*:|(?<=\n)#+[ \t]*\**(?:\w+ )?(?:categories|labels|classes|intents)\**)[ \t]*\n+"
     r"(?P<items>(?:[ \t]*(?:[-*•]|\d+[.)])[ \t]+[^\n]+\n?(?:[ \t]{2,}(?!(?:[-*•]|\d+[.)])[ \t])[^\s][^\n]*\n?)*){2,})",
     re.IGNORECASE,
 )

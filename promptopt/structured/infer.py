@@ -33,13 +33,13 @@ from promptopt.structured.json_blocks import blocks as json_blocks
 from promptopt.structured.labelled import bracketed, delimited, ending, forms, lettered_end, read_pattern, tuples
 from promptopt.structured.labels_of_keys import with_items, with_only_key, with_only_list, with_prose
 from promptopt.structured.named_keys import named_keys
+from promptopt.structured.nulls import nulls_of
 from promptopt.structured.pseudo_json import NotPseudo, merge, read_pseudo
 from promptopt.structured.ranges import numbers, scale
 from promptopt.structured.refine import (
     anchor,
     asks_for_label,
     grades_of,
-    nulls_of,
     object_of_task,
     refined,
     refined_field,
@@ -309,7 +309,8 @@ def _from_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
     fields = [replace(item, schema=whole[item.name]) for item in fields]
     if len(fields) == 1:
         fields = [with_only_list(fields[0], lists)]
-    fields = [replace(item, schema=nulls_of(document)(item.name, dict(item.schema))) for item in fields]
+    nulls = nulls_of(document, [item.name for item in fields])
+    fields = [replace(item, schema=nulls(item.name, dict(item.schema))) for item in fields]
     found = Inferred(
         tuple(fields), covered=tuple(key.span for key in keys), whole="JSON" if wants_json(document) else "keys"
     )
@@ -460,6 +461,11 @@ def _from_choices(document: PromptText, said: list[Choice]) -> Inferred | None:
         lists = []
     if not lists:
         return _from_range(document, ranges)
+    if any(choice.asks for choice in ranges):
+        # "A score between 1 and 3 is low" names no labels.
+        lists = [choice for choice in lists if choice.schema.get("type") != "integer" or len(choice.schema["enum"]) > 2]
+        if not lists:
+            return _from_range(document, ranges)
     lists = _largest(document, lists)
     sets = {frozenset(str(v).casefold() for v in choice.schema["enum"]) for choice in lists}
     if len(sets) > 1:

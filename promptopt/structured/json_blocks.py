@@ -412,6 +412,8 @@ def carried_edits(document: PromptText, inferred: Inferred, *, drop_explanation:
     for span in _sentences(document):
         if any(span.overlaps(block) for block in blocks) or document.depends(span):
             continue
+        if _leads_on(document.text, span, blocks):
+            continue
         if _is_format(document.text[span.start : span.end], words, drop_explanation=drop_explanation):
             edits.append(Edit(span.start, _with_space(document.text, span.end), "", CODE, "the schema carries it"))
     if drop_explanation:
@@ -421,6 +423,19 @@ def carried_edits(document: PromptText, inferred: Inferred, *, drop_explanation:
             if not document.depends(Span(*match.span()))
         ]
     return _merged(edits, document)
+
+
+# The next line goes on with the sentence, or is what it leads to.
+_GOES_ON = re.compile(r"[ \t]*\n[ \t]+(?![-*•]|\d+[.)])[a-z]")
+
+
+def _leads_on(text: str, span: Span, blocks: Sequence[Span]) -> bool:
+    """Whether a sentence would leave a part of it, or what it leads to, without its begin."""
+    said = text[span.start : span.end].rstrip()
+    if said.endswith(":"):
+        following = len(text) - len(text[span.end :].lstrip())
+        return not any(block.start <= following < block.end for block in blocks)
+    return not said.endswith((".", "!", "?")) and _GOES_ON.match(text, span.end) is not None
 
 
 def _words_of(inferred: Inferred) -> frozenset[str]:
@@ -498,11 +513,16 @@ def _merged(edits: list[Edit], document: PromptText) -> list[Edit]:
     return [_whole_line(edit, document.text) for edit in merged]
 
 
+_MARK_ONLY = re.compile(r"[ \t]*(?:[-*•]|\d+[.)])[ \t]*")
+
+
 def _whole_line(edit: Edit, text: str) -> Edit:
     start = text.rfind("\n", 0, edit.start) + 1
     newline = text.find("\n", edit.end)
     rest = text[edit.end : len(text) if newline < 0 else newline]
     before = text[start : edit.start]
+    if _MARK_ONLY.fullmatch(before) and not rest.strip():
+        before = ""  # the mark of the item goes with it
     if not before.strip() and not rest.strip() and newline >= 0 and MASK not in before + rest:
         return Edit(start, newline + 1, "", edit.rule, edit.message)
     if before and before[-1] in " \t" and not rest.strip():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from promptopt.structured.fields import MASK, object_schema
@@ -28,12 +28,18 @@ _PLACE = re.compile(
 )
 # "(<=50 words)" opens no place.
 _COMPARED = re.compile(r"[<>]=?\s?\d|[<>]=")
+_OTHER = re.compile(r"\s*(?:\||/|,\s*or\b|,|\bor\b)\s*")
+# ', "some", or "all"' at the end of a value
+_LABELS = re.compile(r"(?:\s*,\s*\"[^\"\n]{1,40}\")*\s*,?\s*\bor\s*\"[^\"\n]{1,40}\"\s*(?=[,}\n])")
+_SHORT = 4
+# "one sentence, max 20 words"
+_IN_WORDS = re.compile(r"(?:\d|\b(?:one|two|three))(?:-| (?:\w+ )?)(?:sentences?|words|paragraphs?)\b")
 _OR_NULL = re.compile(r"\s*(?:\||/|\bor\b)\s*(?:null|None)\b")
 _NUMBERED = re.compile(r"(?P<stem>.*?\D)(?P<number>\d+)")
 LEFT_OPEN = {"description": "..."}
 """The items of a list that is shown as ``[...]``: nothing says what they are."""
 # {"key": "value"} stands for whatever there is.
-_ANY_KEY = re.compile(r"(?:key|param|parameter|arg|argument)(?:_?name|_?\d+)?")
+_ANY_KEY = re.compile(r"(?:key|param|parameter|arg|argument|variable|field)s?(?:[_ ]?name|[_ ]?\d+)?")
 _DEEPEST = 12
 _LONGEST = 20_000
 
@@ -192,6 +198,8 @@ class _Reader:
         if rest.startswith("<") and ">" in rest:
             return placeholder(rest)
         found = bare_value(rest)
+        if not set(found) & {"type", "enum"} and _IN_WORDS.search(rest):
+            return {**found, "type": "string"}
         if not set(found) & {"type", "enum"} and re.search(r"\d", rest):
             raise NotPseudo  # a number of some kind, or a text: nobody can tell
         return found
@@ -201,8 +209,10 @@ class _Reader:
         while True:
             values.append(_inner(match))
             self.position = match.end()
-            follow = re.compile(r"\s*(?:\||/|\bor\b)\s*").match(self._text, self.position)
+            follow = _OTHER.match(self._text, self.position)
             following = _STRING.match(self._text, follow.end()) if follow else None
+            if following and "," in (follow[0] if follow else "") and not self._are_labels(values):
+                following = None
             if following is None:
                 break
             match = following
@@ -211,6 +221,11 @@ class _Reader:
             self.position = null.end()
             return or_null(found)
         return found
+
+    def _are_labels(self, first: Sequence[str]) -> bool:
+        """Whether texts follow that commas divide, and no keys: ``"none", "some", or "all"``."""
+        listed = _LABELS.match(self._text, self.position)
+        return listed is not None and len(first[0].split()) <= _SHORT
 
     def _bare(self) -> str:
         """Up to the comma, line end or bracket that ends the value; brackets within it are part of it."""

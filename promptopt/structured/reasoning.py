@@ -80,6 +80,17 @@ _LIKENED = re.compile(
 )
 
 
+# "a mathematics textbook", "an expert in mathematics": what a text is about, and what somebody knows
+_OF_SUBJECT = re.compile(
+    r"(?:(?:textbook|book|teacher|tutor|professor|educator|expert|expression|formula|notation|symbol|result|exam|curriculum|lesson|proof|grader|correctness|rigou?r|competition|olympiad|content|education)s?\b|(?:proof|grader|grading)\b)",
+    re.IGNORECASE,
+)
+_TEACHES = re.compile(
+    r"\b(?:expert|professor|teacher|tutor|specialist|experience|degree|background|knowledge|textbook) (?:in|of|on|for)(?: \w+)?\Z",
+    re.IGNORECASE,
+)
+
+
 def _is_listed(text: str, match: re.Match[str]) -> bool:
     """Whether a topic is one of several that a prompt names, or spoken about: "History, Math, Coding", "- Math concepts"."""
     if not _TOPIC.fullmatch(match[0]):
@@ -88,6 +99,8 @@ def _is_listed(text: str, match: re.Match[str]) -> bool:
         return True
     before, after = text[: match.start()].rstrip(), text[match.end() :].lstrip()
     line = text[text.rfind("\n", 0, match.start()) + 1 :].split("\n", 1)[0]
+    if _OF_SUBJECT.match(after) or _TEACHES.search(before):
+        return True
     enumerated = before.endswith((",", "/", "|")) or after.startswith((",", "/", "|"))
     return enumerated or (_BULLET.match(line) is not None and not _ORDER.search(line))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from promptopt.structured.fields import Field, PromptText, Span, UnreadForm, fie
 from promptopt.structured.labelled import read_pattern
 from promptopt.structured.labels_of_keys import with_items, with_only_key, with_prose
 from promptopt.structured.named_keys import named_keys
+from promptopt.structured.nulls import nulls_of
 from promptopt.structured.pseudo_json import LEFT_OPEN
 from promptopt.structured.ranges import numbers, scale
 from promptopt.structured.said_of_keys import items_said, with_bounds, with_labels, with_most
@@ -41,6 +42,7 @@ def refined(
     Args:
         covered: Where the form itself is: what it says of null it says of one key.
     """
+    keys = set(_keys(schema))
     ranges = list(numbers(document))
     lists = [choice for choice in said if "enum" in choice.schema and not document.depends(choice.span)]
     words = {
@@ -49,11 +51,11 @@ def refined(
         if not document.depends(Span(key.span.start, key.span.start + 1))
     }
     words = {match["name"]: match["said"] for match in _EXPLAINED.finditer(document.text)} | words
-    keys = set(_keys(schema))
     listed = {line["name"]: line["said"] for line in _PLAIN_LINE.finditer(document.text) if line["name"] in keys}
     words = (listed if len(listed) > 1 else {}) | words
+    words = {line["name"]: line["said"] for line in _MUST_LINE.finditer(document.text) if line["name"] in keys} | words
     shared = _shared_range(document, ranges)
-    nulls = nulls_of(document, covered)
+    nulls = nulls_of(document, keys, covered)
     graded = grades_of(document)
     label_lists = LabelLists(document, covered)
 
@@ -93,6 +95,13 @@ def refined(
 # "- budget: number", in a list of the keys
 _PLAIN_LINE = re.compile(
     r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_]*(?P<name>[A-Za-z]\w*)[*_]*(?P<said>[ \t]*(?:\([^()\n]{1,40}\)[ \t]*)?:[^\n]+)$",
+    re.MULTILINE,
+)
+
+
+# "- fare must be a number, or null"
+_MUST_LINE = re.compile(
+    r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"']*(?P<name>[a-z]+(?:_[a-z\d]+)*)[*_`\"']*[ \t]+(?P<said>(?:must|should|has to) be [^\n]+)$",
     re.MULTILINE,
 )
 
@@ -224,91 +233,6 @@ def _shown_items(name: str, document: PromptText) -> dict[str, Any]:
     if re.search(r"(?:\A|_)(?:indices|indexes)\Z", name):
         return {"type": "integer"}
     return {"type": "integer"} if _SHOWN_LIST.search(document.text) else {}
-
-
-_NULL = re.compile(r"\bnull\b", re.IGNORECASE)
-_NOT_NULL = re.compile(r"\b(?:not|never|no|non|without|instead of)\b[^.\n]{0,20}\bnull\b", re.IGNORECASE)
-_ABSENT = re.compile(
-    r"\b(?:values?|fields?|keys?|information|anything|missing|unknown|absent|unclear|(?:not|n['’]t|cannot be) (?:\w+ )?(?:on|in|given|found|present"
-    r"|mentioned|available|stated|known|specified|provided|determined|applicable))\b",
-    re.IGNORECASE,
-)
-
-
-# "- `berth`" and below it, further in, what belongs to that key alone
-_KEY_ITEM = re.compile(
-    r"^[ \t]*[-*•][ \t]+[*_]*[`\"'](?P<name>\w+)[`\"'][*_]*[ \t]*\n(?P<rest>(?:[ \t]+(?![-*•])\S[^\n]*\n)+)",
-    re.MULTILINE,
-)
-
-
-# "2. asking_price: the price; null if it is not given", said of that key alone
-_KEY_LINE = re.compile(
-    r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"']*(?P<name>[a-z]+(?:_[a-z\d]+)+|[a-z]+(?:[A-Z][a-z\d]*)+)[*_`\"']*[ \t]*(?::|[-–—](?=\s))(?P<rest>[^\n]*)$",
-    re.MULTILINE,
-)
-
-
-# "- `street`: the name of the street (or null)"
-_MARKED_LINE = re.compile(
-    r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_]*[`\"'](?P<name>\w+)[`\"'][*_]*[ \t]*[:–—-](?P<rest>[^\n]*)$", re.MULTILINE
-)
-_OR_NULL = re.compile(r"\(or null\b[^()\n]*\)|,? or null[ .]*\Z")
-# "missing, null, or empty": what a value of the input may be.
-_OF_INPUT = re.compile(
-    r"\b(?:missing|empty|blank|undefined|absent),? (?:or )?null\b(?:,? or (?:an? )?\w+)?|\bnull,? or (?:an? )?(?:empty|missing|blank|undefined)\b",
-    re.IGNORECASE,
-)
-
-
-_ALL_FIELDS = re.compile(
-    r"\bfields\b[^.\n]{0,10}\(?(?:use|set|return|put)\b[^.\n]{0,20}\bnull\b|\b(?:any|every|each|all|a) (?:missing |unknown )?(?:fields?|keys?)\b[^.\n]{0,60}\bnull\b|\bnull for (?:any |all |every )?(?:missing |unknown )?(?:fields?|keys?)\b",
-    re.IGNORECASE,
-)
-_EMPTY_LIST = re.compile(r"\bempty (?:\w+ )?(?:lists?|arrays?)\b|(?<![\w\]])\[\]|\bscalars?\b", re.IGNORECASE)
-
-
-def nulls_of(document: PromptText, covered: Sequence[Span] = ()) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
-    """What the prose says of null: for the keys it names in that sentence, or for every value that is not known."""
-    prose = document.text
-    for span in covered:
-        prose = prose[: span.start] + "\n" * (span.end - span.start) + prose[span.end :]
-    owned = {line["name"] for line in _MARKED_LINE.finditer(prose) if _OR_NULL.search(line["rest"])}
-    prose = re.sub(r"\([^()\n]*\bor null\b[^()\n]*\)", "", prose)  # "(number or null)" is said of one key
-    prose = _OF_INPUT.sub("", prose)
-    owned |= {item["name"] for item in _KEY_ITEM.finditer(prose) if _NULL.search(item["rest"])}
-    prose = _KEY_ITEM.sub("\n", prose)
-    lines = [line for line in _KEY_LINE.finditer(prose) if _NULL.search(line["rest"])]
-    owned |= {line["name"] for line in lines if not _NOT_NULL.search(line["rest"])}
-    prose = _KEY_LINE.sub("\n", prose)
-    sentences = [
-        text for text in re.split(r"(?<=[.!?])\s|\n", prose) if _NULL.search(text) and not _NOT_NULL.search(text)
-    ]
-
-    # "Extract these fields (use null for what is not there)", and nothing says that a list may be empty instead.
-    lists = any(_ALL_FIELDS.search(text) for text in sentences) and not _EMPTY_LIST.search(document.text)
-    empty = {match[1] for match in re.finditer(r"[\"'](\w+)[\"']\s*:\s*\[\s*\]", document.text)}
-
-    def visit(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-        if not isinstance(schema.get("type"), str) or schema["type"] == "object":
-            return schema
-        if schema["type"] == "array":
-            return or_null(schema) if lists and name not in empty else schema
-        named = re.compile(rf"(?<![\w]){re.escape(name)}(?![\w])", re.IGNORECASE)
-        general = any(_ABSENT.search(text) and not re.search(r"[\"'`](?!null\b)\w+[\"'`]", text) for text in sentences)
-        said = name in owned or general or any(named.search(_without_conditions(text)) for text in sentences)
-        return or_null(schema) if said else schema
-
-    return visit
-
-
-# "If `paid` is false, set `date` to null": it is the date that may be null.
-_CONDITION = re.compile(r"\b(?:if|when|where|unless|while|whenever)\b(?P<what>[^,;:.\n]*)", re.IGNORECASE)
-
-
-def _without_conditions(text: str) -> str:
-    """A sentence without its conditions; one that says that a value is not known stays."""
-    return _CONDITION.sub(lambda match: match[0] if _ABSENT.search(match["what"]) else " ", text)
 
 
 def _with_words(schema: Mapping[str, Any], said: str) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def with_labels(name: str, schema: dict[str, Any], document: PromptText) -> dict
         labels(match["list"].rstrip(" ."))
         for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w){_MUST}", document.text, re.IGNORECASE)
     ]
-    found += _below(name, document)
+    found = [one for one in found if len(one) > 1] + _below(name, document)
     pointed = _LISTED_ABOVE.fullmatch(schema.get("description", ""))
     if not found and pointed:
         found = _under_heading(pointed["noun"], document)
@@ -130,9 +130,10 @@ def with_labels(name: str, schema: dict[str, Any], document: PromptText) -> dict
 
 def _below(name: str, document: PromptText) -> list[list[str]]:
     """The labels below a line that names a key and ends with "one of:"."""
+    bare = rf"^[ \t]*{re.escape(name)}" if "_" in name else "(?!)"
     lead = re.compile(
-        rf"[\"'`*]{re.escape(name)}[\"'`*]+[^\n]*\bone of(?: the following| these)?(?: \w+)?:[ \t]*\n(?P<items>(?:[ \t]*[-*•][ \t]+[^\n]+\n?){{2,}})",
-        re.IGNORECASE,
+        rf"(?:[\"'`*]{re.escape(name)}[\"'`*]+|{bare})[^\n]*\bone of(?: the following| these)?(?: \w+)?:[ \t]*\n(?P<items>(?:[ \t]*[-*•][ \t]+[^\n]+\n?){{2,}})",
+        re.IGNORECASE | re.MULTILINE,
     )
     return [heads for match in lead.finditer(document.text) if (heads := _heads(match["items"]))]
 

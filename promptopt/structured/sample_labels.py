@@ -35,6 +35,7 @@ class LabelLists:
         text = document.text
         for span in (*covered, *document.conditional):
             text = text[: span.start] + re.sub(r"[^\n]", MASK, text[span.start : span.end]) + text[span.end :]
+        self._beside = [one for one in _inline(text) if _LEAST <= len(one.heads) <= _MOST]
         self._lists = [one for one in _lists(text) if _LEAST <= len(one.heads) <= _MOST]
 
     def of(self, name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,11 +52,20 @@ class LabelLists:
         if not _is_text(known) or "enum" in known:
             return known
         samples = self._samples(rf"[\"']{re.escape(name)}[\"']\s*:\s*(?P<list>\"[^\"\n]*\")")
-        found = self._labels(samples) or self._headed(name, samples)
+        found = self._labels(samples) or self._headed(name, samples) or self._placed(name)
         if not found:
             return known
         plain = {key: part for key, part in known.items() if key != "description"}
         return {**plain, "enum": found}
+
+    def _placed(self, name: str) -> list[str]:
+        """The labels of the list that the place of a key points to: ``"<category>"`` below "Categories:"."""
+        place = re.search(rf"[\"']{re.escape(name)}[\"']\s*:\s*\"?<(?P<words>[a-z][a-z _]{{2,40}})>", self._shown)
+        if place is None:
+            return []
+        if _ABOVE.fullmatch(place["words"]):
+            return _same([one.heads for one in self._lists if _CHOICE.search(one.lead)])
+        return self._headed(place["words"].replace(" ", "_"), [])
 
     def _samples(self, pattern: str) -> list[str]:
         return [
@@ -81,7 +91,10 @@ class LabelLists:
             rf"\b(?:one|an?) (?:of (?:the |these )?(?:following )?)?{words.removesuffix('y')}(?:y|ies|es|s)?(?: below)?[*_]*:\W*\Z",
             re.IGNORECASE,
         )
-        found = _same([one.heads for one in self._lists if heading.fullmatch(one.lead) or one_of.search(one.lead)])
+        beside = [one.heads for one in self._beside if heading.fullmatch(f"{one.lead}:")]
+        found = _same(
+            [one.heads for one in self._lists if heading.fullmatch(one.lead) or one_of.search(one.lead)] or beside
+        )
         told = not samples or set(samples) <= set(found)
         return found if told and all(len(label.split()) <= _LONGEST for label in found) else []
 
@@ -130,6 +143,29 @@ def _lists(text: str) -> list[_List]:
         heads = []
         before = line if line.strip() else before
     return found
+
+
+_ABOVE = re.compile(
+    r"(?:exactly )?one of the (?:\w+ )?(?:above|below|listed|values|options|labels)(?: (?:above|below))?"
+)
+_CHOICE = re.compile(
+    r"\b(?:one of|exactly one|choose|classify|categor(?:y|ies)|labels?|intents?|options|allowed|values|types?)\b",
+    re.IGNORECASE,
+)
+# "- Difficulty: easy | medium | hard", "PACE: slow, fast, none"
+_LINE = re.compile(
+    r"^[ \t]*(?:[-*•][ \t]+)?[*_`\"']*(?P<name>[A-Za-z][\w ]{1,30}?)[*_`\"']*[ \t]*:[*_]*[ \t]*(?P<list>[\w-]+(?:[ \t]*\|[ \t]*[\w-]+)+|[A-Za-z_-]+(?:, (?:or )?[A-Za-z_-]+)+)[ \t.]*$",
+    re.MULTILINE,
+)
+
+
+def _inline(text: str) -> list[_List]:
+    """Lists in the line of their name."""
+    return [
+        _List(match["name"], re.split(r"\s*\|\s*|, (?:or )?", match["list"]))
+        for match in _LINE.finditer(text)
+        if MASK not in match[0]
+    ]
 
 
 # "E = Electrical,     P = Plumbing,"

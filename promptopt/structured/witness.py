@@ -43,6 +43,7 @@ def gainsaid(document: PromptText, found: Inferred) -> str | None:
         (_unsaid(document, plain), found.whole in ("JSON", "keys")),
         (_set_to(document, plain), found.whole in ("JSON", "keys")),
         (_unlike(leaves), found.whole == "JSON"),
+        (_kinds_shown(document, found, plain), found.whole == "JSON"),
         (_free_objects(document, leaves), found.whole == "JSON"),
         (_null_of_none(document, leaves), keyed),
         (unaccounted(document, found, plain), keyed),
@@ -126,6 +127,11 @@ def _of_keys(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[st
                 yield f"line {line}: {words!r} is said of {name!r}, which was read {what}"
 
 
+_MUST_BE = re.compile(
+    r"\W*(?:field )?(?:must|should|has to|needs to) (?:always |only )?be (?:given as |returned as |set to )?"
+)
+# '0-10 or "N/A"'
+_OR_TEXT = re.compile(r"\d\s+or\s+(?:[\"'`][A-Za-z][\w/ -]*[\"'`]|N/?A\b)|(?:[\"'`]N/?A[\"'`]|\bN/?A) (?:if|when|or)\b")
 # What is said of a value's form comes first.
 _NEAR = 40
 
@@ -138,6 +144,12 @@ def _lack(leaf: KeyOfSchema, said: SaidOfKey) -> tuple[str, str] | None:
         text = re.sub(rf"{text[0]}\s*,?\s*(?:\}}\s*)?\Z", "", text[1:])
     text = _SAMPLE.sub(" ", text)
     bare = _QUOTED.sub(" ", text)
+    if must := _MUST_BE.match(bare):
+        typed = bare[must.end() :]
+        if lack := _type_lacks(leaf, typed, typed):
+            return lack
+    if len(leaf.kinds - {"null"}) == 1 and not leaf.labelled and (other := _OR_TEXT.search(text)):
+        return shortened(other[0]), "as one type"
     return (
         (_type_lacks(leaf, text, bare) if said.value or _OF_PARTS.match(bare) else None)
         or _range_lacks(leaf, bare)
@@ -282,6 +294,29 @@ def _set_to(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str
 
 
 _SHORTEST = 3
+
+
+def _kinds_shown(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """A text that the form shows as one identifier here and as another there, and true or false in quotation marks."""
+    shown = "\n".join(document.text[span.start : span.end] for span in found.covered)
+    for leaf in leaves:
+        key = rf"[\"']{re.escape(leaf.name)}[\"']\s*:\s*"
+        if leaf.kinds == {"string"} and not leaf.labelled:
+            words = sorted(set(re.findall(rf"{key}\"([a-z]+(?:_[a-z]+)*|[A-Z]+(?:_[A-Z]+)*)\"", shown)))
+            if len(words) > 1 and (_KIND.search(leaf.name) or all("_" in word for word in words)):
+                yield f"{leaf.name!r} is shown as {words[0]!r} and as {words[1]!r}: its labels were not read"
+        if (
+            leaf.kinds == {"boolean"}
+            and re.search(rf"{key}\"<?(?:True|False)\W", shown)
+            and re.search(r":\s*<\w", shown)
+        ):
+            yield f"{leaf.name!r} is shown in quotation marks, and was read as a boolean"
+
+
+_KIND = re.compile(
+    r"(?:type|kind|category|class|label|status|state|level|intent|action|mode|tone|sentiment|priority|severity|verdict|decision|result|stage|role|source|outcome)\Z",
+    re.IGNORECASE,
+)
 
 
 def _unlike(leaves: Sequence[KeyOfSchema]) -> Iterator[str]:

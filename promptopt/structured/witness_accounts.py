@@ -21,6 +21,7 @@ def unaccounted(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSch
     yield from _labels_of_key(document, text, leaves)
     yield from _lists(document, text, found, leaves)
     yield from _labels_misplaced(document, found, leaves)
+    yield from _fallback(document, text, leaves)
 
 
 # ---- the prompt's own words ------------------------------------------------------------------------------------------
@@ -278,6 +279,26 @@ def _defined(text: str) -> Iterator[tuple[int, str, list[str]]]:
             heads = []
             last = line
         position += len(line) + 1
+
+
+# 'If a field is not mentioned, use "n/a"'
+_FALLBACK = re.compile(
+    r"\b(?:if|when|where|for)\b[^.\n]{0,60}\b(?:fields?|values?|information|data|anything|details?)\b[^.\n]{0,60}?\b(?:use|return|set|write|put|output|say|respond with)\b"
+    r"[^.\n\"'`]{0,30}[\"'`](?P<text>[A-Za-z][\w /-]{1,30})[\"'`]",
+    re.IGNORECASE,
+)
+
+
+def _fallback(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """A text that any field may have instead of its value, if one of them is a number or a boolean."""
+    for match in _FALLBACK.finditer(text):
+        names = {leaf.name.casefold() for leaf in leaves}
+        if match["text"].casefold() in _TYPES | names or re.search(r"[\"'`]", match[0][: -len(match["text"]) - 2]):
+            continue
+        for leaf in leaves:
+            if leaf.kinds and leaf.kinds <= {"number", "integer", "boolean"} and not leaf.labelled:
+                line = document.line(match.start())
+                yield f"line {line}: a field may be {match['text']!r}, and {leaf.name!r} was read without it"
 
 
 _SHOWN = re.compile(r"\b(?:examples?|e\.g|such as|for instance|like|kinds? of|sort of)\b[^.\n]*\Z", re.IGNORECASE)

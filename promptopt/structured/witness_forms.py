@@ -33,6 +33,8 @@ def gainsaid_form(document: PromptText, found: Inferred, values: Sequence[_Schem
         (_followed(document, found), not found.whole),
         (_of_input(document, found.fields), found.whole == "labels"),
         (_shown_apart(document, found.fields), found.whole == "labels"),
+        (_of_turns(found.fields), found.whole == "labels"),
+        (_counted(document, found), found.whole in ("labels", "JSON", "keys")),
         (_no_labels(document, found), not found.whole or "brackets" in found.fields[0].source),
         (_choices_unread(document, values), found.whole in ("JSON", "keys")),
     )
@@ -262,8 +264,68 @@ def _shown_apart(document: PromptText, fields: Sequence[Field]) -> Iterator[str]
             re.IGNORECASE | re.MULTILINE,
         )
         words = sorted({word for pair in shown for word in pair if word})
+        if len(words) == 1 and words[0].isupper() and len(words[0]) > 1 and words[0].casefold() not in _PLACES:
+            yield f"{item.name!r} is shown as {words[0]!r}: its labels were not read"
         if len(words) > 1:
             yield f"{item.name!r} is shown as {words[0]!r} and as {words[1]!r}: its labels were not read"
+
+
+_PLACES = frozenset(
+    re.findall(
+        r"\w+",
+        "text string score number name value title date answer summary url id reason explanation sql json code none n a",
+    )
+)
+_TURNS = frozenset(re.findall(r"\w+", "user assistant system human question query input context passage document"))
+
+
+def _of_turns(fields: Sequence[Field]) -> Iterator[str]:
+    """A label that begins another turn: "User:" below the lines of an answer."""
+    for item in fields:
+        if len(fields) > 1 and item.name.casefold() in _TURNS:
+            yield f"line {item.line}: {item.name!r} is no part of the answer"
+
+
+_NUMERALS = {
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+}
+_SO_MANY = re.compile(
+    rf"\b(?:exactly|only|these|following|with|has|have|using) (?:the )?(?:following )?(?P<count>{'|'.join(_NUMERALS)}|\d)(?: \w+)?"
+    r" (?P<of>lines|fields|keys|properties|tags|labels|sections)\b(?! (?:above|of the input|per|for each|each))",
+    re.IGNORECASE,
+)
+
+
+def _counted(document: PromptText, found: Inferred) -> Iterator[str]:
+    """The number of lines or keys that an answer has, if another number was read."""
+    if found.wrapped or any("enum" in item.schema and len(found.fields) == 1 for item in found.fields):
+        return
+    inner = [len(item.schema.get("properties", ())) for item in found.fields]
+    for match in _SO_MANY.finditer(document.text):
+        if match["of"].lower() in ("tags", "labels") and found.whole != "labels":
+            continue
+        if match["of"].lower() in ("lines", "sections") and found.whole != "labels":
+            continue
+        count = _NUMERALS.get(match["count"].lower()) or int(match["count"])
+        total = len(found.fields)
+        if count < total and found.whole != "labels":
+            continue  # a count that is too small is a slip of the prompt
+        if count not in (total, *inner) and abs(count - total) <= _NEARLY:
+            line = document.line(match.start())
+            yield f"line {line}: {shortened(match[0])!r}, and {total} were read"
+
+
+# More than that is a count of something else.
+_NEARLY = 3
 
 
 _CODE = re.compile(

@@ -16,6 +16,11 @@ TYPES: Mapping[str, str] = {
     **dict.fromkeys(("bool", "boolean", "true/false", "true|false", "true or false"), "boolean"),
 }
 _QUOTE = r"[\"'`“”‘’]"
+_ONE_QUOTED = rf"{_QUOTE}([^\"'`“”‘’\n]{{1,40}}){_QUOTE}"
+# '"port", "starboard", or "N/A"', and nothing else
+_ONLY_QUOTED = re.compile(
+    r"\W*{quoted}(?:\s*(?:,\s*(?:or\s+)?|\||/|\bor\b)\s*{quoted})+\W*".format(quoted=_ONE_QUOTED.replace("(", "(?:", 1))
+)
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?![\w.-])")
 _RANGE = re.compile(
     r"(-?\d+(?:\.\d+)?)\s*%?(?:\s*\([^()\n]{1,40}\))?\s*(?:-|–|~|to|and|\.\.+)\s*(-?\d+(?:\.\d+)?)(?!\s*[-/]\s*\d)",
@@ -171,20 +176,26 @@ def or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
     return dict(nullable(schema) if "type" in schema else schema)
 
 
+_ELSE_EMPTY = re.compile(r"\b(?:else|otherwise)\s+(?:\"\"|''|\[\])|\bempty (?:string|text|list|array)\b", re.IGNORECASE)
+
+
 def with_note(schema: Mapping[str, Any], note: str) -> dict[str, Any]:
     """A value's schema with what a comment beside it says: labels, a range, a number of items, null, or in words."""
     found = dict(schema)
     kind = found.get("type")
     labels = noted_labels(note) if kind in (None, "string") and "enum" not in found else []
+    if not labels and kind in (None, "string") and _ONLY_QUOTED.fullmatch(note):
+        labels = list(dict.fromkeys(re.findall(_ONE_QUOTED, note)))
     if labels:
         found = {"type": "string", "enum": labels}
     elif kind == "array" and (most := _AT_MOST.search(note) or _TO_MOST.match(note)):
         found["maxItems"] = _count(most["n"])
     elif kind in ("integer", "number") and (span := _RANGE.search(note)):
         found = {**found, **{key: value for key, value in number_range(span[1], span[2]).items() if key != "type"}}
-    if _MAY_BE_NULL.search(note):
+    if _MAY_BE_NULL.search(note) and not _ELSE_EMPTY.search(note):
         found = or_null(found)
     known = found.pop("description", "")
+    note = note.strip(" -–—:")
     return {**found, "description": "; ".join(part for part in (known, note) if part)}
 
 
@@ -239,6 +250,7 @@ def quoted_value(text: str) -> dict[str, Any]:
     if noted := _NULL_NOTED.fullmatch(text.strip()):
         return {**or_null({"type": TYPES[noted["kind"].lower()]}), "description": noted["note"].strip()}
     if null := _without_null(text, quoted=True):
+        null = null.strip("<> ") if null.count("<") != null.count(">") else null
         held = quoted_value(null)
         said = held == {"type": "string"} and " " in null and len(null) < _LONGEST_SAID
         return or_null({**held, "description": null} if said else held)
@@ -535,7 +547,7 @@ _HEADS = (
             r"\W*(?:an?\s+|the\s+)?(?:\w+\s+(?:as|in)\s+(?:an?\s+)?)?(?:integer|int|whole number)\b", re.IGNORECASE
         ),
     ),
-    ("number", re.compile(r"\W*(?:an?\s+)?(?:number|float|decimal|numeric)\b(?! of\b)", re.IGNORECASE)),
+    ("number", re.compile(r"\W*(?:an?\s+)?(?:number|float|decimal|numeric(?: value)?)\b(?! of\b)", re.IGNORECASE)),
     (
         "string",
         re.compile(r"\W*(?:an?\s+|the\s+)?(?:\w+\s+)?(?:string|text|sentence|explanation|summary)\b", re.IGNORECASE),
@@ -560,7 +572,6 @@ _CONDITIONAL = re.compile(
 )
 
 
-_ONE_QUOTED = rf"{_QUOTE}([^\"'`“”‘’\n]{{1,40}}){_QUOTE}"
 # 'if it is shut: "a" (one way), "b" (two ways), or "c" (many). If it is open: "d"'
 _EXPLAINED = re.compile(
     r"(?:{quoted}\s*\([^()\n]*\)\s*(?:,\s*(?:or\s+)?|\bor\s+)){{1,9}}{quoted}\s*\([^()\n]*\)".format(

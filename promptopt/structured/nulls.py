@@ -1,0 +1,141 @@
+"""Which values of a form may be null, by what the prose says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from promptopt.structured.fields import PromptText, Span
+from promptopt.structured.wording import or_null
+
+_NULL = re.compile(r"\bnull\b", re.IGNORECASE)
+_NOT_NULL = re.compile(r"\b(?:not|never|no|non|without|instead of)\b[^.\n]{0,20}\bnull\b", re.IGNORECASE)
+_ABSENT = re.compile(
+    r"\b(?:values?|fields?|keys?|information|anything|missing|unknown|absent|unclear|(?:not|n['’]t|cannot be) (?:\w+ )?(?:on|in|given|found|present"
+    r"|mentioned|available|stated|known|specified|provided|determined|applicable))\b",
+    re.IGNORECASE,
+)
+
+
+# "- `berth`" and below it, further in, what belongs to that key alone
+_KEY_ITEM = re.compile(
+    r"^[ \t]*[-*•][ \t]+[*_]*[`\"'](?P<name>\w+)[`\"'][*_]*[ \t]*\n(?P<rest>(?:[ \t]+(?![-*•])\S[^\n]*\n)+)",
+    re.MULTILINE,
+)
+
+
+# "2. asking_price: the price; null if it is not given", said of that key alone
+_KEY_LINE = re.compile(
+    r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"']*(?P<name>[a-z]+(?:_[a-z\d]+)+|[a-z]+(?:[A-Z][a-z\d]*)+)[*_`\"']*[ \t]*(?::|[-–—](?=\s))(?P<rest>[^\n]*)$",
+    re.MULTILINE,
+)
+
+
+# "- `street`: the name of the street (or null)"
+_MARKED_LINE = re.compile(
+    r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_]*[`\"'](?P<name>\w+)[`\"'][*_]*[ \t]*[:–—-](?P<rest>[^\n]*)$", re.MULTILINE
+)
+_OR_NULL = re.compile(r"\(or null\b[^()\n]*\)|,? or null[ .]*\Z")
+# "missing, null, or empty": what a value of the input may be.
+_OF_INPUT = re.compile(
+    r"\b(?:missing|empty|blank|undefined|absent),? (?:or )?null\b(?:,? or (?:an? )?\w+)?|\bnull,? or (?:an? )?(?:empty|missing|blank|undefined)\b",
+    re.IGNORECASE,
+)
+
+
+_ALL_FIELDS = re.compile(
+    r"\bfields\b[^.\n]{0,10}\(?(?:use|set|return|put)\b[^.\n]{0,20}\bnull\b|\b(?:any|every|each|all|a) (?:missing |unknown )?(?:fields?|keys?)\b[^.\n]{0,60}\bnull\b|\bnull for (?:any |all |every )?(?:missing |unknown )?(?:fields?|keys?)\b",
+    re.IGNORECASE,
+)
+_EMPTY_LIST = re.compile(r"\bempty (?:\w+ )?(?:lists?|arrays?)\b|(?<![\w\]])\[\]|\bscalars?\b", re.IGNORECASE)
+
+
+def nulls_of(
+    document: PromptText, names: Iterable[str], covered: Sequence[Span] = ()
+) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
+    """What the prose says of null: for the keys it names in that sentence, or for every value that is not known.
+
+    Args:
+        names: All keys of the form.
+        covered: Where the form itself is: what it says of null it says of one key.
+    """
+    prose = document.text
+    for span in covered:
+        prose = prose[: span.start] + "\n" * (span.end - span.start) + prose[span.end :]
+    owned = {line["name"] for line in _MARKED_LINE.finditer(prose) if _OR_NULL.search(line["rest"])}
+    prose = re.sub(r"\([^()\n]*\bor null\b[^()\n]*\)", "", prose)  # "(number or null)" is said of one key
+    prose = _OF_INPUT.sub("", prose)
+    owned |= {item["name"] for item in _KEY_ITEM.finditer(prose) if _NULL.search(item["rest"])}
+    prose = _KEY_ITEM.sub("\n", prose)
+    lines = [line for line in _KEY_LINE.finditer(prose) if _NULL.search(line["rest"])]
+    owned |= {line["name"] for line in lines if not _NOT_NULL.search(line["rest"])}
+    prose = _KEY_LINE.sub("\n", prose)
+    sentences, below = _sentences(prose, list(names))
+    owned |= below
+
+    # "Extract these fields (use null for what is not there)", and nothing says that a list may be empty instead.
+    lists = any(_ALL_FIELDS.search(text) for text in sentences) and not _EMPTY_LIST.search(document.text)
+    empty = {match[1] for match in re.finditer(r"[\"'](\w+)[\"']\s*:\s*\[\s*\]", document.text)}
+    known = [_mention(name) for name in names]
+
+    def visit(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(schema.get("type"), str) or schema["type"] == "object":
+            return schema
+        if schema["type"] == "array":
+            return or_null(schema) if lists and name not in empty else schema
+        named = re.compile(rf"(?<![\w]){re.escape(name)}(?![\w])", re.IGNORECASE)
+        general = any(
+            _ABSENT.search(text)
+            and not re.search(r"[\"'`](?!null\b)\w+[\"'`]", text)
+            and not any(key.search(text) for key in known)
+            for text in sentences
+        )
+        said = name in owned or general or any(named.search(_without_conditions(text)) for text in sentences)
+        return or_null(schema) if said else schema
+
+    return visit
+
+
+def _mention(name: str) -> re.Pattern[str]:
+    """Where a sentence speaks of a key: anywhere if no word is spelled like it, else at its begin or in marks."""
+    own = re.escape(name)
+    if re.search(r"_|[a-z][A-Z]", name):
+        return re.compile(rf"(?<!\w){own}(?!\w)")
+    return re.compile(rf"\A\W*{own}(?!\w)|[\"'`*]{own}[\"'`*]", re.IGNORECASE)
+
+
+# "Rules for size:", and below it "- null if not found"
+_ITEM = re.compile(r"[ \t]*(?:[-*•]|\d+[.)])[ \t]")
+_OF_ANY = re.compile(
+    r"\b(?:values?|fields?|keys?|properties|information|data|details?|any|anything|every|everything|all|each)\b",
+    re.IGNORECASE,
+)
+
+
+def _sentences(prose: str, names: Sequence[str]) -> tuple[list[str], set[str]]:
+    """The sentences that speak of null, without those in a list below a line that names a key; and these keys."""
+    found: list[str] = []
+    below: set[str] = set()
+    lead = ""
+    for line in prose.split("\n"):
+        if line.strip() and not _ITEM.match(line):
+            lead = line
+        for text in re.split(r"(?<=[.!?])\s", line):
+            if not _NULL.search(text) or _NOT_NULL.search(text):
+                continue
+            owner = [name for name in names if lead != line and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", lead)]
+            if len(owner) == 1 and lead.rstrip("* \t").endswith(":") and not _OF_ANY.search(text):
+                below.add(owner[0])
+            else:
+                found.append(text)
+    return found, below
+
+
+# "If `paid` is false, set `date` to null": it is the date that may be null.
+_CONDITION = re.compile(r"\b(?:if|when|where|unless|while|whenever)\b(?P<what>[^,;:.\n]*)", re.IGNORECASE)
+
+
+def _without_conditions(text: str) -> str:
+    """A sentence without its conditions; one that says that a value is not known stays."""
+    return _CONDITION.sub(lambda match: match[0] if _ABSENT.search(match["what"]) else " ", text)
