@@ -16,6 +16,8 @@ from promptopt.gateway.assembly import Gateway, make_gateway
 from promptopt.gateway.call import Answer, Call
 from promptopt.gateway.failures import CallFailed, Refused, unsent
 from promptopt.gateway.flow import Flow, Subflow, Suspended, run, run_apart, run_async
+from promptopt.gateway.openai.async_connections import shorten_async
+from promptopt.gateway.openai.connections import shorten
 from promptopt.gateway.openai.events import StreamUsage
 from promptopt.gateway.openai.http import (
     Exchange,
@@ -84,6 +86,10 @@ class GatewayClient(openai.DefaultHttpxClient):
         self.gateway = gateway
         self._usage = StreamUsage(asked=gateway.settings.stream_usage)
 
+    def _init_transport(self, **options: Any) -> httpx2.BaseTransport:  # type: ignore[override]  # all are named
+        made = super()._init_transport(**options)
+        return made if options.get("transport") else shorten(made, options["limits"].keepalive_expiry)
+
     def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
         """The response, from the provider or from what is kept.
 
@@ -141,6 +147,10 @@ class AsyncGatewayClient(openai.DefaultAsyncHttpxClient):
         super().__init__(**options)
         self.gateway = gateway
         self._usage = StreamUsage(asked=gateway.settings.stream_usage)
+
+    def _init_transport(self, **options: Any) -> httpx2.AsyncBaseTransport:  # type: ignore[override]  # all are named
+        made = super()._init_transport(**options)
+        return made if options.get("transport") else shorten_async(made, options["limits"].keepalive_expiry)
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
         """As :meth:`GatewayClient.send`."""
