@@ -279,6 +279,8 @@ class Database:
         closing.atexit = False
         # SQLite would keep 2 MB of each file; the system keeps pages of it anyway.
         connection.execute(f"PRAGMA cache_size=-{_CACHE_KB}")
+        # A statement of several rows can be taken back; what that needs is made anew for each, and would be a file.
+        connection.execute("PRAGMA temp_store=MEMORY")
         return connection, closing
 
     def _prepare(self, connection: sqlite3.Connection) -> None:

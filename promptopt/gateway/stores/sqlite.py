@@ -39,11 +39,13 @@ from promptopt.gateway.stores.write_behind import WriteBehind, write_now
 
 log = logging.getLogger("promptopt.gateway")
 
+# Keys are digests, so that each answer would be in another page of a table in their order; in this one answers come one
+# after the other, and only the index of the keys is written all over.
 CACHE_SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
-    key TEXT PRIMARY KEY, created REAL NOT NULL, expires REAL NOT NULL, prompt TEXT, model TEXT NOT NULL,
+    key TEXT PRIMARY KEY NOT NULL, created REAL NOT NULL, expires REAL NOT NULL, prompt TEXT, model TEXT NOT NULL,
     excerpt TEXT, content_type TEXT NOT NULL, meta TEXT NOT NULL, content BLOB NOT NULL
-) WITHOUT ROWID;
+);
 CREATE TABLE IF NOT EXISTS flights (
     key TEXT PRIMARY KEY, token TEXT NOT NULL, created REAL NOT NULL, expires REAL NOT NULL, payload BLOB
 ) WITHOUT ROWID;
