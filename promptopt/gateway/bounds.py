@@ -17,7 +17,7 @@ from promptopt.gateway.images import part_tokens
 from promptopt.gateway.openai.state import needs_state, self_contained
 from promptopt.gateway.openai.wire import count_text, output_cap
 from promptopt.prices import Price
-from promptopt.tokens import tokenizer_for
+from promptopt.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_REPLY, tokenizer_for
 from promptopt.values import Usage, canonical_json
 
 _IMAGES = frozenset({"image_url", "input_image", "image", "computer_screenshot"})
@@ -41,6 +41,14 @@ _FREE_TOOLS = frozenset({"mcp", "tool_search"})
 # Parameters by which other providers search or route to other models on their own.
 _UNPRICED_KEYS = ("web_search_options", "search_parameters", "plugins", "models", "route")
 _PLAIN = frozenset({"role", "content"})
+# Fields of a plain request, which say all that it uses.
+_PLAIN_FIELDS = frozenset(
+    {
+        *("model", "messages", "temperature", "top_p", "max_tokens", "max_completion_tokens", "stream"),
+        *("stop", "seed", "user", "metadata", "frequency_penalty", "presence_penalty", "service_tier"),
+        *("safety_identifier", "prompt_cache_key", "stream_options"),
+    }
+)
 _NAMES = ("type", "role", "id", "status", "call_id", "tool_call_id")
 # More input than the request's own letters, and more output of a choice than its cap, is possible up to here: hidden
 # instructions, pictures by other rules, reasoning that an endpoint counts beside the cap.
@@ -81,6 +89,23 @@ def bound_of(call: Call, price: Price) -> Bound:
     except (TypeError, ValueError, AttributeError, KeyError, RecursionError) as error:
         # The provider would say what is wrong, and might understand what is not understood here.
         raise Unbounded(f"the request cannot be read ({type(error).__name__})") from None
+
+
+def loose_bound(call: Call) -> Usage | None:
+    """More than a plain request can use, found without counting its tokens: each is at least a byte of UTF-8.
+
+    Returns:
+        ``None`` for a request that is not plain, or has no output cap.
+    """
+    body, items = call.body, call.body.get("messages")
+    if call.endpoint != "chat" or not body.keys() <= _PLAIN_FIELDS or "-search" in call.model:
+        return None
+    cap = output_cap(call)
+    if cap is None or not isinstance(items, list) or not all(map(_is_plain, items)):
+        return None
+    texts = [item["content"] for item in items]
+    size = sum(len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass")) for text in texts)
+    return Usage(input_tokens=size + TOKENS_PER_MESSAGE * len(items) + TOKENS_PER_REPLY, output_tokens=cap)
 
 
 def is_possible(usage: Usage, call: Call, price: Price | None) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from promptopt.config import Config, OwnPrice
 from promptopt.gateway.anthropic.hints import wants_an_hour
 from promptopt.gateway.body import UNREADABLE, read_json
-from promptopt.gateway.bounds import Unbounded, bound_of, is_possible, tool_fees
+from promptopt.gateway.bounds import Bound, Unbounded, bound_of, is_possible, loose_bound, tool_fees
 from promptopt.gateway.call import Answer, Call, Upstream, UsageBasis
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.failures import MAYBE_BILLED, CallFailed
@@ -204,7 +204,15 @@ class Costs:
         price = self.price(call)
         if price is None:
             raise Unbounded(_unpriced(call))
-        bound = bound_of(call, price)
+        return self._at_worst(call, price, bound_of(call, price))
+
+    def loose_case(self, call: Call) -> Decimal | None:
+        """Dollars that a plain call costs less than, found without counting its tokens; ``None`` for any other."""
+        price, usage = self.price(call), loose_bound(call)
+        return None if price is None or usage is None else self._at_worst(call, price, Bound(usage)).cost.total_usd
+
+    @staticmethod
+    def _at_worst(call: Call, price: Price, bound: Bound) -> Worst:
         usage = bound.usage
         if not price.prices_sound_of(usage):
             raise Unbounded(f"sound of {call.model!r} is unpriced")

@@ -14,8 +14,11 @@ from upstream import Reply, answer, ask, chat, wait_until
 
 import promptopt
 from promptopt.cli import cli
+from promptopt.config import load_config
 from promptopt.errors import ConfigError, UsageError
-from promptopt.gateway.costs import from_nano, nano
+from promptopt.gateway.call import Call
+from promptopt.gateway.costs import Costs, from_nano, nano
+from promptopt.gateway.layers.budget import Budget
 from promptopt.gateway.stores.base import RESERVED_S, BudgetScope, level_of
 from promptopt.gateway.stores.budget import SqliteBudgets
 from promptopt.gateway.stores.memory import MemoryBudgets
@@ -353,3 +356,30 @@ def test_a_callback_that_fails_costs_no_answer(client, upstream, caplog):
     sdk = client(budget={"run": CALL_USD}, cache=False, on_alert=lambda alert: 1 / 0)
     assert ask(sdk, max_completion_tokens=100).choices[0].message.content == "ok"
     assert caplog.text.count("on_alert failed") == 3
+
+
+def test_a_call_that_is_little_of_a_budget_is_refused_by_its_counted_tokens_only(upstream, tmp_path):
+    """100 letters of one token: $0.000016 at most if they are taken for tokens, $0.0000025 as counted."""
+    call = {"messages": [{"role": "user", "content": "a" * 100}], "max_completion_tokens": 1}
+    counted = Call.of("chat", "", {"model": "gpt-4o-mini", **call})
+    costs = Costs(load_config())
+    worst, loose = nano(costs.worst_case(counted).cost.total_usd), nano(costs.loose_case(counted))
+    assert loose > 2 * worst
+    upstream.on = lambda path, body: Reply(body=chat(body, prompt_tokens=20, completion_tokens=1))
+    paid_usd = nano(Decimal("0.15") * 20 / 1_000_000 + Decimal("0.60") / 1_000_000)
+    day = loose * 20_000
+    with openai.OpenAI(
+        base_url=upstream.url,
+        api_key="k",
+        http_client=promptopt.http_client(path=tmp_path, budget={"day": from_nano(day)}),
+    ) as client:
+        client.chat.completions.create(model="gpt-4o-mini", **call)
+        budget = next(layer for layer in client._client.gateway.layers if isinstance(layer, Budget))
+        (standing,) = budget.standings()
+        assert nano(standing.spent_usd) == paid_usd
+        # What is left is enough for what the call can cost, and not for what it reserves loosely.
+        budget._store.give_back([standing.scope], -(day - paid_usd - worst))
+        client.chat.completions.create(model="gpt-4o-mini", **{**call, "user": "second"})
+        budget._store.give_back([standing.scope], -(worst - paid_usd))
+        with pytest.raises(promptopt.BudgetExceeded):
+            client.chat.completions.create(model="gpt-4o-mini", **{**call, "user": "third"})

@@ -470,3 +470,48 @@ def test_an_own_price_may_say_the_context_window(client, upstream, folder):
     (folder / "pyproject.toml").write_text("[tool.promptopt.prices.mine]\ninput_mtok = 1\noutput_mtok = 2\n")
     with pytest.raises(promptopt.BudgetExceeded, match="nothing bounds the output"):
         ask(client(budget={"day": 5}, path="third"), model="mine")
+
+
+TEXTS = st.text(max_size=60) | st.sampled_from(
+    ["", "\ud800", "ab" * 500, "\u00e9\u00e8", "1234567890" * 9, "    ", "!?" * 40]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.builds(dict, role=st.sampled_from(["system", "user", "x" * 40]), content=TEXTS), max_size=4),
+    st.sampled_from([MINI, "gpt-4", "claude-sonnet-4-5", "gemini-2.5-pro"]),
+    st.sampled_from([None, "flex", "priority"]),
+    st.sampled_from([{}, {"temperature": 0}, {"stream": True}, {"n": 2}, {"tools": []}, {"user": "u"}]),
+)
+def test_a_loose_bound_is_never_below_what_is_counted(messages, model, tier, more):
+    body = {"model": model, "messages": messages, "max_completion_tokens": 10, "service_tier": tier, **more}
+    call, costs = Call.of("chat", "", body), Costs(load_config())
+    loose = costs.loose_case(call)
+    if loose is None:
+        assert costs.price(call) is None or not {"n", "tools"}.isdisjoint(body)
+        return
+    assert loose >= costs.worst_case(call).cost.total_usd
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"messages": parts(TEXT)},
+        {"messages": [{"role": "user", "content": "hi", "name": "n"}]},
+        {"messages": "hi"},
+        {"max_completion_tokens": None},
+        {"model": "gpt-4o-mini-search-preview"},
+        {"tools": [{"type": "function", "function": {"name": "f"}}]},
+        {"n": 2},
+        {"background": True},
+        {"web_search_options": {}},
+        {"response_format": {"type": "json_object"}},
+        {"prediction": {"type": "content", "content": "x"}},
+    ],
+    ids=str,
+)
+def test_what_is_not_plain_is_counted(body):
+    plain = {"model": MINI, "messages": [{"role": "user", "content": "hi"}], "max_completion_tokens": 10}
+    assert Costs(load_config()).loose_case(Call.of("chat", "", plain)) is not None
+    assert Costs(load_config()).loose_case(Call.of("chat", "", {**plain, **body})) is None

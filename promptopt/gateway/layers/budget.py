@@ -38,6 +38,8 @@ log = logging.getLogger("promptopt.gateway")
 # What of a request its price depends on once its usage is known.
 _PRICED_BY = ("model", "service_tier", "tools", "max_tool_calls")
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.01, 0.1
+# A call that may cost less than this part of each of its budgets reserves loosely, without counting its tokens.
+_LOOSE_PART = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Budget:
             answer = yield from inner(call)
         except GeneratorExit:
             # A flow that is thrown away can yield nothing more; the call may have been billed.
-            at_once(lambda: self._store.settle(number, scopes, amount, amount))
+            at_once(lambda: self._store.settle(number, scopes, amount, self._worst(call)))
             raise
         except CallFailed as failure:
             yield from self._settle(call, scopes, number, amount, failure)
@@ -140,6 +142,9 @@ class Budget:
 
     def _reserve(self, call: Call, scopes: list[BudgetScope]) -> Subflow[tuple[Call, list[BudgetScope], str, int]]:
         number = new_id()
+        loose = self._loosely(call, scopes)
+        if loose is not None and (yield from self._try(call, number, scopes, loose, waits=False)) is None:
+            return call, scopes, number, loose
         amount = self._worst(call)
         full = yield from self._try(call, number, scopes, amount)
         downgrades = self.limits.at_limit == "downgrade" and call.endpoint != "embeddings"
@@ -162,10 +167,18 @@ class Budget:
         except Unbounded as error:
             raise BudgetExceeded(f"the budget cannot be kept: {error}") from None
 
-    def _try(self, call: Call, number: str, scopes: Sequence[BudgetScope], amount: int) -> Subflow[BudgetFull | None]:
-        """Reserve; if only others' reservations are in the way, wait until they settle."""
+    def _loosely(self, call: Call, scopes: Sequence[BudgetScope]) -> int | None:
+        """More than the worst case of a call, if even that is little; ``None`` if its tokens are to be counted."""
+        usd = self._costs.loose_case(call)
+        amount = None if usd is None else nano(usd)
+        return None if amount is None or amount * _LOOSE_PART > min(scope.limit for scope in scopes) else amount
+
+    def _try(
+        self, call: Call, number: str, scopes: Sequence[BudgetScope], amount: int, *, waits: bool = True
+    ) -> Subflow[BudgetFull | None]:
+        """Reserve; if only others' reservations are in the way, wait until they settle, if that is wanted."""
         now, pause = self._clock.monotonic(), _FIRST_PAUSE_S
-        given_up = now + (call.patience_s(now, self.limits.wait_s) or 0.0)
+        given_up = now + (call.patience_s(now, self.limits.wait_s) or 0.0) if waits else now
 
         def undo(full: BudgetFull | None) -> None:
             try:
