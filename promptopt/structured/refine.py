@@ -160,9 +160,12 @@ def grades_of(document: PromptText) -> dict[str, dict[str, Any]]:
     return found
 
 
+_ASIDE = re.compile(r" \([^().;\n]* or |, either |\bwhere ", re.IGNORECASE)
+
+
 def with_aside(name: str, schema: dict[str, Any], document: PromptText) -> dict[str, Any]:
     """A text with the labels that the prose gives in brackets after its name: "the band (A1, A2 or B1)"."""
-    if schema.get("type") != "string" or "enum" in schema:
+    if schema.get("type") != "string" or "enum" in schema or not _ASIDE.search(document.text):
         return schema
     said = re.escape(name).replace("_", "[ _]")
     listed = r"(?P<list>[^().;\n]{1,80}? or [^().;,\n]{1,30}?)"

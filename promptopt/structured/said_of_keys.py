@@ -111,13 +111,20 @@ _LISTED_ABOVE = re.compile(
 )
 
 
+_ONE_OF = re.compile(r"\b(?:one of|either)\b", re.IGNORECASE)
+
+
 def with_labels(name: str, schema: dict[str, Any], document: PromptText) -> dict[str, Any]:
     """A text with the labels that a sentence about its key lists, or that stand in the list its value points to."""
     if schema.get("type") != "string" or "enum" in schema:
         return schema
     found = [
         labels(match["list"].rstrip(" ."))
-        for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w){_MUST}", document.text, re.IGNORECASE)
+        for match in (
+            re.finditer(rf"(?<!\w){re.escape(name)}(?!\w){_MUST}", document.text, re.IGNORECASE)
+            if _ONE_OF.search(document.text)
+            else ()
+        )
     ]
     found = [one for one in found if len(one) > 1] + _below(name, document)
     pointed = _LISTED_ABOVE.fullmatch(schema.get("description", ""))
@@ -130,6 +137,8 @@ def with_labels(name: str, schema: dict[str, Any], document: PromptText) -> dict
 
 def _below(name: str, document: PromptText) -> list[list[str]]:
     """The labels below a line that names a key and ends with "one of:"."""
+    if not _ONE_OF.search(document.text):
+        return []
     bare = rf"^[ \t]*{re.escape(name)}" if "_" in name else "(?!)"
     lead = re.compile(
         rf"(?:[\"'`*]{re.escape(name)}[\"'`*]+|{bare})[^\n]*\bone of(?: the following| these)?(?: \w+)?:[ \t]*\n(?P<items>(?:[ \t]*[-*•][ \t]+[^\n]+\n?){{2,}})",
@@ -179,7 +188,7 @@ def with_most(name: str, schema: dict[str, Any], document: PromptText) -> dict[s
             re.IGNORECASE,
         )
     }
-    if not found and (span := _count_at_key(name, noun, document)):
+    if not found and (span := _count_at_key(name, noun, document) or _count_of(name, document)):
         return {**schema, "minItems": span[0], "maxItems": span[1]}
     if len(found) != 1:
         return schema
@@ -197,6 +206,19 @@ def _count_at_key(name: str, noun: str, document: PromptText) -> tuple[int, int]
         re.IGNORECASE | re.MULTILINE,
     )
     return (int(said["low"]), int(said["high"])) if said and int(said["low"]) < int(said["high"]) else None
+
+
+def _count_of(name: str, document: PromptText) -> tuple[int, int] | None:
+    """From how many to how many things a prompt wants that are called like a list: "a list of 3-5 key points"."""
+    found = {
+        (int(match["low"]), int(match["high"]))
+        for match in re.finditer(
+            rf"(?<![\d.-])(?P<low>\d{{1,2}})\s?(?:-|–|to)\s?(?P<high>\d{{1,2}}) (?:(?:short|concise|specific|relevant|main|important) )?{_spoken(name)}\b",
+            document.text,
+            re.IGNORECASE,
+        )
+    }
+    return found.pop() if len(found) == 1 and all(low < high for low, high in found) else None
 
 
 def _count(text: str) -> int:

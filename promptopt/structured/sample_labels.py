@@ -32,6 +32,7 @@ class LabelLists:
 
     def __init__(self, document: PromptText, covered: Sequence[Span]) -> None:
         self._shown = "\n".join(document.text[span.start : span.end] for span in covered)
+        self._places = {match["name"]: match["words"] for match in _PLACE.finditer(self._shown)}
         text = document.text
         for span in (*covered, *document.conditional):
             text = text[: span.start] + re.sub(r"[^\n]", MASK, text[span.start : span.end]) + text[span.end :]
@@ -58,14 +59,18 @@ class LabelLists:
         plain = {key: part for key, part in known.items() if key != "description"}
         return {**plain, "enum": found}
 
+    def _leads_of(self, name: str) -> set[str]:
+        """The lines above lists that have a word of a key."""
+        first = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name)[:1] or [name]
+        stem = first[0].lower().removesuffix("y")
+        return {one.lead for one in (*self._lists, *self._beside) if stem in one.lead.lower()}
+
     def _placed(self, name: str) -> list[str]:
         """The labels of the list that the place of a key points to: ``"<category>"`` below "Categories:"."""
-        place = re.search(rf"[\"']{re.escape(name)}[\"']\s*:\s*\"?<(?P<words>[a-z][a-z _]{{2,40}})>", self._shown)
-        if place is None:
-            return []
-        if _ABOVE.fullmatch(place["words"]):
+        place = self._places.get(name, "")
+        if _ABOVE.fullmatch(place):
             return _same([one.heads for one in self._lists if _CHOICE.search(one.lead)])
-        return self._headed(place["words"].replace(" ", "_"), [])
+        return self._headed(place.replace(" ", "_"), []) if place else []
 
     def _samples(self, pattern: str) -> list[str]:
         return [
@@ -82,6 +87,9 @@ class LabelLists:
 
     def _headed(self, name: str, samples: Sequence[str]) -> list[str]:
         """The labels of the list that has the key for its heading: "Urgency levels:"."""
+        leads = self._leads_of(name)
+        if not leads:
+            return []
         words = r"[ _-]?".join(map(re.escape, re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name) or [name]))
         heading = re.compile(
             rf"[ \t#*_]*(?:(?:the|possible|allowed|valid|available) )*{words.removesuffix('y')}(?:y|ies|es|s)?(?: (?:levels?|types?|categories|labels|options|values|classes))?(?: \([^()\n]*\))?[*_]*:[*_ \t]*",
@@ -91,7 +99,7 @@ class LabelLists:
             rf"\b(?:one|an?) (?:of (?:the |these )?(?:following )?)?{words.removesuffix('y')}(?:y|ies|es|s)?(?: below)?[*_]*:\W*\Z",
             re.IGNORECASE,
         )
-        beside = [one.heads for one in self._beside if heading.fullmatch(f"{one.lead}:")]
+        beside = [one.heads for one in self._beside if one.lead in leads and heading.fullmatch(f"{one.lead}:")]
         found = _same(
             [one.heads for one in self._lists if heading.fullmatch(one.lead) or one_of.search(one.lead)] or beside
         )
@@ -145,6 +153,7 @@ def _lists(text: str) -> list[_List]:
     return found
 
 
+_PLACE = re.compile(r"[\"'](?P<name>[^\"'\n]+)[\"']\s*:\s*\"?<(?P<words>[a-z][a-z _]{2,40})>")
 _ABOVE = re.compile(
     r"(?:exactly )?one of the (?:\w+ )?(?:above|below|listed|values|options|labels)(?: (?:above|below))?"
 )

@@ -19,7 +19,7 @@ from promptopt.structured.witness_keys import (
     SaidOfKey,
     first_reason,
     keys_of,
-    mention,
+    mentions,
     said_of,
     shortened,
 )
@@ -115,7 +115,7 @@ _EITHER = re.compile(r"[A-Z]\w*(?:,? or [A-Z]\w*)+[.\"']*")
 def _of_keys(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """What is said of a key anywhere and its schema has nothing of."""
     names = list(dict.fromkeys(leaf.name for leaf in leaves if len(leaf.name) > 1))
-    begins = {name: [match.start() for match in mention(name).finditer(document.text)] for name in names}
+    begins = {name: [match.start() for match in mentions(document.text, name)] for name in names}
     for name in names:
         same = [leaf for leaf in leaves if leaf.name == name]
         stops = sorted(start for key in names if key not in name for start in begins[key])
@@ -228,15 +228,21 @@ def _heading_lists(document: PromptText, leaf: KeyOfSchema) -> re.Match[str] | N
     )
 
 
+# Without these no key has such a list.
+_QUOTED_LINES = re.compile(r"^[ \t]*(?:[-*•][ \t]+)?[\"'`][^\"'`:\n]+[\"'`]", re.MULTILINE)
+_NAMES_LISTED = re.compile(r"[\"']\s*:\s*\[\s*[A-Za-z_]\w*\s*,")
+
+
 def _unsaid(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Labels below a heading, and lists whose items are only named: ``[left, right]``."""
     text = document.text
+    quoted = _QUOTED_LINES.search(text)
     for leaf in leaves:
         if leaf.labelled or leaf.kinds - {"string", "null"}:
             continue
-        if heading := _heading_lists(document, leaf):
+        if quoted and (heading := _heading_lists(document, leaf)):
             yield f"line {document.line(heading.start())}: labels of {leaf.name!r} are listed, and were not read"
-        names = re.search(
+        names = _NAMES_LISTED.search(text) and re.search(
             rf"[\"']{re.escape(leaf.name)}[\"']\s*:\s*\[\s*(?!(?:{_KINDS_SHOWN.pattern})\b)[A-Za-z_]\w*\s*,",
             text,
             re.IGNORECASE,
@@ -321,11 +327,11 @@ _KIND = re.compile(
 
 def _unlike(leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """A key that is a number in one place and a text of any kind in another."""
+    texts = {leaf.name: leaf for leaf in leaves if leaf.kinds == {"string"} and not leaf.labelled}
     for leaf in leaves:
-        for other in leaves:
-            numeric = leaf.kinds & {"number", "integer"} and leaf.bounded
-            if numeric and leaf.name == other.name and other.kinds == {"string"} and not other.labelled:
-                yield f"{leaf.name!r} was read as a number in one place and as a text in another"
+        numeric = leaf.name in texts and leaf.kinds & {"number", "integer"} and leaf.bounded
+        if numeric:
+            yield f"{leaf.name!r} was read as a number in one place and as a text in another"
 
 
 _MAP = re.compile(

@@ -20,7 +20,7 @@ def unaccounted(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSch
     yield from _scales(document, text, leaves)
     yield from _labels_of_key(document, text, leaves)
     yield from _lists(document, text, found, leaves)
-    yield from _labels_misplaced(document, found, leaves)
+    yield from _labels_misplaced(document, text, found, leaves)
     yield from _fallback(document, text, leaves)
 
 
@@ -167,16 +167,16 @@ def _known(leaves: Sequence[KeyOfSchema]) -> set[str]:
     return known
 
 
+_MARKED = re.compile(r"[\"'`*](?P<name>[^\"'`*\n]+)(?=[\"'`*])")
+
+
 def _labels_of_key(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """A text that was read without labels, of which several words in quotation marks are said."""
     own = PromptText(text, text)
+    names = {leaf.name for leaf in leaves}
+    marked = [(match.start(), match["name"]) for match in _MARKED.finditer(text) if match["name"] in names]
     for leaf in _open_texts(leaves):
-        stops = sorted(
-            match.start()
-            for other in leaves
-            if other.name != leaf.name
-            for match in re.finditer(rf"[\"'`*]{re.escape(other.name)}[\"'`*]", text)
-        )
+        stops = [start for start, name in marked if name != leaf.name]
         for said in said_of(own, leaf, stops):
             listed = _QUOTED_LIST.search(said.text) or _CASES.search(said.text)
             if listed is None or _SAMPLE.search(said.text[: listed.start()]):
@@ -292,8 +292,9 @@ _FALLBACK = re.compile(
 def _fallback(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """A text that any field may have instead of its value, if one of them is a number or a boolean."""
     for match in _FALLBACK.finditer(text):
-        names = {leaf.name.casefold() for leaf in leaves}
-        if match["text"].casefold() in _TYPES | names or re.search(r"[\"'`]", match[0][: -len(match["text"]) - 2]):
+        if match["text"].casefold() in _TYPES | _known(leaves) or re.search(
+            r"[\"'`]", match[0][: -len(match["text"]) - 2]
+        ):
             continue
         for leaf in leaves:
             if leaf.kinds and leaf.kinds <= {"number", "integer", "boolean"} and not leaf.labelled:
@@ -304,16 +305,21 @@ def _fallback(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) ->
 _SHOWN = re.compile(r"\b(?:examples?|e\.g|such as|for instance|like|kinds? of|sort of)\b[^.\n]*\Z", re.IGNORECASE)
 
 
-def _labels_misplaced(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
-    """Labels that the prompt gives as samples, or only in lines about another key."""
+def _labels_misplaced(
+    document: PromptText, instructions: str, found: Inferred, leaves: Sequence[KeyOfSchema]
+) -> Iterator[str]:
+    """Labels that the prompt gives as samples, only in an example, or only in lines about another key."""
     text = document.text
     names = {leaf.name for leaf in leaves}
     for leaf in leaves:
         labels = [str(label) for one in (leaf.value, *leaf.value.get("anyOf", ())) for label in one.get("enum", ())]
-        if len(labels) < 2 or any(
-            all(label in text[a.start : a.end] for label in labels) for a in found.covered if found.whole == "JSON"
-        ):
+        form = [text[span.start : span.end] for span in found.covered if found.whole == "JSON"]
+        if len(labels) < 2 or all(any(label in part for part in form) for label in labels):
             continue
+        lost = [label for label in labels if label in text and label not in instructions]
+        if len(lost) == len(labels):
+            line = document.line(text.index(lost[0]))
+            yield f"line {line}: {lost[0]!r} is in an example, and was read as a label of {leaf.name!r}"
         first = re.search(rf"[\"'`“]{re.escape(labels[0])}[\"'`”,.]", text)
         if first and _SHOWN.search(text[text.rfind("\n", 0, first.start()) + 1 : first.start()]):
             line = document.line(first.start())

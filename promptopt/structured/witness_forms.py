@@ -174,12 +174,20 @@ _STATEMENT = re.compile(
     re.MULTILINE,
 )
 _PROGRAM = 0.4
+_PYTHON = re.compile(r"^(?:import \w+|from [\w.]+ import \w+|def \w+\(.*:|class \w+.*:)[^\n]*$", re.MULTILINE)
+_PYTHON_LINE = re.compile(
+    r"^[ \t]*(?:import |from |def |class |return\b|if |for |while |try:|except|with |else:|elif |@|#|[\w.\[\], ]+ = |[\w.]+\(.*\)?$|[)\]}]+,?$)",
+    re.MULTILINE,
+)
 
 
 def _program(document: PromptText) -> Iterator[str]:
     """A text that is a program, and not a prompt."""
     lines = [line for line in document.text.splitlines() if line.strip()]
     statements = len(_STATEMENT.findall(document.text))
+    imports = len(_PYTHON.findall(document.text))
+    if imports > 1 and len(_PYTHON_LINE.findall(document.text)) > len(lines) * _PROGRAM:
+        yield "the text is a program, not a prompt"
     if len(lines) > 5 and statements > len(lines) * _PROGRAM and "=" in document.text and ";" in document.text:
         yield "the text is a program, not a prompt"
 

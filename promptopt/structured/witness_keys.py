@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -88,7 +89,34 @@ _MARKS = "[\"'`*]"
 _OF_IT = r"(?=\s*(?::|\(|[-–—=]\s|=|must\b|should\b|is\b|are\b|can\b|may\b|has to\b|between\b|from \d|to (?:[\"'`]|null|true|false)))"
 
 
-def mention(name: str) -> re.Pattern[str]:
+@functools.lru_cache(maxsize=8)
+def _lines_of_words(text: str) -> dict[str, list[tuple[int, int]]]:
+    """Where the lines are that have a word, folded."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for line in re.finditer(r"[^\n]+", text):
+        for word in set(re.findall(r"\w+", line[0].casefold())):
+            found.setdefault(word, []).append(line.span())
+    return found
+
+
+def mentions(text: str, name: str) -> Iterator[re.Match[str]]:
+    """Every place where a text speaks of a key; only its lines with a word of the key are looked at."""
+    pattern = _mention(name)
+    words = re.findall(r"[a-z]+|[A-Z][a-z]*|\d+", name)
+    if not re.fullmatch(r"[A-Za-z]\w*", name) or not words:
+        yield from pattern.finditer(text)
+        return
+    index = _lines_of_words(text)
+    # As it is spelled, or its words apart.
+    spans = set(index.get(name.casefold(), ()))
+    if len(words) > 1:
+        spans |= set(index.get(words[0].casefold(), ())) & set(index.get(words[-1].casefold(), ()))
+    for start, end in sorted(spans):
+        yield from pattern.finditer(text, start, end)
+
+
+@functools.lru_cache(maxsize=1024)
+def _mention(name: str) -> re.Pattern[str]:
     """Where a key is spoken of: by its own spelling, in marks, or as the head of a line or of what is said."""
     own = re.escape(name)
     spaced = re.escape(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)).replace("_", r"[ _-]")
@@ -127,7 +155,7 @@ def said_of(document: PromptText, leaf: KeyOfSchema, stops: Sequence[int]) -> It
         stops: Where the other keys are spoken of, in order: what is said of one ends there.
     """
     text = document.text
-    for match in mention(leaf.name).finditer(text):
+    for match in mentions(text, leaf.name):
         end = text.find("\n", match.end())
         end = len(text) if end < 0 else end
         further = bisect.bisect_left(stops, match.end())

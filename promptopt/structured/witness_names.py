@@ -18,7 +18,8 @@ def gainsaid_names(document: PromptText, found: Inferred) -> str | None:
         (_other_keys(document, found), keyed),
         (_json_within(document), keyed),
         (_left_out(document, found), keyed),
-        (_json_asked(document), found.whole in ("sections", "labels", "table")),
+        (_json_asked(document), found.whole in ("sections", "labels", "table", "")),
+        (_of_something_else(document, found), keyed),
         (_one_of_list(document, found), keyed and not found.wrapped),
         (_other_objects(document, found), keyed or found.whole in ("labels", "")),
     )
@@ -115,6 +116,33 @@ def _left_out(document: PromptText, found: Inferred) -> Iterator[str]:
     omitted = _OMITTED.search(document.text)
     if omitted and not all("null" in str(dict(item.schema)) for item in found.fields):
         yield f"line {document.line(omitted.start())}: {shortened(omitted[0])!r}: a key may be left out, and it was read as required"
+
+
+# "List[Section]": a type that the prompt defines elsewhere
+_TYPES_USED = re.compile(r"\b(?:List|Dict|Optional|Union|Array|Set)[\[<]\s*[A-Z]\w+")
+_JSON_WANTED = re.compile(
+    r"\b(?:return|respon[ds]e?|reply|repl(?:y|ies)|outputs?|answer|provide|produce|generate|give|write|format\w*|create|emit|extract|must|should|result|only|valid|strict|structure\w*|conform\w*|schema|using|use|as|in|with)\b"
+    r"[^.\n]{0,80}?(?<![.\w])json\b|(?<![.\w])json (?:only|object|format|output|array|with|response|structure|keys?)\b",
+    re.IGNORECASE,
+)
+_RECEIVED = re.compile(r"\b(?:receive|given|input|posting|resume schema|source of truth|parsed)\b", re.IGNORECASE)
+
+
+def _of_something_else(document: PromptText, found: Inferred) -> Iterator[str]:
+    """Keys that are named in words, in a prompt that wants no JSON; and types that it defines elsewhere."""
+    in_words = all(item.source.startswith("key in the prose") for item in found.fields)
+    if used := _TYPES_USED.search(document.text):
+        yield f"line {document.line(used.start())}: {used[0]!r} is a type of its own, which was not read"
+    if not in_words or found.whole != "JSON":
+        return
+    lead = ""
+    for line in document.text.split("\n"):
+        listed = re.match(r"[ \t]*(?:[-*•]|\d+[.)])[ \t]", line)
+        lead = lead if listed or not line.strip() else line
+        for sentence in re.split(r"(?<=[.!?:])\s", line):
+            if _JSON_WANTED.search(sentence) and not _RECEIVED.search(sentence + (lead if listed else "")):
+                return
+    yield f"line {found.fields[0].line}: no sentence wants JSON with the key {found.fields[0].name!r}"
 
 
 _ASKS_JSON = re.compile(

@@ -321,7 +321,13 @@ def alternatives(text: str) -> list[str]:
     return _opposites(text)
 
 
+_SEVERAL = 3
+
+
 def _opposites(text: str) -> list[str]:
+    phrases = re.split(r"\s+/\s+", text.strip(" ."))
+    if len(phrases) >= _SEVERAL and all(re.fullmatch(r"[A-Za-z][a-z]*(?: [a-z]+){0,3}", part) for part in phrases):
+        return list(dict.fromkeys(phrases))
     slashes = [part.strip() for part in text.split("/")]
     if len(slashes) > 1:
         if any(part.lower() in _NO_LABELS or not _PLAIN_WORD.fullmatch(part) for part in slashes):

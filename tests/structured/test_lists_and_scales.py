@@ -104,6 +104,18 @@ def _schema(text: str, key: str) -> dict[str, object]:
             {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 4},
             id="a number of items at the key",
         ),
+        pytest.param(
+            'Return JSON: {"view": "Fully agree / Partly agree / Do not agree", "why": "<why>"}',
+            "view",
+            {"type": "string", "enum": ["Fully agree", "Partly agree", "Do not agree"]},
+            id="labels of several words between slashes",
+        ),
+        pytest.param(
+            'Give a list of 3-5 key ports.\nReturn JSON: {"key_ports": ["a", "b"], "wet": true}',
+            "key_ports",
+            {"type": "array", "items": {"type": "string"}, "minItems": 3, "maxItems": 5},
+            id="a number of things that are called like the key",
+        ),
     ],
 )
 def test_what_is_read(text: str, key: str, schema: dict[str, object]) -> None:
@@ -146,6 +158,37 @@ def test_what_is_read(text: str, key: str, schema: dict[str, object]) -> None:
         ),
         pytest.param(
             "Return JSON with key 'boats' as a list of {name, length}.", "'boats'", id="a list of objects in words"
+        ),
+        pytest.param(
+            'Write one line for the pilot.\nOutput JSON with a single property "line".\n\n### Example\n'
+            "Input: a prompt that says: output one of the following labels: 'ebb', 'flood', 'slack'.\n",
+            "is in an example",
+            id="labels of an example",
+        ),
+        pytest.param(
+            "import json\nfrom sea import tides\n\ndef run(ports: list[str]) -> str:\n    found = {}\n    def fetch(port):\n"
+            "        try:\n            return port, json.loads(tides.fetch(port=port))\n        except OSError as e:\n"
+            '            return port, {"error": str(e)}\n    for port in ports:\n        found[port] = fetch(port)\n'
+            "    return json.dumps(found)\n",
+            "the text is a program",
+            id="a program in Python",
+        ),
+        pytest.param(
+            "Judge the log.\n{{ log }}\nReturn exactly one JSON object that matches the required schema.",
+            "",
+            id="JSON of a schema that is elsewhere",
+        ),
+        pytest.param(
+            "Output in JSON format with the keys below.\n- voyages: List[Leg], all legs of the voyage\n"
+            "- Note that 'Leg' is JSON format with the keys: port: str and day: str",
+            "'List[Leg'",
+            id="a type that is defined elsewhere",
+        ),
+        pytest.param(
+            "The log has the form of log.json. Key sections to refer to:\n\n"
+            "- `crew` - who was there\n- `ports` - where they were\n\nReturn ONLY the finished letter.",
+            "",
+            id="keys of a file that is read",
         ),
         pytest.param(
             "Return ONLY JSON with double quotes around all property names and string values.\n{{ x }}",
