@@ -1,5 +1,6 @@
 """The fault run: 10,000 calls against an upstream that fails in every way it can, while leaders and Redis are killed.
 
+By the SDK in threads, in event loops, and through ``promptopt serve``.
 Checked: every caller has an answer or a typed error; the ledger adds up to what the upstream was asked and billed; the
 budget is never overspent. Run: python benchmarks/gateway_faults.py [calls]
 """
@@ -107,10 +108,11 @@ def ask_once(client: openai.OpenAI, dice: random.Random, outcomes: Counter[str])
         if isinstance(found, openai.Stream):
             list(found)
         outcomes["answer"] += 1
-    except promptopt.GatewayUnavailable:
-        outcomes[AGAIN] += 1
-        return False
     except openai.APIError as problem:
+        # The gateway's own error, or what its server made of it.
+        if problem.code == "gateway_unavailable":
+            outcomes[AGAIN] += 1
+            return False
         outcomes[f"{type(problem).__name__} {problem.code or ''}".strip()] += 1
     except BaseException as problem:  # noqa: BLE001 - what must not be
         outcomes[f"UNTYPED {type(problem).__name__}: {problem}"[:80]] += 1
@@ -139,6 +141,46 @@ def work(url: str, options: dict, calls: int, seed: int, report: str) -> None:
         thread.join()
     Path(report).write_text(json.dumps(outcomes))
     client.close()
+
+
+def configuration(options: dict) -> str:
+    """Options as a server's configuration has them."""
+    lines = [f"redis = {json.dumps(options['redis'])}"] if "redis" in options else []
+    lines += [f"budget = {{run = {options['budget']['run']}}}"] if "budget" in options else []
+    return "\n".join(["[tool.promptopt.gateway]", *lines, ""])
+
+
+def work_through_server(url: str, options: dict, calls: int, seed: int, report: str) -> None:
+    """As ``work``, with the bare SDK through a ``promptopt serve`` of its own on the same files."""
+    path = Path(f"server-{seed}.toml")
+    path.write_text(configuration(options))
+    command = [sys.executable, "-m", "promptopt", "serve", "--config", str(path), "--port", "0"]
+    environment = {**os.environ, "OPENAI_BASE_URL": url, "OPENAI_API_KEY": "k"}
+    with Path(f"server-{seed}.log").open("wb") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    while "serves http" not in (said := Path(f"server-{seed}.log").read_text()):
+        assert server.poll() is None, said
+        time.sleep(0.05)
+    outcomes: Counter[str] = Counter()
+    client = openai.OpenAI(
+        base_url=said.partition("serves ")[2].split()[0], api_key="k", max_retries=0, timeout=TIMEOUT_S
+    )
+
+    def one(thread: int) -> None:
+        dice = random.Random(seed * 100 + thread)
+        for _ in range(calls // THREADS):
+            while not ask_once(client, dice, outcomes):
+                time.sleep(0.2)
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    server.terminate()
+    outcomes[f"UNTYPED server ended with {server.wait(60)}"] += server.returncode != 0
+    outcomes["UNTYPED the server failed inside"] += "Traceback" in Path(f"server-{seed}.log").read_text()
+    Path(report).write_text(json.dumps(+outcomes))
 
 
 def work_in_loop(url: str, options: dict, calls: int, seed: int, report: str) -> None:
@@ -439,12 +481,14 @@ def check(disturbance: Disturbance, outcomes: Counter[str], faulty: Faulty, budg
 def main() -> None:
     share = CALLS // 10
     results = [
-        phase("leaders killed", share * 4, 10.0, "kill"),
+        phase("leaders killed", share * 2, 10.0, "kill"),
         phase("a budget that ends in the middle", share, 2e-5 * share * 0.4),
         phase("Redis killed twice", share, 10.0, "redis"),
         phase("event loops, files locked twice", share, 10.0, "lock", "work_in_loop"),
         phase("event loops, Redis hangs twice", share, 10.0, "hang", "work_in_loop"),
         phase("event loops, a budget that ends in the middle", share, 2e-5 * share * 0.4, "", "work_in_loop"),
+        phase("servers, leaders killed", share, 10.0, "kill", "work_through_server"),
+        phase("servers, Redis killed twice", share, 10.0, "redis", "work_through_server"),
     ]
     if os.geteuid() == 0:
         # Without a budget: one that cannot be counted refuses every call, and nothing would be seen of the rest.
