@@ -23,7 +23,7 @@ _BEAT_S = 0.05
 class Reading:
     """Where a stream is: awaited from the provider, or with its reader, who may never take more of it."""
 
-    __slots__ = ("_end", "_handed_at", "_let_go", "_stalled", "_taken", "loop")
+    __slots__ = ("_end", "_handed_at", "_let_go", "_stalled", "_taken", "is_closed_surely", "loop")
 
     def __init__(self, *let_go: Callable[[], None]) -> None:
         """``let_go`` is as for :meth:`on_held`."""
@@ -32,14 +32,22 @@ class Reading:
         self._stalled = False
         self._end: Any = None
         self._taken = False
+        self.is_closed_surely = False
         self.loop: asyncio.AbstractEventLoop | None = None
 
     def on_held(self, let_go: Callable[[], None]) -> None:
         """Call ``let_go`` once, in a thread of its own, when the reader holds the stream: nobody need wait for that."""
         self._let_go.append(let_go)
 
-    def opened(self, stream: object, flow: Any, abandon: Callable[[Any], None]) -> None:
-        """Let ``flow`` wait for the end of ``stream``; ``abandon(flow)`` ends it in a thread if nobody can read it."""
+    def opened(
+        self, stream: object, flow: Any, abandon: Callable[[Any], None], *, is_closed_surely: bool = False
+    ) -> None:
+        """Let ``flow`` wait for the end of ``stream``; ``abandon(flow)`` ends it in a thread if nobody can read it.
+
+        Args:
+            is_closed_surely: Whether its reader closes it in any case, so that no collection of garbage need find it.
+        """
+        self.is_closed_surely = is_closed_surely
         # What ends a flow holds it: within the garbage that a stream is, it would be thrown away before it could.
         self._end = weakref.finalize(stream, _Watch.abandoned, self, flow, abandon)
         self._end.atexit = False
@@ -146,10 +154,11 @@ class _Watch:
             # Nobody goes on with what a loop has left that was closed in the middle of it.
             if reading.loop is not None and reading.loop.is_closed():
                 reading.abandon()
-        if cls.wanted and now >= cls._next and any(reading.is_held(now) for reading in found):
+        left = [reading for reading in found if not reading.is_closed_surely]
+        if cls.wanted and now >= cls._next and any(reading.is_held(now) for reading in left):
             _collect(found, 2)
             cls.wanted, cls._next = False, now + 1.0
-        elif stalled and gc.isenabled():
+        elif gc.isenabled() and not {*stalled}.isdisjoint(left):
             _collect(found, 1)
         cls._end_left()
         with cls._lock:

@@ -127,7 +127,7 @@ async def pass_stream(
         made: Called with the answer's id before the client sees it.
     """
     response, collector, reading = passing.response, passing.collector, passing.reading
-    reading.opened(passing, flow, partial(_abandon, collector, response))
+    reading.opened(passing, flow, partial(_abandon, collector, response), is_closed_surely=True)
     try:
         await send({"type": "http.response.start", "status": response.status, "headers": passed_headers(response)})
         reading.awaited()

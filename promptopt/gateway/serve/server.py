@@ -23,6 +23,10 @@ _BACKLOG = 2048
 # How long connections may take to close whose calls have ended.
 _CLOSING_S = 2
 _SWITCH_S = 0.001
+# A collection of all objects holds up all calls, for longer the more is kept, and finds next to nothing: what a call
+# makes goes without one. So they come when no call is in flight, or after a minute, not with so many objects.
+_YOUNG, _MIDDLE, _NEVER = 5_000, 20, 1_000_000
+_IDLE_S, _BUSY_S = 5.0, 60.0
 
 
 class _Server(uvicorn.Server):
@@ -42,6 +46,8 @@ class _Server(uvicorn.Server):
         # would hold up all calls.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(_YOUNG, _MIDDLE, _NEVER)
+        self._collecting = asyncio.ensure_future(collect_when_idle(lambda: bool(self._service.serving.in_flight)))
         assert sockets is not None
         host, port = sockets[0].getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
@@ -50,7 +56,20 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # Connections are taken meanwhile, so that `/readyz` answers who asks.
         await self._service.in_flight.end(self._grace_s, lambda: self.force_exit)
+        self._collecting.cancel()
         await super().shutdown(sockets)
+
+
+async def collect_when_idle(busy: Callable[[], bool], look_s: float = _IDLE_S, most_s: float = _BUSY_S) -> None:
+    """Collect garbage of all ages, every ``look_s`` seconds if nothing is to be done, else after ``most_s`` of them."""
+    waited = 0.0
+    while True:
+        await asyncio.sleep(look_s)
+        waited += look_s
+        # What a server that does nothing has looked through needs no other look.
+        if gc.get_count()[2] and (not busy() or waited >= most_s):
+            gc.collect()
+            waited = 0.0
 
 
 class _Protocol(HttpToolsProtocol):
