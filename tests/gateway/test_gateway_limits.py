@@ -7,6 +7,8 @@ import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from limits.storage import RedisStorage
+from limits.strategies import MovingWindowRateLimiter
 from upstream import answer, ask, error, wait_until
 
 import promptopt
@@ -18,6 +20,8 @@ from promptopt.gateway.flow import run
 from promptopt.gateway.layers.concurrency import Concurrency, duration, pause_of
 from promptopt.gateway.settings import read_settings
 from promptopt.gateway.stores.memory import MemoryWindows
+from promptopt.gateway.stores.redis import RedisWindows
+from promptopt.gateway.stores.redis_link import RedisLink
 
 
 @pytest.mark.parametrize("shared", ["memory", "redis"])
@@ -252,3 +256,49 @@ def test_a_clock_that_is_set_frees_no_caller_and_holds_none_up(folder, store, ho
     clock.sleep(3001)
     assert passes() is None
     gateway.close()
+
+
+@pytest.fixture
+def windows(redis_server):
+    """Those of two processes."""
+    made = [RedisWindows(RedisLink(redis_server.url)) for _ in range(2)]
+    yield made
+    for each in made:
+        each._link.close()
+
+
+def test_windows_in_redis_admit_exactly_as_many_calls_as_they_say(windows):
+    few, many = limits.parse("20/hour"), limits.parse("1000/day")
+    admitted = []
+
+    def call(number):
+        who = windows[number % 2]
+        for _ in range(5):
+            full = who.hit([(many, "key:k"), (few, "user:u")], 0.0)
+            admitted.append(full is None)
+            assert full is None or full[:2] == (few, "user:u")
+            assert full is None or 3500 < full[2] <= 3600
+
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(admitted), sum(admitted)) == (80, 20)
+    # A call that one window refuses counts in none.
+    for _ in range(980):
+        assert windows[0].hit([(many, "key:k")], 0.0) is None
+    assert windows[1].hit([(many, "key:k")], 0.0)[0] is many
+
+
+def test_windows_in_redis_are_those_of_the_package_limits(windows, redis_server):
+    """Calls that an earlier version has counted count, and the window moves on."""
+    item = limits.parse("3/second")
+    package = MovingWindowRateLimiter(RedisStorage(redis_server.url))
+    assert [package.hit(item, "user:u"), package.hit(item, "user:u")] == [True, True]
+    assert windows[0].hit([(item, "user:u")], 0.0) is None
+    assert not package.test(item, "user:u")
+    _, _, left = windows[1].hit([(item, "user:u")], 0.0)
+    assert 0 < left <= 1
+    time.sleep(left + 0.05)
+    assert windows[1].hit([(item, "user:u")], 0.0) is None

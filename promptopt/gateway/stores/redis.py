@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptopt.errors import MissingExtra, UsageError
+from promptopt.errors import UsageError
 from promptopt.gateway.call import Answer
 from promptopt.gateway.stores.base import (
     LEASE_S,
@@ -241,52 +240,54 @@ class RedisLeases:
             self._link.outage.tell(str(found))
 
 
+# KEYS: a list for each window, with the times of its calls, the last one first; the names are those of the package
+# ``limits``. ARGV: 1 if the call is to be counted, then the calls and seconds of each window.
+_HIT = """
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+for i, key in ipairs(KEYS) do
+  local first = tonumber(redis.call('LINDEX', key, ARGV[2 * i] - 1) or '')
+  if first and first + ARGV[2 * i + 1] >= now then return {i, tostring(first + ARGV[2 * i + 1] - now)} end
+end
+if ARGV[1] == '1' then
+  for i, key in ipairs(KEYS) do
+    redis.call('LPUSH', key, string.format('%.6f', now))
+    redis.call('LTRIM', key, 0, ARGV[2 * i] - 1)
+    redis.call('EXPIRE', key, ARGV[2 * i + 1])
+  end
+end
+return {0}
+"""
+
+
 class RedisWindows:
-    """Moving windows of the package ``limits`` in Redis. Two processes may let one call too many pass at most."""
+    """Moving windows in Redis, all windows of a call in one step; in a cluster each is a step of its own."""
 
     networked = True
 
     def __init__(self, link: RedisLink) -> None:
-        """Raises MissingExtra if the package ``limits`` is not installed."""
-        try:
-            from limits.strategies import MovingWindowRateLimiter
-        except ImportError:
-            raise MissingExtra("limits", "gateway", "limits for users and keys") from None
         self._link = link
-        self._of: Any = None
-        self._limiter: Any = None
-        self._make: Callable[[Any], Any] = MovingWindowRateLimiter
-        self._lock = threading.Lock()
+        self._start = "LIMITS" if link.prefix == PREFIX else f"{link.prefix}limits"
 
-    def hit(self, items: Sequence[tuple[Any, str]], now: float) -> tuple[Any, str, float] | None:
+    def hit(self, items: Sequence[tuple[Any, str]], now: float) -> tuple[Any, str, float] | None:  # noqa: ARG002 - Redis's own clock
         # Nobody waits in line for a Redis that is away.
         self._link.check()
-        with self._lock:
-            return self._link.do(lambda client: self._hit(client, items, now))
-
-    def _hit(self, client: redis.Redis, items: Sequence[tuple[Any, str]], now: float) -> tuple[Any, str, float] | None:
-        if self._of is not client:
-            self._of, self._limiter = client, self._make(_limit_storage(client, self._link.prefix))
+        if not self._link.cluster:
+            return self._full(items, counts=True)
         # A call that one of several windows refuses counts in none of them.
-        for allows in (self._limiter.test, self._limiter.hit) if len(items) > 1 else (self._limiter.hit,):
-            for item, who in items:
-                if not allows(item, who):
-                    reset = self._limiter.get_window_stats(item, who).reset_time
-                    # A clock that goes back must not make anybody wait longer than the window is.
-                    return item, who, min(max(reset - now, 0.0), float(item.get_expiry()))
+        for counts in (False, True) if len(items) > 1 else (True,):
+            for each in items:
+                if full := self._full([each], counts=counts):
+                    return full
         return None
 
-
-def _limit_storage(client: Any, prefix: str) -> Any:
-    """The storage of the package ``limits`` over the link's own client, whose timeouts it has then."""
-    from limits.storage import RedisClusterStorage, RedisStorage
-
-    named: dict[str, Any] = {} if prefix == PREFIX else {"key_prefix": f"{prefix}limits"}
-    if hasattr(client, "connection_pool"):
-        return RedisStorage("redis://", connection_pool=client.connection_pool, **named)
-    # It connects by itself, and takes no client: to the same servers with the same options.
-    node = client.get_random_node()
-    options = dict(client.get_redis_connection(node).connection_pool.connection_kwargs)
-    wanted = ("username", "password", "socket_timeout", "socket_connect_timeout", "retry")
-    kept = {name: options[name] for name in wanted if options.get(name) is not None}
-    return RedisClusterStorage(f"redis+cluster://{node.host}:{node.port}", **named, **kept)
+    def _full(self, items: Sequence[tuple[Any, str]], *, counts: bool) -> tuple[Any, str, float] | None:
+        """The window that is full, and the seconds until it is not."""
+        names = [f"{self._start}:{item.key_for(who)}" for item, who in items]
+        sizes = [size for item, _ in items for size in (item.amount, item.get_expiry())]
+        index, *left = self._link.script(_HIT, names, [int(counts), *sizes])
+        if not index:
+            return None
+        item, who = items[index - 1]
+        # A clock that goes back must not make anybody wait longer than the window is.
+        return item, who, min(float(left[0]), float(item.get_expiry()))
