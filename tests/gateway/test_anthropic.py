@@ -15,7 +15,7 @@ from promptopt.gateway.anthropic.hints import has_own, minimum_tokens
 from promptopt.gateway.anthropic.wire import read_usage
 from promptopt.gateway.call import Call
 from promptopt.gateway.layers.prompt_cache_hints import PromptCacheHints
-from promptopt.gateway.openai.events import EventCollector
+from promptopt.gateway.openai.events import EventCollector, read_stream
 
 SONNET, HAIKU = "claude-sonnet-4-6", "claude-haiku-4-5"
 # Input, output, reads and writes of the cache: dollars per million tokens.
@@ -435,3 +435,44 @@ def test_errors_of_the_api_are_as_without_the_gateway(claude, upstream):
     upstream.on = lambda path, body: error(400, "invalid_request_error", "no")
     with pytest.raises(anthropic.BadRequestError):
         ask(claude())
+
+
+@pytest.mark.parametrize(
+    ("start", "delta", "tokens"),
+    [
+        (
+            {"input_tokens": 0, "output_tokens": 0},
+            {"input_tokens": 22, "cache_creation_input_tokens": 11},
+            (33, 0, 11, 5),
+        ),
+        (
+            {"input_tokens": 9, "cache_read_input_tokens": 1},
+            {"input_tokens": 9, "cache_read_input_tokens": 1},
+            (10, 1, 0, 5),
+        ),
+        ({"input_tokens": 9, "cache_read_input_tokens": 1, "output_tokens": 1}, {}, (10, 1, 0, 5)),
+        ({"input_tokens": 2}, {"cache_creation_input_tokens": 0, "cache_read_input_tokens": 4}, (6, 4, 0, 5)),
+        # Its input is counted then.
+        (None, {}, (8, 0, 0, 5)),
+    ],
+)
+def test_a_streams_usage_wherever_its_events_say_it(start, delta, tokens):
+    """As servers that are not Anthropic's do; https://github.com/envoyproxy/ai-gateway/issues/2279 and 2290."""
+    body = {
+        "model": "claude-sonnet-4-5",
+        "max_tokens": 50,
+        "messages": [{"role": "user", "content": "hi"}],
+        "stream": True,
+    }
+    message = {"id": "m", "model": "claude-sonnet-4-5", "content": [], **({} if start is None else {"usage": start})}
+    events = [
+        {"type": "message_start", "message": message},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "hello there"}},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {**delta, "output_tokens": 5}},
+        {"type": "message_stop"},
+    ]
+    content = "".join(f"event: {each['type']}\ndata: {json.dumps(each)}\n\n" for each in events).encode()
+    usage = read_stream(EventCollector(Call.of("messages", "", body)), content).usage
+    found = (usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens, usage.output_tokens)
+    assert found == tokens

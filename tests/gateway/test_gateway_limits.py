@@ -185,20 +185,16 @@ def test_bad_concurrency(client, value):
 def test_no_window_has_more_calls_than_its_limit(gaps, amount, window):
     """Whenever calls come, those that pass are at most ``amount`` in any window, and the promised wait is right."""
     item = limits.parse(f"{amount} per {window}")
-    clock, passed = ManualClock(), []
-    windows = MemoryWindows(clock)
+    windows, now, passed = MemoryWindows(), 0.0, []
     for gap in gaps:
-        clock.sleep(gap)
-        now = clock.now
-        full = windows.hit([(item, "u")], clock.time())
+        now += gap
+        full = windows.hit([(item, "u")], now)
         recent = [at for at in passed if at > now - item.get_expiry()]
         assert (full is None) == (len(recent) < amount)
         if full is None:
             passed.append(now)
         else:
-            clock.now = now + full[2] * 0.99 - 1e-6
-            assert windows.hit([(item, "u")], clock.time()) is not None
-            clock.now = now
+            assert windows.hit([(item, "u")], now + full[2] * 0.99 - 1e-6) is not None
             assert full[2] <= item.get_expiry()
             assert now + full[2] == pytest.approx(recent[-amount] + item.get_expiry())
 
@@ -302,3 +298,36 @@ def test_windows_in_redis_are_those_of_the_package_limits(windows, redis_server)
     assert 0 < left <= 1
     time.sleep(left + 0.05)
     assert windows[1].hit([(item, "user:u")], 0.0) is None
+
+
+@pytest.mark.parametrize("shared", ["memory", "redis"])
+def test_a_call_that_is_refused_after_the_limits_uses_up_nobodys_calls(client, upstream, request, shared):
+    """By a budget, or a line that is full; https://github.com/BerriAI/litellm/issues/39309 is of the like."""
+    options = {} if shared == "memory" else {"redis": request.getfixturevalue("redis_server").url}
+    limited = {"per_user": "2/minute", "per_team": "3/minute"}
+    sdk = client(limits=limited, cache=False, budget={"tags": {"dear": 0.0000001}}, **options)
+    with promptopt.labels(user="u1", team="t1"):
+        ask(sdk)
+        for _ in range(5):
+            with promptopt.labels(tag="dear"), pytest.raises(promptopt.BudgetExceeded):
+                ask(sdk)
+        ask(sdk)
+        with pytest.raises(promptopt.LimitExceeded):
+            ask(sdk)
+    with promptopt.labels(user="u2", team="t1"):
+        ask(sdk)
+        with pytest.raises(promptopt.LimitExceeded, match="team t1"):
+            ask(sdk)
+    assert upstream.calls == 3
+
+
+def test_the_call_that_was_not_made_is_the_one_that_is_taken_out():
+    item, windows = limits.parse("2/minute"), MemoryWindows()
+    for now in (0.0, 20.0):
+        assert windows.hit([(item, "u")], now) is None
+    windows.give_back([(item, "u")], 0.0)
+    windows.give_back([(item, "u")], 1.0)
+    assert windows.hit([(item, "u")], 40.0) is None
+    # The minute of the second call is not over; that of the first would have been.
+    assert windows.hit([(item, "u")], 70.0) is not None
+    assert windows.hit([(item, "u")], 81.0) is None

@@ -49,10 +49,12 @@ def read_usage(usage: Any) -> Usage | None:
     Returns:
         ``None`` if there is none, or its numbers are wrong.
     """
-    if not isinstance(usage, Mapping) or usage.get("input_tokens") is None:
+    said = {name: value for name, value in usage.items() if value is not None} if isinstance(usage, Mapping) else {}
+    if said.keys().isdisjoint(("input_tokens", "output_tokens")):
         return None
     try:
-        return anthropic_usage(usage)
+        # Of what it does not say it says 0, which is counted then.
+        return anthropic_usage({"input_tokens": 0, **said})
     except (TypeError, ValueError, OverflowError):
         return None
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ from promptopt.errors import MissingExtra, UsageError, did_you_mean
 from promptopt.gateway.call import Call, Labels
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.failures import CallFailed, LimitExceeded, Refused
-from promptopt.gateway.flow import Flow, Handler
+from promptopt.gateway.flow import Flow, Handler, Subflow
 from promptopt.gateway.model_names import entry_of, plain_name
 from promptopt.gateway.stores.base import CallWindows, Outage, StoreDown, using
 
@@ -88,14 +89,27 @@ class UserLimits:
         items = list(self._items(call))
         if not items or self._is_retry(call):
             return (yield from self._watched(call, inner))
+        # One that is set would free callers, or hold them up.
+        now = self._clock.monotonic()
         try:
-            full = yield from using(self._windows, lambda: self._windows.hit(items, self._clock.time()))
+            full = yield from using(self._windows, lambda: self._windows.hit(items, now))
         except StoreDown as error:
             self._outage.met(error)
-        else:
-            if full is not None:
-                raise _refusal(*full)
-        return (yield from self._watched(call, inner))
+            return (yield from self._watched(call, inner))
+        if full is not None:
+            raise _refusal(*full)
+        try:
+            return (yield from self._watched(call, inner))
+        except Refused:
+            # It was not made: a budget that is used up, or a full line, uses up nobody's calls.
+            yield from self._uncount(items, now)
+            raise
+
+    def _uncount(self, items: Sequence[tuple[Any, str]], now: float) -> Subflow[None]:
+        give_back = getattr(self._windows, "give_back", None)
+        if give_back is not None:
+            with suppress(StoreDown):
+                yield from using(self._windows, lambda: give_back(items, now))
 
     def _is_retry(self, call: Call) -> bool:
         """Whether this is a call that has just failed here, sent again; that a client says so is not enough."""

@@ -340,7 +340,10 @@ def level_of(spent: int, limit: int) -> int:
 
 
 class CallWindows(Protocol):
-    """Counts calls in moving windows."""
+    """Counts calls in moving windows.
+
+    Those with a method ``give_back(items, now)`` take a call out again that was not made, by what ``hit`` was given.
+    """
 
     networked: bool
 
@@ -349,6 +352,7 @@ class CallWindows(Protocol):
 
         Args:
             items: A limit of the package ``limits``, and whose it is.
+            now: Seconds of a clock that nobody sets (``Clock.monotonic``).
 
         Returns:
             ``None``, or the limit that is reached, whose it is, and the seconds until the next call is allowed.

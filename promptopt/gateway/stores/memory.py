@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from promptopt.gateway.call import Answer
-from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.stores.base import (
     ALERT_LEVELS,
     BudgetFull,
@@ -49,7 +48,7 @@ class MemoryStore:
         return MemoryBudgets()
 
     def windows(self) -> CallWindows:
-        return MemoryWindows(self._options.clock)
+        return MemoryWindows()
 
     def owners(self) -> Owners:
         """Whose are the things that a provider keeps."""
@@ -150,19 +149,17 @@ class MemoryBudgets:
 
 
 class MemoryWindows:
-    """Moving windows, by a clock that nobody sets: one that is set frees no caller and holds none up."""
+    """Moving windows."""
 
     networked = False
 
-    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._calls: defaultdict[tuple[Any, str], deque[float]] = defaultdict(deque)
         self._tidied = float("-inf")
 
     def hit(self, items: Sequence[tuple[Any, str]], now: float) -> tuple[Any, str, float] | None:
         with self._lock:
-            now = self._clock.monotonic()
             self._tidy(now)
             windows = []
             for item, who in items:
@@ -173,6 +170,13 @@ class MemoryWindows:
             for calls in windows:
                 calls.append(now)
         return None
+
+    def give_back(self, items: Sequence[tuple[Any, str]], now: float) -> None:
+        """Take a call out of its windows again that was not made."""
+        with self._lock:
+            for each in items:
+                if now in self._calls[each]:
+                    self._calls[each].remove(now)
 
     def _within(self, item: Any, who: str, now: float) -> deque[float]:
         """The calls in the window that ends now."""

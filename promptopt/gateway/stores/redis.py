@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptopt.errors import UsageError
 from promptopt.gateway.call import Answer
+from promptopt.gateway.clock import SYSTEM_CLOCK
 from promptopt.gateway.stores.base import (
     LEASE_S,
     SHARED_S,
@@ -259,6 +260,20 @@ end
 return {0}
 """
 
+# KEYS 1: the list of a window. ARGV 1: how many seconds ago the call was counted that is to be taken out. What came
+# within the time that a request takes is as good as it.
+_GIVE_BACK = """
+local time = redis.call('TIME')
+local at = tonumber(time[1]) + tonumber(time[2]) / 1000000 - tonumber(ARGV[1])
+local found, apart = nil, 5
+for _, entry in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
+  local difference = math.abs(tonumber(entry) - at)
+  if difference < apart then found, apart = entry, difference end
+end
+if found then redis.call('LREM', KEYS[1], 1, found) end
+return 0
+"""
+
 
 class RedisWindows:
     """Moving windows in Redis, all windows of a call in one step; in a cluster each is a step of its own."""
@@ -291,3 +306,9 @@ class RedisWindows:
         item, who = items[index - 1]
         # A clock that goes back must not make anybody wait longer than the window is.
         return item, who, min(float(left[0]), float(item.get_expiry()))
+
+    def give_back(self, items: Sequence[tuple[Any, str]], now: float) -> None:
+        """Take a call out of its windows again that was not made."""
+        age = SYSTEM_CLOCK.monotonic() - now
+        for item, who in items:
+            self._link.script(_GIVE_BACK, [f"{self._start}:{item.key_for(who)}"], [age])

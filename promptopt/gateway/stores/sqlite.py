@@ -95,7 +95,7 @@ class SqliteStore:
         return budgets
 
     def windows(self) -> CallWindows:
-        return MemoryWindows(self._options.clock)
+        return MemoryWindows()
 
     def ledger(self, path: Path) -> LedgerStore:
         ledger = open_ledger(path, self._options.ledger_keep_s)
