@@ -19,7 +19,7 @@ from promptopt.errors import RecordingError, did_you_mean
 from promptopt.experiment.conversation import render_case
 from promptopt.experiment.variant import recording_path, sent_params
 from promptopt.files import decode, show_path
-from promptopt.providers.openai.usage import read_usage
+from promptopt.providers.openai.usage import measured, read_usage
 from promptopt.providers.recordings import UNDATED, Recording, RecordingFile
 from promptopt.suites import Case, Suite
 from promptopt.suites.table import read_rows
@@ -143,11 +143,12 @@ def _answer(row: Mapping[str, Any], model: str) -> tuple[Response, str]:
     recorded_at = _time(row.get("recorded_at"))
     if recorded_at is None:
         raise ValueError(f"recorded_at: {row['recorded_at']!r} is not a time such as 2026-05-01T10:00:00Z")
+    finish_reason = str(row.get("finish_reason") or "stop")
+    if finish_reason == "error":
+        raise ValueError("finish_reason: the call failed, which is no answer; leave the row out")
+    text = row["output"]
     response = Response(
-        model=answered_by,
-        text=row["output"],
-        finish_reason=str(row.get("finish_reason", "stop")),
-        usage=_usage(row),
+        model=answered_by, text=text, finish_reason=finish_reason, usage=measured(_usage(row), bool(text))
     )
     return response, recorded_at
 

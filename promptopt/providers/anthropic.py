@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from promptopt.dialects import anthropic_arguments
 from promptopt.errors import MissingExtra, ProviderError
 from promptopt.providers.base import ProviderBase, named_at_endpoint
+from promptopt.providers.connections import client_errors
 from promptopt.providers.http import ends_within
 from promptopt.providers.openai.errors import no_answer, translated
 from promptopt.providers.program import anthropic_usage
@@ -55,12 +56,14 @@ class AnthropicProvider(ProviderBase):
             except ImportError:
                 raise MissingExtra("anthropic", "anthropic", f"the model {self._table.name}:{model}") from None
             timeout_s = timeout_s or DEFAULT_TIMEOUT_S
+            with client_errors():
+                http_client = anthropic.DefaultHttpxClient(event_hooks=ends_within(timeout_s))
             client = anthropic.Anthropic(
                 api_key=self._table.key(_KEY),
                 base_url=self._table.get("base_url"),
                 timeout=timeout_s,
                 default_headers=self._table.headers(),
-                http_client=anthropic.DefaultHttpxClient(event_hooks=ends_within(timeout_s)),
+                http_client=http_client,
             )
         self._anthropic = client
 

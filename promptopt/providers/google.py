@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from promptopt.dialects import google_arguments
 from promptopt.errors import MissingExtra, ProviderError, ProviderUnusable
 from promptopt.providers.base import ProviderBase, named_at_endpoint
+from promptopt.providers.connections import client_errors, shown_url
 from promptopt.providers.http import HttpStatus, ends_within
 from promptopt.providers.openai.errors import classify, html_title, is_html, unusable_remedy
 from promptopt.providers.program import google_usage
@@ -39,17 +40,19 @@ class GoogleProvider(ProviderBase):
         except ImportError:
             raise MissingExtra("google-genai", "google", f"the model {self._table.name}:{model}") from None
         self._timeout_s = timeout_s or DEFAULT_TIMEOUT_S
-        self._google = genai.Client(
-            api_key=self._table.key(_KEY),
-            vertexai=False,
-            http_options={
-                "base_url": self._table.get("base_url"),
-                "headers": self._table.headers(),
-                "timeout": round(self._timeout_s * 1000),
-                # A file of a proxy or a redirect would go elsewhere than the table says.
-                "client_args": {"follow_redirects": False, "event_hooks": ends_within(self._timeout_s)},
-            },
-        )
+        key, headers = self._table.key(_KEY), self._table.headers()
+        with client_errors():
+            self._google = genai.Client(
+                api_key=key,
+                vertexai=False,
+                http_options={
+                    "base_url": self._table.get("base_url"),
+                    "headers": headers,
+                    "timeout": round(self._timeout_s * 1000),
+                    # A file of a proxy or a redirect would go elsewhere than the table says.
+                    "client_args": {"follow_redirects": False, "event_hooks": ends_within(self._timeout_s)},
+                },
+            )
 
     @classmethod
     def is_configured(cls, model: str) -> bool:  # noqa: ARG003 - one key serves all models
@@ -107,7 +110,7 @@ class GoogleProvider(ProviderBase):
 
     @property
     def _where(self) -> str:
-        return str(self._table.get("base_url") or "Google's API")
+        return shown_url(str(self._table.get("base_url") or "Google's API"))
 
     def _refused(self, error: errors.APIError) -> ProviderError:
         said = str(error.message or error.status or "no reason").strip()

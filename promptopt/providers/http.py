@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from promptopt.errors import ProviderError, ProviderUnusable
 from promptopt.providers.base import ProviderBase
+from promptopt.providers.connections import client_errors, shown_url
 from promptopt.providers.openai.errors import classify_body, excerpt, html_title, is_html
 from promptopt.providers.program import MAX_BYTES, read_answer, told, usage_of
 from promptopt.providers.settings import Checks, ProviderTable, is_texts, is_url
@@ -83,9 +84,11 @@ class HttpProvider(ProviderBase):
         if key := table.key(None):
             headers = {"Authorization": f"Bearer {key}", **headers}
         self._body = _templates(table.get("body", _DEFAULT_BODY), table)
-        self._client = httpx2.Client(
-            headers=headers, timeout=self._timeout_s, follow_redirects=False, event_hooks=ends_within(self._timeout_s)
-        )
+        hooks = ends_within(self._timeout_s)
+        with client_errors():
+            self._client = httpx2.Client(
+                headers=headers, timeout=self._timeout_s, follow_redirects=False, event_hooks=hooks
+            )
 
     @classmethod
     def is_configured(cls, model: str) -> bool:  # noqa: ARG003 - without a table there is no url
@@ -104,7 +107,7 @@ class HttpProvider(ProviderBase):
             ProviderError: It was not answered as the table says.
             ProviderUnusable: No other request will be, as with a wrong key.
         """
-        place = self._url
+        place = shown_url(self._url)
         content = self._content(request, place)
         started = time.perf_counter()
         status, headers, body = self._sent(content, place)
@@ -141,9 +144,7 @@ class HttpProvider(ProviderBase):
         except httpx2.TimeoutException as error:
             raise ProviderError(f"{place} did not answer within {self._timeout_s:g} s (see --timeout)") from error
         except (httpx2.ConnectError, httpx2.UnsupportedProtocol) as error:
-            raise ProviderUnusable(
-                f"cannot reach {self._url}: {error}. Is url right, and the endpoint running?"
-            ) from error
+            raise ProviderUnusable(f"cannot reach {place}: {error}. Is url right, and the endpoint running?") from error
         except httpx2.HTTPError as error:
             raise ProviderError(f"{place} closed the connection without an answer: {error}") from error
         except UnicodeEncodeError:

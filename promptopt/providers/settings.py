@@ -12,6 +12,7 @@ from typing import Any
 from promptopt.config import Config, find_line
 from promptopt.errors import ConfigError, ProviderUnusable, did_you_mean
 from promptopt.files import show_path
+from promptopt.providers.connections import are_headers
 
 Checks = Mapping[str, Callable[[Any], bool]]
 """The keys of a table, and whether a value is one that the key takes."""
@@ -141,18 +142,27 @@ class ProviderTable:
             ProviderUnusable: The variable is not set.
         """
         variable = self.key_variable(usual)
-        return None if variable is None else self._environment(variable, "api_key_env")
+        if variable is None:
+            return None
+        key = self._environment(variable, "api_key_env")
+        if not are_headers({"Authorization": key}):
+            raise ProviderUnusable(f"the key in {variable} has characters that HTTP does not take")
+        return key
 
     def headers(self) -> dict[str, str]:
         """Further headers of each request; ``${NAME}`` in them is a variable of the environment.
 
         Raises:
-            ProviderUnusable: One is not set.
+            ProviderUnusable: One is not set, or HTTP does not take the header.
         """
-        return {
+        found = {
             name: _VARIABLE.sub(lambda found: self._environment(found[1], "headers"), value)
             for name, value in self.get("headers", {}).items()
         }
+        for name, value in found.items():
+            if not are_headers({name: value}):
+                raise ProviderUnusable(f"the header {name!r} of {self.header} has characters that HTTP does not take")
+        return found
 
     def _environment(self, variable: str, key: str) -> str:
         if value := os.environ.get(variable, "").strip():

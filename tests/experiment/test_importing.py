@@ -146,3 +146,13 @@ def test_usage_is_read_as_that_of_a_live_answer(greet, usage: dict, kept: tuple[
 def test_a_number_that_is_not_one_is_an_error_with_its_line(greet, row: dict, reason: str) -> None:
     with pytest.raises(RecordingError, match=re.escape(f"rows.jsonl:1: the answer to case 'a': {reason}")):
         take(greet, {"case": "a", "output": "hi", **row})
+
+
+def test_a_call_that_failed_is_no_answer(greet) -> None:
+    with pytest.raises(RecordingError, match=r"rows.jsonl:1: the answer to case 'a': finish_reason: the call failed"):
+        take(greet, {"case": "a", "output": "", "finish_reason": "error"})
+
+
+def test_a_usage_of_zeros_is_counted(greet) -> None:
+    zeros = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+    assert take(greet, {"case": "a", "output": "hi", "usage": zeros}).counted == 1

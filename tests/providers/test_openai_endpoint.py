@@ -12,9 +12,11 @@ import pytest
 
 from promptopt.call_options import CallOptions
 from promptopt.errors import ProviderError, ProviderUnusable
+from promptopt.gateway.layers.concurrency import pause_of
 from promptopt.gateway.provider import failure_of
 from promptopt.providers import make_provider
 from promptopt.providers.openai.client import OpenAIProvider
+from promptopt.providers.openai.waits import asked_wait_s
 from promptopt.values import Message, Request
 
 ASK = Request("gpt-4o-mini", (Message("system", "Be brief."), Message("user", "ä 😀")), CallOptions(temperature=0.5))
@@ -239,3 +241,149 @@ def test_the_sdk_is_not_loaded_for_a_call(pytester: pytest.Pytester, server) -> 
         "print(sorted({'openai', 'aiohttp', 'pydantic'} & sys.modules.keys()))\n"
     )
     assert pytester.runpython(script).outlines == ["two", "[]"]
+
+
+@pytest.mark.parametrize("form", ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"])
+def test_a_date_in_each_form_of_http_says_how_long_to_wait(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        headers = {"retry-after": time.strftime(form, time.gmtime(time.time() + 30))}
+        assert asked_wait_s(headers) == pytest.approx(29, abs=2)
+        assert pause_of(headers, throttled=True) == pytest.approx(29, abs=2)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_key_is_sent_without_the_line_end_of_its_file(server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", f" {server.url}/v1\n")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-1\n")
+    provider = make_provider("gpt-4o-mini", 5)
+    provider.complete(ASK)
+    provider.close()
+    assert server.seen[0][2]["authorization"] == "Bearer sk-1"
+
+
+@pytest.mark.parametrize("key", ["sk-1\nsk-2", "sk-1\x00", "schlüssel"])
+def test_a_key_is_never_in_a_message(project, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    with pytest.raises(ProviderUnusable, match="characters that HTTP does not take") as raised:
+        OpenAIProvider(base_url="http://127.0.0.1:9/v1", api_key=key)
+    assert key[:4] not in str(raised.value)
+    if "\x00" in key:
+        return
+    monkeypatch.setenv("MINE", key)
+    tables = [
+        'type = "openai"\nbase_url = "http://127.0.0.1:9/v1"\napi_key_env = "MINE"\n',
+        'type = "http"\nurl = "http://127.0.0.1:9/v1"\nheaders = {X-Key = "${MINE}"}\n',
+    ]
+    for table in tables:
+        project.write({"pyproject.toml": f"[tool.promptopt.providers.mine]\n{table}"})
+        with pytest.raises(ProviderUnusable, match=r"MINE|X-Key") as raised:
+            make_provider("mine:m", 5)
+        assert key[:4] not in str(raised.value)
+
+
+def test_a_password_in_an_address_is_never_in_a_message(server, waits) -> None:
+    server.answer = lambda: (404, {})
+    for port in (server.url.rpartition(":")[2], 9):
+        provider = OpenAIProvider(base_url=f"http://me:hidden@127.0.0.1:{port}/v1", api_key="k")
+        with pytest.raises(ProviderUnusable, match=rf"http://127\.0\.0\.1:{port}/v1") as raised:
+            provider.complete(ASK)
+        provider.close()
+        assert "hidden" not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/v1?api-version=1", "http://127.0.0.1:9/v1#chat"])
+def test_an_address_with_more_than_a_path_is_refused(url: str) -> None:
+    with pytest.raises(
+        ProviderUnusable, match=r"OPENAI_BASE_URL: http://127\.0\.0\.1:9/v1.* has a query or a fragment"
+    ):
+        OpenAIProvider(base_url=url, api_key="k")
+
+
+def test_an_address_without_a_port_number_is_named(waits) -> None:
+    provider = OpenAIProvider(base_url="http://127.0.0.1:abc/v1", api_key="k")
+    with pytest.raises(ProviderUnusable, match=r"is not an address: .*abc.*Is OPENAI_BASE_URL right"):
+        provider.complete(ASK)
+    provider.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("HTTP_PROXY", "ftp://me:hidden@127.0.0.1:9", "names a proxy that cannot be used"),
+        ("ALL_PROXY", "http://127.0.0.1:abc", "names a proxy that cannot be used"),
+        ("SSL_CERT_FILE", "/nowhere/ca.pem", "SSL_CERT_FILE or SSL_CERT_DIR names cannot be read"),
+    ],
+)
+def test_an_environment_that_makes_no_client_is_named(
+    project, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    project.write({"pyproject.toml": '[tool.promptopt.providers.desk]\ntype = "http"\nurl = "http://127.0.0.1:9/"\n'})
+    for model in ("gpt-4o-mini", "desk:m"):
+        with pytest.raises(ProviderUnusable, match=said) as raised:
+            make_provider(model, 5)
+        assert "hidden" not in str(raised.value)
+
+
+def test_a_proxy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, waits) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("HTTP_PROXY", "http://me:hidden@127.0.0.1:9")
+    provider = OpenAIProvider(base_url="http://models.example/v1", api_key="k")
+    with pytest.raises(ProviderUnusable, match=r"names the proxy http://127\.0\.0\.1:9$"):
+        provider.complete(ASK)
+    provider.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "version", "asked"),
+    [
+        ("/openai", '"2024-10-21"', "/openai/deployments/m/chat/completions?api-version=2024-10-21"),
+        ("/openai/v1/", '"preview"', "/openai/v1/chat/completions?api-version=preview"),
+        ("/openai/", None, "/openai/v1/chat/completions"),
+    ],
+)
+def test_an_azure_address_may_end_as_its_portal_shows_it(
+    project, server, monkeypatch: pytest.MonkeyPatch, path: str, version: str | None, asked: str
+) -> None:
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "az")
+    line = "" if version is None else f"api_version = {version}\n"
+    table = f'[tool.promptopt.providers.az]\ntype = "azure"\n{line}base_url = "{server.url}{path}"\n'
+    project.write({"pyproject.toml": table})
+    provider = make_provider("az:m", 5)
+    provider.complete(Request("az:m", ASK.messages, ASK.params))
+    provider.close()
+    assert server.seen[0][0] == asked
+
+
+@pytest.mark.parametrize(
+    "change", [{"finish_reason": "error"}, {"error": {"code": 502, "message": "upstream"}}], ids=str
+)
+def test_a_choice_that_failed_is_a_failed_call(server, change) -> None:
+    choice = {**BODY["choices"][0], "message": {"role": "assistant", "content": ""}, **change}
+    server.answer = lambda: (200, {}, {**BODY, "choices": [choice]})
+    provider = OpenAIProvider(base_url=f"{server.url}/v1", api_key="k")
+    with pytest.raises(ProviderError, match=r"answer is an error: '(upstream|no reason given)'") as raised:
+        provider.complete(ASK)
+    provider.close()
+    assert failure_of(raised.value).kind == "server"
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+        {"prompt_tokens": 9},
+        {"prompt_tokens": 0, "completion_tokens": 3},
+    ],
+    ids=str,
+)
+def test_a_usage_that_leaves_out_what_is_there_is_none(server, usage) -> None:
+    server.answer = lambda: (200, {}, {**BODY, "usage": usage})
+    provider = OpenAIProvider(base_url=f"{server.url}/v1", api_key="k")
+    assert provider.complete(ASK).usage is None
+    provider.close()

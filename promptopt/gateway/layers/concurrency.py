@@ -16,6 +16,7 @@ from promptopt.gateway.failures import CallFailed, QueueFull, unsent
 from promptopt.gateway.flow import AFTER_FORK, Flow, Handler, Sleep, Subflow, Wait, end_left_flows
 from promptopt.gateway.reading import close_what_is_left
 from promptopt.providers.openai.errors import RETRYABLE
+from promptopt.providers.openai.waits import asked_wait_s
 
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -223,7 +224,8 @@ def pause_of(headers: Mapping[str, str], *, throttled: bool) -> float:
         return 0.0
     waits = [0.0]
     if throttled:
-        waits.append(_number(headers.get("retry-after-ms")) / 1000 or _number(headers.get("retry-after")))
+        asked = asked_wait_s(headers)
+        waits.append(asked if asked is not None and asked < float("inf") else 0.0)
     waits.extend(
         duration(headers.get(f"x-ratelimit-reset-{kind}", ""))
         for kind in ("requests", "tokens")

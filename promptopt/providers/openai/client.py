@@ -16,10 +16,11 @@ from promptopt.dialects import responses_arguments
 from promptopt.errors import ProviderError, ProviderUnusable
 from promptopt.messages import check_chat_media
 from promptopt.providers.base import ProviderBase, named_at_endpoint
+from promptopt.providers.connections import are_headers, shown_url
 from promptopt.providers.http import HttpStatus
 from promptopt.providers.openai.endpoint import OpenAIEndpoint, named_headers
-from promptopt.providers.openai.errors import no_answer, translated
-from promptopt.providers.openai.usage import read_usage
+from promptopt.providers.openai.errors import error_text, excerpt, no_answer, translated
+from promptopt.providers.openai.usage import measured, read_usage
 from promptopt.providers.settings import Checks, ProviderTable, is_url
 from promptopt.values import Request, Response, ToolCall, openai_arguments
 
@@ -87,9 +88,11 @@ class OpenAIProvider(ProviderBase):
                 raise ProviderUnusable(
                     f"no endpoint for the model {model!r}: set OPENAI_API_KEY, or OPENAI_BASE_URL for another endpoint"
                 )
-            api_key = api_key or os.environ.get("OPENAI_API_KEY")
+            # A file that a shell reads a key from ends with a line.
+            api_key = (api_key or os.environ.get("OPENAI_API_KEY", "")).strip()
         if self.usual_url is None:
-            base_url, headers = base_url or os.environ.get("OPENAI_BASE_URL"), {**named_headers(), **headers}
+            base_url = (base_url or os.environ.get("OPENAI_BASE_URL", "")).strip()
+            headers = {**named_headers(), **headers}
         return self._at(base_url or _OPENAI_URL, {"Authorization": f"Bearer {api_key or 'none'}"}, headers, timeout_s)
 
     def _at(
@@ -99,19 +102,21 @@ class OpenAIProvider(ProviderBase):
         headers: Mapping[str, str],
         timeout_s: float,
         version: str | None = None,
+        *,
+        by_deployment: bool = False,
     ) -> OpenAIEndpoint:
         """The endpoint; a header of the user's own takes the place of the key's."""
         own = {name.lower() for name in headers}
-        try:
-            return OpenAIEndpoint.at(
-                base_url,
-                {name: value for name, value in key.items() if name.lower() not in own} | dict(headers),
-                timeout_s,
-                version=version,
+        sent = {name: value for name, value in key.items() if name.lower() not in own} | dict(headers)
+        named, address = self._remedies()
+        if not are_headers(sent):
+            raise ProviderUnusable(f"{named}, or a header, has characters that HTTP does not take")
+        if "?" in base_url or "#" in base_url:
+            raise ProviderUnusable(
+                f"{address}: {shown_url(base_url).partition('?')[0]} has a query or a fragment after it\n"
+                "  the paths of the API come after the address: give it without"
             )
-        except UnicodeEncodeError:
-            named, _ = self._remedies()
-            raise ProviderUnusable(f"{named}, or a header, has characters that HTTP does not take") from None
+        return OpenAIEndpoint.at(base_url, sent, timeout_s, version=version, by_deployment=by_deployment)
 
     def complete(self, request: Request) -> Response:
         """One answer, timed without what happens around it."""
@@ -245,6 +250,7 @@ def read_response(answer: Any, model: str, duration_s: float | None) -> Response
         raise no_answer(answer, "response")
     parts = [part for item in items if item.type == "message" for part in item.content]
     refusals = [part.refusal for part in parts if part.type == "refusal"]
+    text = "".join(refusals or [part.text for part in parts if part.type == "output_text"])
     calls = tuple(
         ToolCall(item.call_id, item.name, item.input if item.type == "custom_tool_call" else item.arguments)
         for item in items
@@ -254,9 +260,9 @@ def read_response(answer: Any, model: str, duration_s: float | None) -> Response
     reason = {"max_output_tokens": "length", None: "tool_calls" if calls else "stop"}.get(cut, cut)
     return Response(
         model=answer.model or model,
-        text="".join(refusals or [part.text for part in parts if part.type == "output_text"]),
+        text=text,
         finish_reason="refusal" if refusals else reason or "stop",
-        usage=read_usage(answer.usage),
+        usage=measured(read_usage(answer.usage), bool(text or calls)),
         duration_s=duration_s,
         tool_calls=calls,
     )
@@ -272,17 +278,22 @@ def read_completion(completion: Any, model: str, duration_s: float | None) -> Re
     if not choices or getattr(choices[0], "message", None) is None:
         raise no_answer(completion, "chat completion")
     choice = choices[0]
+    failed = getattr(choice, "error", None)
+    if failed is not None or getattr(choice, "finish_reason", None) == "error":
+        # OpenRouter's, of a model that failed after it had begun (openrouter.ai/docs/api-reference/errors).
+        raise ProviderError(f"the endpoint's answer is an error: {excerpt(error_text(failed))}")
     text = choice.message.content
     if text is None:
         text = choice.message.refusal or ""
+    calls = _tool_calls(choice.message)
     logprobs = getattr(getattr(choice, "logprobs", None), "content", None) or ()
     return Response(
         model=getattr(completion, "model", None) or model,
         text=text,
         finish_reason="refusal" if choice.message.refusal else getattr(choice, "finish_reason", None) or "stop",
-        usage=read_usage(completion.usage),
+        usage=measured(read_usage(completion.usage), bool(text or calls)),
         duration_s=duration_s,
-        tool_calls=_tool_calls(choice.message),
+        tool_calls=calls,
         logprobs=tuple(float(token.logprob) for token in logprobs),
     )
 

@@ -6,9 +6,7 @@ cost a fifth of a comparison's memory. The tests hold what is sent against what 
 
 from __future__ import annotations
 
-import email.utils
 import json
-import math
 import os
 import random
 import time
@@ -17,7 +15,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
+from promptopt.providers.connections import client_errors
 from promptopt.providers.http import HttpStatus, ends_within
+from promptopt.providers.openai.waits import asked_wait_s
 
 if TYPE_CHECKING:
     import httpx2
@@ -54,19 +54,21 @@ class OpenAIEndpoint:
         timeout_s: float,
         *,
         version: str | None = None,
+        by_deployment: bool = False,
     ) -> Self:
-        """An endpoint whose calls end after ``timeout_s``; with a version, its paths are Azure's."""
+        """An endpoint whose calls end after ``timeout_s``; a version is Azure's, and in the query of each call."""
         import httpx2
 
-        client = httpx2.Client(
-            headers={"User-Agent": "promptopt", "Accept": "application/json", **headers},
-            params={} if version is None else {"api-version": version},
-            timeout=timeout_s,
-            follow_redirects=True,
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=_KEPT_CONNECTIONS),
-            event_hooks=ends_within(timeout_s),
-        )
-        return cls(base_url.rstrip("/"), client, version is not None)
+        with client_errors():
+            client = httpx2.Client(
+                headers={"User-Agent": "promptopt", "Accept": "application/json", **headers},
+                params={} if version is None else {"api-version": version},
+                timeout=timeout_s,
+                follow_redirects=True,
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=_KEPT_CONNECTIONS),
+                event_hooks=ends_within(timeout_s),
+            )
+        return cls(base_url.rstrip("/"), client, by_deployment)
 
     def post(self, path: str, content: bytes, model: str) -> httpx2.Response:
         """The answer to a body of JSON.
@@ -97,7 +99,7 @@ class OpenAIEndpoint:
                 return answer
             if last or not _is_sent_again(answer):
                 raise _status(answer)
-            time.sleep(_wait_s(taken, _asked_wait_s(answer.headers)))
+            time.sleep(_wait_s(taken, asked_wait_s(answer.headers)))
         raise AssertionError("the last turn returns or raises")
 
     def without_retries(self) -> Self:
@@ -139,28 +141,13 @@ def _redirect(answer: httpx2.Response) -> HttpStatus:
 
 def _is_sent_again(answer: httpx2.Response) -> bool:
     """As the SDK decides: by what the endpoint says of it, else by the status."""
-    asked = _asked_wait_s(answer.headers)
+    asked = asked_wait_s(answer.headers)
     if asked is not None and asked > _LONGEST_ASKED_WAIT_S:
         return False
     said = answer.headers.get("x-should-retry")
     if said in ("true", "false"):
         return bool(said == "true")
     return answer.status_code in _AGAIN or answer.status_code >= 500
-
-
-def _asked_wait_s(headers: Mapping[str, str]) -> float | None:
-    """The seconds that an answer asks to wait, as a number or as a date; ``None`` if it does not."""
-    for name, each in (("retry-after-ms", 1000), ("retry-after", 1)):
-        try:
-            seconds = float(headers[name]) / each
-        except (KeyError, ValueError):
-            continue
-        if not math.isnan(seconds):
-            return seconds
-    try:
-        return email.utils.parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time()
-    except (KeyError, ValueError, OverflowError, OSError):
-        return None
 
 
 def _wait_s(taken: int, asked: float | None) -> float:

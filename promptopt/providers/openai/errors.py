@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from promptopt.errors import ProviderError, ProviderUnusable
+from promptopt.providers.connections import named_proxy, shown_url
 
 FailureKind = Literal[
     "quota", "auth", "bad_request", "not_found", "context_length", "content_filter",
@@ -159,7 +160,7 @@ def translated(
     Returns:
         A ``ProviderUnusable`` if no other request can succeed.
     """
-    names = _names(error)
+    names, base_url = _names(error), shown_url(base_url)
     if names & _TIMEOUTS:
         return ProviderError(f"{base_url} did not answer in time (see --timeout)")
     if names & _CONNECTION_ERRORS:
@@ -170,7 +171,11 @@ def translated(
             # The endpoint is there: it took the request and left this one call without an answer.
             return ProviderError(f"{base_url} closed the connection without an answer: {cause}")
         place = _redirected(base_url, getattr(cause, "_request", None))
-        return ProviderUnusable(f"cannot reach {place}: {cause}. Is {url} right, and the endpoint running?")
+        said = f"cannot reach {place}: {str(cause).rstrip('.')}. Is {url} right, and the endpoint running?"
+        proxy = named_proxy(base_url)
+        return ProviderUnusable(said if proxy is None else f"{said} The environment names the proxy {proxy}")
+    if "InvalidURL" in names:
+        return ProviderUnusable(f"{base_url} is not an address: {error}. Is {url} right?")
     if not names & {"APIStatusError", "HttpStatus"}:
         return ProviderError(f"{type(error).__name__}: {error}")
     failed: Any = error
@@ -222,6 +227,11 @@ def excerpt(text: str) -> str:
     """The beginning of a text in one line."""
     words = " ".join(text[:1000].split())
     return repr(words if len(words) <= 120 else f"{words[:119]}…") if words else "nothing"
+
+
+def error_text(value: Any) -> str:
+    """What an error object inside an answer says."""
+    return str(getattr(value, "message", None) or value or "no reason given")
 
 
 def no_answer(value: Any, kind: str) -> ProviderError:

@@ -63,8 +63,11 @@ class AzureProvider(OpenAIProvider):
         address, version = str(table.need("base_url")).rstrip("/"), table.get("api_version")
         # A key of Azure's own travels as `api-key`.
         key = {"api-key": table.key(self.usual_key) or "none"}
+        headers = table.headers()
+        if address.endswith("/openai/v1"):
+            # Its versions have no deployments in their paths.
+            return self._at(address, key, headers, timeout_s, version)
+        address = f"{address.removesuffix('/openai')}/openai"
         if version is not None:
-            return self._at(f"{address}/openai", key, table.headers(), timeout_s, version)
-        if not address.endswith("/openai/v1"):
-            address += "/openai/v1"
-        return self._at(address, key, table.headers(), timeout_s)
+            return self._at(address, key, headers, timeout_s, version, by_deployment=True)
+        return self._at(f"{address}/v1", key, headers, timeout_s)

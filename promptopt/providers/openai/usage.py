@@ -71,6 +71,16 @@ def _beside(total: int, output: int, cached: int, reasoning: int, said: Any) -> 
     return next((way for way in ways if sums[way] == said), (cached > total, reasoning > output))
 
 
+def measured(usage: Usage | None, answered: bool) -> Usage | None:
+    """The usage of an answer; ``None`` if it counts nothing of the question, or of an answer that is there.
+
+    Some endpoints write zeros, or the input alone; the tokens are then counted, as without a usage.
+    """
+    if usage is None or not usage.input_tokens or (answered and not usage.output_tokens):
+        return None
+    return usage
+
+
 def usage_or_none(usage: Any) -> Usage | None:
     """As :func:`read_usage`, and ``None`` if the numbers are wrong."""
     try:
