@@ -435,7 +435,8 @@ def test_the_responses_api_and_bare_completions_are_read(project, folder) -> Non
     text = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "a"}]}
     usage = {"input_tokens": 5, "output_tokens": 9, "output_tokens_details": {"reasoning_tokens": 7}}
     body = {"object": "response", "model": "gpt-5.6-luna", "output": [{"type": "reasoning"}, text], "usage": usage}
-    bare = {"choices": [{"message": {"content": "b"}, "finish_reason": "length"}], "usage": {"prompt_tokens": 1}}
+    bare = {"choices": [{"message": {"content": "b"}, "finish_reason": "length"}]}
+    bare["usage"] = {"prompt_tokens": 1, "completion_tokens": 1}
     rows = [
         {"custom_id": names[0], "response": {"status_code": 200, "body": body}},
         {"custom_id": names[1], "response": bare},
