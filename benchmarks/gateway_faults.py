@@ -481,7 +481,7 @@ def check(disturbance: Disturbance, outcomes: Counter[str], faulty: Faulty, budg
 def main() -> None:
     share = CALLS // 10
     results = [
-        phase("leaders killed", share * 2, 10.0, "kill"),
+        phase("leaders killed", share * 4, 10.0, "kill"),
         phase("a budget that ends in the middle", share, 2e-5 * share * 0.4),
         phase("Redis killed twice", share, 10.0, "redis"),
         phase("event loops, files locked twice", share, 10.0, "lock", "work_in_loop"),
