@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import uuid
+import weakref
 from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
@@ -349,3 +350,15 @@ def test_a_write_that_failed_is_not_tried_again_at_once_since_somebody_waits(tmp
     time.sleep(0.2)
     assert stubborn.tries == 1
     assert wait_until(lambda: stubborn.tries == 2)
+
+
+def test_what_waits_to_be_written_keeps_no_response_alive(upstream, tmp_path, monkeypatch):
+    monkeypatch.setattr("promptopt.gateway.stores.write_behind.DELAY_S", 1.0)
+    body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}], "temperature": 0}
+    with promptopt.http_client(path=tmp_path) as http:
+        response = http.post(f"{upstream.url}/chat/completions", json=body)
+        assert response.json()["choices"]
+        alive = weakref.ref(response)
+        del response
+        assert alive() is None
+        assert [row.status for row in http.gateway.ledger.rows()] == ["ok"]

@@ -243,7 +243,7 @@ class ExactCache:
         prompt = prompt_name(call.labels)
         excerpt = _excerpt(prompt_text(call)) if self.policy.store_text else None
         end = now + self.policy.lifetime(call)
-        return KeptAnswer(call.identity, now, end, prompt, call.model, excerpt, answer)
+        return KeptAnswer(call.identity, now, end, prompt, call.model, excerpt, answer._replace(raw=None))
 
     def keep(self, call: Call, answer: Answer) -> Subflow[None]:
         """Keep an answer, if it and the call are to be kept."""

@@ -89,7 +89,9 @@ class Meter:
             self._wait(answer.pending, _Pending(number, begun, started, call))
         else:
             bill = _bill(self._costs, call, answer) if self._bills_at_once else None
-            self._store.finish(number, partial(self._ok, begun, call, answer, _since(started, self._clock), bill))
+            # What waits to be written keeps no response of the client's alive.
+            read = answer._replace(raw=None)
+            self._store.finish(number, partial(self._ok, begun, call, read, _since(started, self._clock), bill))
         return answer
 
     def _wait(self, response: str, pending: _Pending) -> None:
