@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import httpcore2
 import httpx2
 
+from promptopt.gateway.clock import SYSTEM_CLOCK
 from promptopt.gateway.openai.http1 import Body, Head, is_whole, request_head, response_head
 
 _log = logging.getLogger("httpcore2.http11")
@@ -84,7 +84,7 @@ class State:
 
     def give_back(self) -> None:
         """The exchange has ended, and another one may follow."""
-        self._until = None if self._keepalive_s is None else time.monotonic() + self._keepalive_s
+        self._until = None if self._keepalive_s is None else SYSTEM_CLOCK.monotonic() + self._keepalive_s
         self.busy = False
 
     def heard(self, response: httpcore2.Response) -> httpcore2.Response:
@@ -101,7 +101,7 @@ class State:
             return False
         if self._until is None:
             return bool(self._whole.has_expired())
-        return time.monotonic() > self._until or bool(self.stream.get_extra_info("is_readable"))
+        return SYSTEM_CLOCK.monotonic() > self._until or bool(self.stream.get_extra_info("is_readable"))
 
 
 class Status:
