@@ -215,7 +215,7 @@ def other_form(document: PromptText, found: Inferred) -> str | None:
     listed = any(item.schema.get("type") == "array" for item in found.fields)
     if not found.whole and not listed and (several := _OF_SEVERAL.search(text)):
         return f"line {document.line(several.start())}: the answer has several values: {_short(several[0])!r}"
-    return _instead(document, found) if found.whole in ("JSON", "keys") else None
+    return _instead(document, found) if found.whole in ("JSON", "keys", "labels") else None
 
 
 def _unread_below(document: PromptText, found: Inferred) -> str | None:

@@ -52,7 +52,10 @@ _EXAMPLE = re.compile(r"^\W*(?:example|sample)s?\b[^\n:]{0,20}:?\W*$", re.IGNORE
 _TITLE = re.compile(r"\W*(?:\w+ ){0,3}(?:schema|structure|shape)(?: \([^()\n]*\))?\W*", re.IGNORECASE)
 _JSON = re.compile(r"\bjson\b", re.IGNORECASE)
 # "As an example, for the schema {...} the object {...} is a well-formatted instance": how schemas work.
-_SPOKEN_OF = re.compile(r"[\s`]*is (?:not )?(?:an? )?(?:well[- ]formatted|valid|invalid)\b", re.IGNORECASE)
+_SPOKEN_OF = re.compile(
+    r"[\s`]*(?:entry|entries|record|pair)\b|[\s`]*is (?:not )?(?:an? )?(?:well[- ]formatted|valid|invalid)\b",
+    re.IGNORECASE,
+)
 _PROGRAM = re.compile(r"\b(?:interface|type|class|struct|enum|record)\s+\w+\s*=?\s*\Z")
 _FOR_SCHEMA = re.compile(r"\bfor (?:the|a|this) (?:json )?schema[\s`:]*\Z", re.IGNORECASE)
 # "Return it as a JSON object", said of what is to be written.
@@ -170,9 +173,15 @@ def _read(text: str, span: Span, schema: dict[str, Any]) -> Block | None:
     return Block(_plain_example(schema) if role else schema, span, role)
 
 
+# "- crew: [string]": the value of a key in a list of keys
+_KEY_ITEM = re.compile(r"[ \t]*[-*•][ \t]+[\"'`*]*[A-Za-z_]\w*[\"'`*]*:")
+
+
 def _is_inline(text: str, start: int) -> bool:
     """Whether a list is within a sentence: it is spoken about and not shown."""
     before = text[text.rfind("\n", 0, start) + 1 : start].rstrip(" \t\"'`*")
+    if _KEY_ITEM.fullmatch(before):
+        return True
     return bool(before) and not before.endswith((":", ">"))
 
 
@@ -412,6 +421,8 @@ def carried_edits(document: PromptText, inferred: Inferred, *, drop_explanation:
     for span in _sentences(document):
         if any(span.overlaps(block) for block in blocks) or document.depends(span):
             continue
+        if inferred.whole and any(span.overlaps(form) for form in inferred.covered):
+            continue  # a line of the form that stays
         if _leads_on(document.text, span, blocks):
             continue
         if _is_format(document.text[span.start : span.end], words, drop_explanation=drop_explanation):

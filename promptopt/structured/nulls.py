@@ -91,10 +91,20 @@ def nulls_of(
             and not any(key.search(text) for key in known)
             for text in sentences
         )
-        said = name in owned or general or any(named.search(_without_conditions(text)) for text in sentences)
+        said = name in owned or general or any(_is_said(named, _without_conditions(text)) for text in sentences)
         return or_null(schema) if said else schema
 
     return visit
+
+
+# "Set the berth to null and say why in the log": the log comes after it.
+_NULL_FOR = re.compile(r"\bnull\b\W*(?:for|in|as|value|when|if)\b", re.IGNORECASE)
+
+
+def _is_said(named: re.Pattern[str], text: str) -> bool:
+    """Whether a sentence says null of a key: before that word, or after "null for"."""
+    first, null = named.search(text), _NULL.search(text)
+    return first is not None and (null is None or first.start() < null.start() or _NULL_FOR.search(text) is not None)
 
 
 def _mention(name: str) -> re.Pattern[str]:

@@ -159,6 +159,10 @@ class _Reader:
             self.position = left_open.end()
             return {"type": "array", "items": dict(LEFT_OPEN)}
         items, quoted = self._items(depth)
+        if len(items) == 1 and quoted and items[0].get("type") == "array":
+            return dict(items[0])
+        if len(items) == 1 and not quoted and items[0].get("type") == "boolean":
+            raise NotPseudo  # [true|false]: one of them, or a list?
         if len(items) == 1 and (told := _told(items[0])):
             return told
         labelled = [_labelled_keys(item) for item in items]

@@ -15,7 +15,7 @@ from promptopt.structured.wording import number_range, numeric_names
 
 _NUMBERS = (
     regex.compile(
-        r"\b(?:(?P<float>float|decimal|real)\w*|(?P<whole>integer|whole number|int))?\s*(?:score|rating|number|value|grade|key)?s?\s*"
+        r"\b(?:(?P<float>float|decimal|real|continuous)\w*|(?P<whole>integer|whole number|int))?\s*(?:score|rating|number|value|grade|key)?s?\s*"
         r"(?:should (?:always )?be |is |ranging )?(?:an? )?(?P<whole2>integer |float )?(?:between|from|ranging from|in the range(?: of)?)\s+(?P<low>\d+(?:\.\d+)?)%?(?:\s*\([^()\n]{1,40}\))?\s*(?:and|to|-|–)\s*(?P<high>\d+(?:\.\d+)?)(?![\d.]*\d)%?(?!\s*(?:words?|sentences?|characters?|items?|bullets?|minutes?|years?))",
         re.IGNORECASE,
     ),
@@ -39,7 +39,9 @@ def numbers(document: PromptText) -> Iterator[Choice]:
         for match in scan(pattern, document.text):
             groups = match.groupdict()
             said = f"{groups.get('float') or ''}{groups.get('whole') or ''}{groups.get('whole2') or ''}".lower()
-            schema = number_range(match["low"], match["high"], whole=not said.startswith(("float", "decimal", "real")))
+            schema = number_range(
+                match["low"], match["high"], whole=not said.startswith(("float", "decimal", "real", "continuous"))
+            )
             if "int" in said or "whole" in said:
                 schema = {**schema, "type": "integer"} if schema else schema
             if not schema:

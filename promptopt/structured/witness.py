@@ -73,6 +73,10 @@ _IS_NUMBER = re.compile(
     r"\A\W*(?:an?\s|the\s|real\s)*(?:float|double|integer|int|number|numeric(?:al)?|decimal|percentage)\b(?!\s+(?:or|of the|and|if|to|on|from|as (?:printed|shown|written|it))\b)",
     re.IGNORECASE,
 )
+# "0 if it is shut and 1 if it is open", "between {low} and {high}"
+_NUMBERS = re.compile(
+    rf"\A\W*0 (?:if|for|when|=)[^\n]*\b1 (?:if|for|when|=)|\bbetween (?:{VARIABLE.pattern}|\{{\}})+ and (?:{VARIABLE.pattern}|\{{\}})"
+)
 _IS_LIST = re.compile(r"\A\W*(?:an?\s|the\s)*(?:json )?(?:list|array)s?\b", re.IGNORECASE)
 _IS_OBJECT = re.compile(
     r"\W*(?:an?\s|the\s)?(?:[\w-]+\s){0,2}(?:object|dict(?:ionary)?)\b(?! (?:name|id|type|key))", re.IGNORECASE
@@ -144,6 +148,8 @@ def _lack(leaf: KeyOfSchema, said: SaidOfKey) -> tuple[str, str] | None:
         text = re.sub(rf"{text[0]}\s*,?\s*(?:\}}\s*)?\Z", "", text[1:])
     text = _SAMPLE.sub(" ", text)
     bare = _QUOTED.sub(" ", text)
+    if leaf.kinds == {"string"} and not leaf.labelled and (number := _NUMBERS.search(bare)):
+        return shortened(number[0]), "as no number"
     if must := _MUST_BE.match(bare):
         typed = bare[must.end() :]
         if lack := _type_lacks(leaf, typed, typed):
@@ -311,6 +317,12 @@ def _kinds_shown(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSc
             words = sorted(set(re.findall(rf"{key}\"([a-z]+(?:_[a-z]+)*|[A-Z]+(?:_[A-Z]+)*)\"", shown)))
             if len(words) > 1 and (_KIND.search(leaf.name) or all("_" in word for word in words)):
                 yield f"{leaf.name!r} is shown as {words[0]!r} and as {words[1]!r}: its labels were not read"
+        known = {
+            str(label).casefold() for one in (leaf.value, *leaf.value.get("anyOf", ())) for label in one.get("enum", ())
+        }
+        for word in re.findall(rf"{key}\"([a-z]{{3,}})\"\s*[,}}]", document.text):
+            if known and "string" in leaf.kinds and word.casefold() not in known | {leaf.name.casefold(), "string"}:
+                yield f"{leaf.name!r} is shown as {word!r}, which is not among its labels"
         if (
             leaf.kinds == {"boolean"}
             and re.search(rf"{key}\"<?(?:True|False)\W", shown)
@@ -348,6 +360,9 @@ def _free_objects(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterat
     for leaf in leaves:
         if "properties" not in leaf.value:
             continue
+        only = list(leaf.value["properties"].values())
+        if len(only) == 1 and "properties" in only[0] and re.search(r"\bfor each\b", document.text, re.IGNORECASE):
+            yield f"{leaf.name!r} is shown with {', '.join(leaf.value['properties'])} alone, which may be any key"
         if _MAP.search(leaf.name) or any(_DICTIONARY.match(said.text) for said in said_of(document, leaf, ())):
             yield f"{leaf.name!r} is shown with {', '.join(leaf.value['properties'])}: its keys may be others"
 

@@ -23,7 +23,7 @@ def gainsaid_form(document: PromptText, found: Inferred, values: Sequence[_Schem
     """
     checks: tuple[tuple[Iterator[str], bool], ...] = (
         (_broken_json(document, found), found.whole == "JSON"),
-        (_ranges_unseen(document, values), True),
+        (_ranges_unseen(document, found, values), True),
         (_open_lists(document, values), True),
         (_program(document), True),
         (_labels_lost(document, found, values), True),
@@ -34,6 +34,7 @@ def gainsaid_form(document: PromptText, found: Inferred, values: Sequence[_Schem
         (_of_input(document, found.fields), found.whole == "labels"),
         (_shown_apart(document, found.fields), found.whole == "labels"),
         (_of_turns(found.fields), found.whole == "labels"),
+        (_ends_with(document), found.whole in ("JSON", "keys", "labels")),
         (_counted(document, found), found.whole in ("labels", "JSON", "keys")),
         (_no_labels(document, found), not found.whole or "brackets" in found.fields[0].source),
         (_choices_unread(document, values), found.whole in ("JSON", "keys")),
@@ -79,7 +80,7 @@ def _digits(number: float) -> str:
     return rf"{whole}(?:\.0+)?" if whole is not None else re.escape(str(number))
 
 
-def _ranges_unseen(document: PromptText, values: Sequence[_Schema]) -> Iterator[str]:
+def _ranges_unseen(document: PromptText, found: Inferred, values: Sequence[_Schema]) -> Iterator[str]:
     """Ranges that no line of the prompt has, and no list of grades."""
     for value in values:
         if "minimum" not in value or "maximum" not in value:
@@ -94,6 +95,9 @@ def _ranges_unseen(document: PromptText, values: Sequence[_Schema]) -> Iterator[
         )
         if not shown.search(document.text):
             yield f"no line of the prompt has the range {value['minimum']} to {value['maximum']} that was read"
+        form = "".join(document.text[span.start : span.end] for span in found.covered)
+        if value["minimum"] > 1 and str(value["minimum"]) not in form:
+            yield f"a range from {value['minimum']} on was read, which is only a part of a scale"
 
 
 _QUOTED = r"(?:\"[^\"\n]{1,40}\"|`[^`\n]{1,40}`|'[^'\n]{1,40}'|“[^”\n]{1,40}”)"
@@ -185,6 +189,8 @@ def _program(document: PromptText) -> Iterator[str]:
     """A text that is a program, and not a prompt."""
     lines = [line for line in document.text.splitlines() if line.strip()]
     statements = len(_STATEMENT.findall(document.text))
+    if re.match(r"\s*<(?:!doctype|html)\b", document.text, re.IGNORECASE):
+        yield "the text is a page, not a prompt"
     imports = len(_PYTHON.findall(document.text))
     if imports > 1 and len(_PYTHON_LINE.findall(document.text)) > len(lines) * _PROGRAM:
         yield "the text is a program, not a prompt"
@@ -287,10 +293,30 @@ _PLACES = frozenset(
 _TURNS = frozenset(re.findall(r"\w+", "user assistant system human question query input context passage document"))
 
 
+# "End your response with the word DONE", "respond with exactly:" and below it a call
+_ENDS_WITH = re.compile(
+    r"\b(?:end|finish|close) (?:your|the) (?:response|answer|reply|message) with (?:the (?:word|phrase|line|token)|exactly|[\"'`])[^.\n]*"
+    r"|\b(?:respond|reply|answer) with exactly:\s*\n\s*[a-z]\w*\(\)",
+    re.IGNORECASE,
+)
+
+
+def _ends_with(document: PromptText) -> Iterator[str]:
+    """A word after the form, and a call that is written instead of it."""
+    if ends := _ENDS_WITH.search(document.text):
+        yield f"line {document.line(ends.start())}: {shortened(ends[0])!r} is beside the form, or instead of it"
+
+
+# "SCORING RULES:" below the form
+_OF_PROMPT = re.compile(
+    r"(?:\A|_)(?:rules|guide|guidelines|instructions|criteria|format|examples?|rubric)\Z", re.IGNORECASE
+)
+
+
 def _of_turns(fields: Sequence[Field]) -> Iterator[str]:
     """A label that begins another turn: "User:" below the lines of an answer."""
     for item in fields:
-        if len(fields) > 1 and item.name.casefold() in _TURNS:
+        if len(fields) > 1 and (item.name.casefold() in _TURNS or _OF_PROMPT.search(item.name)):
             yield f"line {item.line}: {item.name!r} is no part of the answer"
 
 

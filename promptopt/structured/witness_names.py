@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import Field, Inferred, PromptText
-from promptopt.structured.witness_keys import first_reason, keys_of, shortened
+from promptopt.structured.witness_keys import VARIABLE, first_reason, keys_of, shortened
 
 
 def gainsaid_names(document: PromptText, found: Inferred) -> str | None:
@@ -16,11 +16,12 @@ def gainsaid_names(document: PromptText, found: Inferred) -> str | None:
         (_no_names(found.fields), found.whole not in ("sections", "table")),
         (_sibling_keys(document, found), keyed),
         (_other_keys(document, found), keyed),
+        (_keys_below(document, found), keyed),
         (_json_within(document), keyed),
         (_left_out(document, found), keyed),
         (_json_asked(document), found.whole in ("sections", "labels", "table", "")),
         (_of_something_else(document, found), keyed),
-        (_one_of_list(document, found), keyed and not found.wrapped),
+        (_one_of_list(document, found), keyed),
         (_other_objects(document, found), keyed or found.whole in ("labels", "")),
     )
     return first_reason(checks)
@@ -87,6 +88,22 @@ def _other_keys(document: PromptText, found: Inferred) -> Iterator[str]:
         for name in re.findall(r"[\"'`]([A-Za-z]\w+)[\"'`]", match["names"]):
             if name.casefold() not in known and not any(name in str(item.schema) for item in found.fields):
                 yield f"line {document.line(match.start())}: {name!r} is said to be a key of the answer, and was not read"
+
+
+# "with EXACTLY these keys:" and below it their names
+_KEYS_BELOW = re.compile(
+    r"\b(?:these|following)\b[^.\n]{0,30}\bkeys\b[^.\n:]{0,20}:\s*(?P<names>[a-z]+_\w+(?:,\s*[a-z]\w*){2,})",
+    re.IGNORECASE,
+)
+
+
+def _keys_below(document: PromptText, found: Inferred) -> Iterator[str]:
+    """Keys in a list without marks, none of which was read."""
+    known = _names_read(found)
+    for match in _KEYS_BELOW.finditer(document.text):
+        names = [name.casefold() for name in re.findall(r"\w+", match["names"])]
+        if not known.intersection(names):
+            yield f"line {document.line(match.start())}: {names[0]!r} is said to be a key of the answer, and was not read"
 
 
 _NOT = re.compile(r"(?:\b(?:not|never)|n['’]t)\s+\Z", re.IGNORECASE)
@@ -160,6 +177,19 @@ def _json_asked(document: PromptText) -> Iterator[str]:
         yield f"line {document.line(asked.start())}: {shortened(asked[0])!r}: JSON is asked for, and parts of a text were read"
 
 
+_ARRAY_ONLY = re.compile(
+    r"\b(?:output|response|answer|reply)\b[^.\n]{0,15}\b(?:must|should) be (?:only )?(?:a |an )?(?:single )?(?:valid )?json (?:array|list)\b|\b(?:return|respond with|output) (?:only )?(?:a |the )?(?:valid )?json array (?:of|with only)\b",
+    re.IGNORECASE,
+)
+# "Generate {count} topics", "the required number of topics"
+_SO_MANY = re.compile(
+    rf"\b(?:generate|create|write|produce|suggest|propose)\b (?:the required number of|(?:exactly )?(?:{VARIABLE.pattern})+|\d+) (?:[\w-]+ ){{0,3}}?[a-z]+s\b(?! (?:or|long|words|sentences))",
+    re.IGNORECASE,
+)
+_AS_OBJECT = re.compile(
+    r"\b(?:return|respond|reply|output|only)\b[^.\n]{0,40}\bjson object with\b|\ba (?:single )?json object (?:with|containing)\b",
+    re.IGNORECASE,
+)
 _AS_LIST = re.compile(
     r"\b(?:return|respond|reply|output|valid|strictly|only)\b[^.\n]{0,40}\bjson (?:list|array)\b", re.IGNORECASE
 )
@@ -202,8 +232,18 @@ def _other_objects(document: PromptText, found: Inferred) -> Iterator[str]:
 
 def _one_of_list(document: PromptText, found: Inferred) -> Iterator[str]:
     """A single object where the answer is a list of them."""
+    if found.wrapped and (asked := _AS_OBJECT.search(document.text)):
+        items = found.fields[0].schema.get("items", {})
+        if items.get("type") == "string" and not _AS_LIST.search(document.text):
+            yield f"line {document.line(asked.start())}: {shortened(asked[0])!r}: a list of texts was read instead"
+    if found.wrapped or (len(found.fields) == 1 and "'array'" in str(dict(found.fields[0].schema))):
+        return
+    if listed := _ARRAY_ONLY.search(document.text):
+        yield f"line {document.line(listed.start())}: {shortened(listed[0])!r}: one object was read, and the answer is a list"
     if any("'array'" in str(dict(item.schema)) for item in found.fields):
         return
+    if many := _SO_MANY.search(document.text):
+        yield f"line {document.line(many.start())}: {shortened(many[0])!r}: one object was read for all of them"
     given = _GIVEN_LIST.search(document.text)
     if given and _THEM.search(given["rest"]) and any(_OF_ONE.search(item.name) for item in found.fields):
         line = document.line(given.start())

@@ -113,6 +113,10 @@ _AT_MOST = re.compile(
     rf"\b(?:at most|up to|max(?:imum)?(?: of)?|no more than)\s+(?P<n>\d{{1,4}}|{'|'.join(_COUNTS)})\b(?!\s*(?:words|characters|sentences))",
     re.IGNORECASE,
 )
+_AT_LEAST = re.compile(
+    rf"\b(?:at least|minimum(?: of)?)\s+(?P<n>\d{{1,3}}|{'|'.join(_COUNTS)})\b(?!\s*(?:words|characters|sentences))",
+    re.IGNORECASE,
+)
 _TO_MOST = re.compile(r"\W*\d+\s*(?:-|–|to)\s*(?P<n>\d{1,3}) (?!words|characters|sentences)[a-z]")
 _NUMERIC_NAME = re.compile(
     r"\b(score|rating|grade|stars|confidence|probability|correctness|readability|relevance|severity|priority|urgency)\b",
@@ -190,6 +194,10 @@ def with_note(schema: Mapping[str, Any], note: str) -> dict[str, Any]:
         found = {"type": "string", "enum": labels}
     elif kind == "array" and (most := _AT_MOST.search(note) or _TO_MOST.match(note)):
         found["maxItems"] = _count(most["n"])
+        if least := _AT_LEAST.search(note):
+            found["minItems"] = _count(least["n"])
+    elif kind == "array" and (least := _AT_LEAST.search(note)):
+        found["minItems"] = _count(least["n"])
     elif kind in ("integer", "number") and (span := _RANGE.search(note)):
         found = {**found, **{key: value for key, value in number_range(span[1], span[2]).items() if key != "type"}}
     if _MAY_BE_NULL.search(note) and not _ELSE_EMPTY.search(note):
@@ -391,6 +399,7 @@ _SHORT = 60
 _BEGINS_RANGE = re.compile(r"-?\d+(?:\.\d+)?\s*(?:-|–|to)\s*-?\d")
 # "0 to 1 (how much of it is true)"
 _RANGE_NOTE = re.compile(r"-?[\d.]+\s*(?:-|–|to)\s*-?[\d.]+\s*\((?P<said>[^()\n]+ [^()\n]+ [^()\n]+)\)\W*")
+_REDUCED = re.compile(r"(?:average|mean|sum) of \w")
 _COUNTING = re.compile(
     r"(?:total |exact )?(?:number|count) of \w"
     r"|(?:\w+_(?:number|count|num|index)|(?:[\w-]+ ){0,3}(?:index|(?:line|page|row|step) number|rank))\Z"
@@ -432,8 +441,8 @@ def _one_value(text: str) -> dict[str, Any]:
                 {"type": "integer", "enum": [int(part) for part in choices]} if "." not in text else {"type": "number"}
             )
         return {"type": "string", "enum": choices}
-    if _COUNTING.match(lowered):
-        return _described("integer", text)
+    if counted := _COUNTING.match(lowered) or _REDUCED.match(lowered):
+        return _described("integer" if counted.re is _COUNTING else "number", text)
     if first in TYPES and not (
         first in ("number", "text", "date") and re.match(r"\w+ (?!between|from|in |\()\w", lowered)
     ):

@@ -111,6 +111,24 @@ def _schema(text: str, key: str) -> dict[str, object]:
             id="labels of several words between slashes",
         ),
         pytest.param(
+            'Return JSON:\n{"risks": ["<risk>", ...], // at least 1, max 7\n "wet": true}',
+            "risks",
+            {
+                "type": "array",
+                "items": {"type": "string"},
+                "minItems": 1,
+                "maxItems": 7,
+                "description": "at least 1, max 7",
+            },
+            id="at least and at most",
+        ),
+        pytest.param(
+            'Return ONLY a JSON object with:\n- verdict: "sound" | "leaking"\n- holes: [string]  // where they are\n',
+            "verdict",
+            {"type": "string", "enum": ["sound", "leaking"]},
+            id="a list that is the value of one key is not the answer",
+        ),
+        pytest.param(
             'Give a list of 3-5 key ports.\nReturn JSON: {"key_ports": ["a", "b"], "wet": true}',
             "key_ports",
             {"type": "array", "items": {"type": "string"}, "minItems": 3, "maxItems": 5},
@@ -166,13 +184,15 @@ def test_what_is_read(text: str, key: str, schema: dict[str, object]) -> None:
             id="labels of an example",
         ),
         pytest.param(
-            "import json\nfrom sea import tides\n\ndef run(ports: list[str]) -> str:\n    found = {}\n    def fetch(port):\n"
-            "        try:\n            return port, json.loads(tides.fetch(port=port))\n        except OSError as e:\n"
+            "import json\nfrom sea import tides\n\ndef run(ports: list[str]) -> str:\n    found = {}\n"
+            "    def fetch(port):\n        try:\n            return port, json.loads(tides.fetch(port=port))\n"
+            "        except OSError as e:\n"
             '            return port, {"error": str(e)}\n    for port in ports:\n        found[port] = fetch(port)\n'
             "    return json.dumps(found)\n",
             "the text is a program",
             id="a program in Python",
         ),
+        pytest.param('<!DOCTYPE html>\n<script>var a = {"id": n, "to": m};</script>', "", id="a page"),
         pytest.param(
             "Judge the log.\n{{ log }}\nReturn exactly one JSON object that matches the required schema.",
             "",

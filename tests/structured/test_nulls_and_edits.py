@@ -73,6 +73,52 @@ def test_a_note_that_says_what_is_given_instead_is_not_null() -> None:
             "'crew' was read without it",
             id="a text that a number may have instead",
         ),
+        pytest.param(
+            'Return JSON:\n{"kind": "gale|calm", "note": "<why>"}\n'
+            'If there is nothing to say, return {"kind": "none"}.',
+            "'none', which is not among its labels",
+            id="a value of one case that is no label",
+        ),
+        pytest.param(
+            "Return JSON with EXACTLY these keys:\n  hull_state, mast_state, total\n\n"
+            'Each part must be an object: {"score": <1-5>, "why": "<why>"}',
+            "'hull_state' is said to be a key",
+            id="the form of one part",
+        ),
+        pytest.param(
+            "Your output must follow this exact format:\n\nNotes: <what you saw>\nGrade: <1-5>\n\n"
+            "---\n\nGrading guide:\n\n- 1 = bad\n- 5 = good\n",
+            "",
+            id="a part of the prompt below the form",
+        ),
+        pytest.param(
+            'Generate the required number of knots.\nRespond with JSON:\n{"knot": "<its name>", "use": "<its use>"}',
+            "for all of them",
+            id="one object for a number of things",
+        ),
+        pytest.param(
+            'The output must be a valid JSON array.\nExample output:\n{"knot": "reef", "use": "sails"}',
+            "the answer is a list",
+            id="one object of an array",
+        ),
+        pytest.param(
+            "Return a JSON object with these fields:\n"
+            "- allowed - 0 if the ship may not pass and 1 if it may\n- log - a line for the log",
+            "'allowed', which was read as no number",
+            id="0 or 1 in words",
+        ),
+        pytest.param(
+            "For each port of the list, compare.\nReturn JSON:\n"
+            '{"ports": {"port_name_a": {"near": "<name>"}}, "sum": 3}',
+            "which may be any key",
+            id="a key that is one of many",
+        ),
+        pytest.param(
+            'Return JSON:\n{"port": "<its name>", "quay": "<its name>"}\nEnd your response with the word MOORED.',
+            "is beside the form",
+            id="a word after the form",
+        ),
+        pytest.param('Return JSON:\n{"dry": [true|false], "why": "<why>"}', "", id="a choice in brackets"),
         pytest.param('Return JSON:\n{"tool": "its name", "args": {"arg name": "value"}}', "free keys", id="any key"),
         pytest.param(
             "Answer in this form:\nVERDICT: SOUND\nREASON: <one clause>\n", "'SOUND'", id="one of the labels is shown"
@@ -140,6 +186,33 @@ def test_labels_that_commas_divide_in_a_template() -> None:
 )
 def test_lists_that_a_key_points_to(text: str, labels: list[str]) -> None:
     assert infer(text).fields[0].schema["enum"] == labels
+
+
+def test_a_list_that_its_only_item_names_is_no_list_of_lists() -> None:
+    found = infer('Return JSON:\n{"leaks": ["<list of leaks>"], "sum": <average of above>, "grade": <0-10>}').fields
+    assert found[0].schema["items"] == {"type": "string"}
+    assert found[1].schema["type"] == "number"
+
+
+def test_a_continuous_score_is_no_whole_number() -> None:
+    found = infer("Rate the knot. Return a continuous score from 0 to 100.").fields
+    assert found[0].schema == {"type": "number", "minimum": 0, "maximum": 100}
+
+
+def test_null_said_of_one_key_before_another_in_the_sentence() -> None:
+    text = (
+        'Return JSON:\n{"fix": "<code or null>", "reason": "<one sentence>"}\n'
+        "If no fix is clear, set fix to null and say so in reason."
+    )
+    assert _types(text) == {"fix": ["string", "null"], "reason": "string"}
+
+
+def test_no_line_within_a_form_that_stays_is_taken_out() -> None:
+    text = (
+        'Return JSON:\n{\n  "mood": "<one of: glad, grim>",\n  "crew": ["Ann by the mast", "Bo"],\n  "wet": true\n}\n'
+    )
+    assert infer(text).carried == ()
+    assert _left(text).count("mood") == 1
 
 
 def _left(text: str) -> str:
