@@ -122,10 +122,17 @@ def ask_once(client: openai.OpenAI, dice: random.Random, outcomes: Counter[str])
 def work(url: str, options: dict, calls: int, seed: int, report: str) -> None:
     """One process: threads that call, and count what they get."""
     logging.disable(logging.CRITICAL)
-    outcomes: Counter[str] = Counter()
     client = openai.OpenAI(
         base_url=url, api_key="k", max_retries=0, timeout=TIMEOUT_S, http_client=promptopt.http_client(**options)
     )
+    outcomes = ask_in_threads(client, calls, seed)
+    Path(report).write_text(json.dumps(outcomes))
+    client.close()
+
+
+def ask_in_threads(client: openai.OpenAI, calls: int, seed: int) -> Counter[str]:
+    """Make the calls, say when they have begun, and count what they get."""
+    outcomes: Counter[str] = Counter()
 
     def one(thread: int) -> None:
         dice = random.Random(seed * 100 + thread)
@@ -139,8 +146,7 @@ def work(url: str, options: dict, calls: int, seed: int, report: str) -> None:
     print("calling", flush=True)
     for thread in threads:
         thread.join()
-    Path(report).write_text(json.dumps(outcomes))
-    client.close()
+    return outcomes
 
 
 def configuration(options: dict) -> str:
@@ -161,22 +167,10 @@ def work_through_server(url: str, options: dict, calls: int, seed: int, report: 
     while "serves http" not in (said := Path(f"server-{seed}.log").read_text()):
         assert server.poll() is None, said
         time.sleep(0.05)
-    outcomes: Counter[str] = Counter()
     client = openai.OpenAI(
         base_url=said.partition("serves ")[2].split()[0], api_key="k", max_retries=0, timeout=TIMEOUT_S
     )
-
-    def one(thread: int) -> None:
-        dice = random.Random(seed * 100 + thread)
-        for _ in range(calls // THREADS):
-            while not ask_once(client, dice, outcomes):
-                time.sleep(0.2)
-
-    threads = [threading.Thread(target=one, args=(number,)) for number in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    outcomes = ask_in_threads(client, calls, seed)
     server.terminate()
     outcomes[f"UNTYPED server ended with {server.wait(60)}"] += server.returncode != 0
     outcomes["UNTYPED the server failed inside"] += "Traceback" in Path(f"server-{seed}.log").read_text()

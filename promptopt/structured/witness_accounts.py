@@ -181,9 +181,9 @@ def _labels_of_key(document: PromptText, text: str, leaves: Sequence[KeyOfSchema
             listed = _QUOTED_LIST.search(said.text) or _CASES.search(said.text)
             if listed is None or _SAMPLE.search(said.text[: listed.start()]):
                 continue
-            if "," in listed[0] and " or " not in listed[0] and not said.text[: listed.start()].strip(" :-–—(["):
-                pass  # a bare list of words after the colon
-            elif not re.search(r"\bor\b|[/|]|\b(?:if|when)\b", listed[0]):
+            # A bare list of words after the colon, or one that says how its parts are joined.
+            bare = "," in listed[0] and " or " not in listed[0] and not said.text[: listed.start()].strip(" :-–—([")
+            if not bare and not re.search(r"\bor\b|[/|]|\b(?:if|when)\b", listed[0]):
                 continue
             line = document.line(said.start)
             yield f"line {line}: {shortened(listed[0])!r} is said of {leaf.name!r}, which was read without labels"

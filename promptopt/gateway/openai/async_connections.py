@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import anyio
 import httpcore2
 import httpx2
 
-from promptopt.gateway.openai.connections import JOINED, READ, State, Status, made_response, no_answer, ordinary
-from promptopt.gateway.openai.http1 import Body, is_whole, response_head
+from promptopt.gateway.openai.connections import (
+    JOINED,
+    READ,
+    Begun,
+    Content,
+    Rest,
+    State,
+    Status,
+    made_response,
+    no_answer,
+    ordinary,
+)
+from promptopt.gateway.openai.http1 import is_whole, response_head
 
 
 def shorten_async(transport: httpx2.AsyncBaseTransport, keepalive_s: float | None) -> httpx2.AsyncBaseTransport:
@@ -99,12 +109,8 @@ class AsyncConnection(Status, httpcore2.AsyncConnectionInterface):
         self._state.busy = False
 
 
-class _AsyncBegun(httpcore2.AsyncNetworkStream):
-    """As :class:`_Begun`."""
-
-    def __init__(self, stream: Any, data: bytes) -> None:
-        self._stream = stream
-        self._data = data
+class _AsyncBegun(Begun, httpcore2.AsyncNetworkStream):
+    """For event loops."""
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if not self._data:
@@ -118,22 +124,9 @@ class _AsyncBegun(httpcore2.AsyncNetworkStream):
     async def aclose(self) -> None:
         await self._stream.aclose()
 
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
 
-
-class _AsyncContent:
-    """The body of a response, as it comes."""
-
-    def __init__(
-        self, connection: AsyncConnection, stream: Any, body: Body, data: bytes, timeout: float | None
-    ) -> None:
-        self._connection = connection
-        self._stream = stream
-        self._body = body
-        self._data = data
-        self._timeout = timeout
-        self._closed = False
+class _AsyncContent(Content[AsyncConnection]):
+    """For event loops."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         body, data = self._body, self._data
@@ -156,14 +149,8 @@ class _AsyncContent:
             await self._connection.ended(lasts=self._body.done and self._body.lasts)
 
 
-class _AsyncRest:
-    """The body of a response that h11 reads."""
-
-    def __init__(self, connection: AsyncConnection, h11: httpcore2.AsyncHTTP11Connection, content: Any) -> None:
-        self._connection = connection
-        self._h11 = h11
-        self._content = content
-        self._closed = False
+class _AsyncRest(Rest[AsyncConnection]):
+    """For event loops."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._content.__aiter__()  # type: ignore[no-any-return]  # of httpcore2's

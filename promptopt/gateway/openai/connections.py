@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import httpcore2
 import httpx2
 
 from promptopt.gateway.clock import SYSTEM_CLOCK
 from promptopt.gateway.openai.http1 import Body, Head, is_whole, request_head, response_head
+
+ConnectionT = TypeVar("ConnectionT")
 
 _log = logging.getLogger("httpcore2.http11")
 READ = 64 * 1024
@@ -207,12 +209,19 @@ class Connection(Status, httpcore2.ConnectionInterface):
         self._state.busy = False
 
 
-class _Begun(httpcore2.NetworkStream):
+class Begun:
     """A connection over which a request was sent already, and the beginning of its response was read."""
 
     def __init__(self, stream: Any, data: bytes) -> None:
         self._stream = stream
         self._data = data
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _Begun(Begun, httpcore2.NetworkStream):
+    """For threads."""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if not self._data:
@@ -226,20 +235,21 @@ class _Begun(httpcore2.NetworkStream):
     def close(self) -> None:
         self._stream.close()
 
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
 
-
-class _Content:
+class Content(Generic[ConnectionT]):
     """The body of a response, as it comes."""
 
-    def __init__(self, connection: Connection, stream: Any, body: Body, data: bytes, timeout: float | None) -> None:
+    def __init__(self, connection: ConnectionT, stream: Any, body: Body, data: bytes, timeout: float | None) -> None:
         self._connection = connection
         self._stream = stream
         self._body = body
         self._data = data
         self._timeout = timeout
         self._closed = False
+
+
+class _Content(Content[Connection]):
+    """For threads."""
 
     def __iter__(self) -> Iterator[bytes]:
         body, data = self._body, self._data
@@ -261,14 +271,18 @@ class _Content:
             self._connection.ended(lasts=self._body.done and self._body.lasts)
 
 
-class _Rest:
+class Rest(Generic[ConnectionT]):
     """The body of a response that h11 reads."""
 
-    def __init__(self, connection: Connection, h11: httpcore2.HTTP11Connection, content: Any) -> None:
+    def __init__(self, connection: ConnectionT, h11: Any, content: Any) -> None:
         self._connection = connection
         self._h11 = h11
         self._content = content
         self._closed = False
+
+
+class _Rest(Rest[Connection]):
+    """For threads."""
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._content)
