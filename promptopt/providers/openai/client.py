@@ -128,7 +128,7 @@ class OpenAIProvider(ProviderBase):
         except ValueError as error:
             # Settings are checked before a run; what is left is of this one case, such as its media.
             raise ProviderError(f"{request.model}: {error}") from None
-        content = _written(arguments)
+        content = _written(_body(arguments))
         started = time.perf_counter()
         try:
             answer = self._posted("/responses" if responses else "/chat/completions", content, request.model)
@@ -172,10 +172,7 @@ class OpenAIProvider(ProviderBase):
         if urls is None:
             return None
         responses = _asks_responses(table)
-        arguments = cls._arguments(cls._named(request, table), responses)
-        # The SDK puts them into the body.
-        further = arguments.pop("extra_body", {})
-        return urls["responses" if responses else "chat"], arguments | further
+        return urls["responses" if responses else "chat"], _body(cls._arguments(cls._named(request, table), responses))
 
     @classmethod
     def _named(cls, request: Request, table: ProviderTable | None) -> Request:
@@ -211,12 +208,16 @@ class OpenAIProvider(ProviderBase):
         self._endpoint.close()
 
 
-def _written(arguments: dict[str, Any]) -> bytes:
-    """The body of a request. Raises ProviderError if it cannot be written as JSON."""
-    # The SDK puts them into the body.
-    further = arguments.pop("extra_body", {})
+def _body(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The body that the SDK makes of its arguments."""
+    further: dict[str, Any] = arguments.pop("extra_body", {})
+    return arguments | further
+
+
+def _written(body: dict[str, Any]) -> bytes:
+    """A body as it is sent. Raises ProviderError if it cannot be written as JSON."""
     try:
-        return json.dumps(arguments | further, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     except UnicodeEncodeError as error:
         raise ProviderError("the prompt has half of a surrogate pair, which no endpoint takes") from error
     except ValueError as error:

@@ -37,6 +37,7 @@ class OpenAIEndpoint:
 
     Attributes:
         base_url: Where the paths begin, without a slash at the end.
+        client: Has the headers, the timeout and the connections.
         by_deployment: Whether a path names the model as well, as Azure's do that have a version.
         retries: How often a call that failed is sent again.
     """
