@@ -157,3 +157,28 @@ def test_tests_and_benchmarks_name_no_path_outside_of_the_repository() -> None:
         if path != Path(__file__) and absolute.search(path.read_text(encoding="utf-8"))
     }
     assert not found
+
+
+PAGE = (Path(__file__).parent.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+def _names(module: str) -> set[str]:
+    """The classes and functions that a module defines at its top."""
+    defined = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    return {node.name for node in TREES[module].body if isinstance(node, defined)}
+
+
+def test_the_page_lists_the_rooms_in_their_order() -> None:
+    cells = re.findall(r"^\| ((?:`\w+` ?)+)\|", PAGE, re.MULTILINE)
+    assert tuple(re.findall(r"`(\w+)`", " ".join(cells))) == ROOMS
+
+
+def test_the_page_names_what_there_is() -> None:
+    named = re.findall(r"`((?:\w+\.)+\w+)`", PAGE)
+    defined = {f"{module.removeprefix('promptopt.')}.{name}" for module in MODULES for name in _names(module)}
+    known = defined | {module.removeprefix("promptopt.") for module in MODULES} | {"promptopt.wrap"}
+    paths = set(re.findall(r"`((?:\w+/)+(?:\w+\.\w+)?)`", PAGE)) - {"promptopt/", "tests/"}
+    missing = {path for path in paths if not ((PACKAGE / path).exists() or (PACKAGE.parent / path).exists())}
+    assert (set(named) - known, missing) == (set(), set())
+    assert len(named) > 30
+    assert len(paths) > 5

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from promptopt.dialects import anthropic_arguments
 from promptopt.errors import MissingExtra, ProviderError
 from promptopt.providers.base import ProviderBase, named_at_endpoint
-from promptopt.providers.connections import client_errors
 from promptopt.providers.http import ends_within
+from promptopt.providers.http_clients import client_errors
 from promptopt.providers.openai.errors import no_answer, translated
 from promptopt.providers.program import anthropic_usage
 from promptopt.providers.settings import Checks, ProviderTable, is_url

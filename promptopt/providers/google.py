@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from promptopt.dialects import google_arguments
 from promptopt.errors import MissingExtra, ProviderError, ProviderUnusable
 from promptopt.providers.base import ProviderBase, named_at_endpoint
-from promptopt.providers.connections import client_errors, shown_url
 from promptopt.providers.http import HttpStatus, ends_within
+from promptopt.providers.http_clients import client_errors, shown_url
 from promptopt.providers.openai.errors import classify, html_title, is_html, unusable_remedy
 from promptopt.providers.program import google_usage
 from promptopt.providers.settings import Checks, ProviderTable, is_url

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from promptopt.errors import ProviderError, ProviderUnusable
 from promptopt.providers.base import ProviderBase
-from promptopt.providers.connections import client_errors, shown_url
+from promptopt.providers.http_clients import client_errors, shown_url
 from promptopt.providers.openai.errors import classify_body, excerpt, html_title, is_html
 from promptopt.providers.program import MAX_BYTES, read_answer, told, usage_of
 from promptopt.providers.settings import Checks, ProviderTable, is_texts, is_url

@@ -12,7 +12,7 @@ from typing import Any
 from promptopt.config import Config, find_line
 from promptopt.errors import ConfigError, ProviderUnusable, did_you_mean
 from promptopt.files import show_path
-from promptopt.providers.connections import are_headers
+from promptopt.providers.http_clients import are_headers
 
 Checks = Mapping[str, Callable[[Any], bool]]
 """The keys of a table, and whether a value is one that the key takes."""

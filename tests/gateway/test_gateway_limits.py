@@ -153,10 +153,13 @@ def test_adapts_to_what_the_provider_says(client, upstream):
 
 def test_pause_of():
     gone = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m2s"}
-    assert pause_of(gone, throttled=False) == 62
-    assert pause_of({"x-ratelimit-remaining-tokens": "5", "x-ratelimit-reset-tokens": "9s"}, throttled=False) == 0
-    assert pause_of({"retry-after-ms": "250", "retry-after": "7"}, throttled=True) == 0.25
-    assert pause_of({"retry-after": "Fri, 21 Nov 2026 00:00:00 GMT"}, throttled=True) == 0
+    assert pause_of(gone, time.time(), throttled=False) == 62
+    assert (
+        pause_of({"x-ratelimit-remaining-tokens": "5", "x-ratelimit-reset-tokens": "9s"}, time.time(), throttled=False)
+        == 0
+    )
+    assert pause_of({"retry-after-ms": "250", "retry-after": "7"}, time.time(), throttled=True) == 0.25
+    assert pause_of({"retry-after": "Fri, 21 Nov 2026 00:00:00 GMT"}, time.time(), throttled=True) == 0
 
 
 @given(st.text(max_size=20))

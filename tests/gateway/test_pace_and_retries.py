@@ -1,6 +1,7 @@
 """When a call is sent: how many a minute, and when one that failed is sent again."""
 
 from collections.abc import Iterator
+from email.utils import formatdate
 from itertools import pairwise
 from random import Random
 
@@ -58,6 +59,15 @@ def test_pauses_between_retries_grow_and_are_not_all_alike() -> None:
 def test_a_pause_that_the_provider_asks_for_is_kept() -> None:
     asked = ask([Retries(1)], [CallFailed("rate_limit", status=429, headers={"retry-after": "7"})])
     assert asked == [0, 7]
+
+
+def test_a_date_to_wait_for_is_read_by_the_clock_of_the_layer() -> None:
+    """The simulated clock begins at another time than the machine's."""
+    clock = SimulatedClock()
+    date = formatdate(clock.time() + 30, usegmt=True)
+    upstream = Upstream(clock, [CallFailed("rate_limit", status=429, headers={"retry-after": date})])
+    run(stack([Retries(1, clock=clock)])(CALL), upstream, clock)
+    assert upstream.asked[1] - upstream.asked[0] == pytest.approx(30, abs=1)
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ class Concurrency:
             return True
 
     def _leave(self, headers: Mapping[str, str], *, throttled: bool) -> None:
-        pause = pause_of(headers, throttled=throttled)
+        pause = pause_of(headers, self._clock.time(), throttled=throttled)
         with self._lock:
             if throttled:
                 self._limit = max(1.0, self._limit / 2)
@@ -166,11 +166,12 @@ class Retries:
     A provider that wants a pause of more than two minutes, such as until a quota of the day is new, is not asked again.
     """
 
-    def __init__(self, most: int, *, random: Random = SYSTEM_RANDOM) -> None:
+    def __init__(self, most: int, *, clock: Clock = SYSTEM_CLOCK, random: Random = SYSTEM_RANDOM) -> None:
         """``most`` times a call is sent again. Raises UsageError if that is negative."""
         if most < 0:
             raise UsageError(f"retries = {most} is not a number of at least 0")
         self._most = most
+        self._clock = clock
         self._random = random
 
     def handle(self, call: Call, inner: Handler) -> Flow:
@@ -178,7 +179,7 @@ class Retries:
             try:
                 return (yield from inner(call))
             except CallFailed as failure:
-                asked = pause_of(failure.headers, throttled=True)
+                asked = pause_of(failure.headers, self._clock.time(), throttled=True)
                 refused = failure.headers.get("x-should-retry") == "false" or asked > MAX_PAUSE_S
                 if failure.kind not in RETRYABLE or failure.passed or refused:
                     raise
@@ -218,13 +219,13 @@ def retry_pause(asked: float, attempt: int, random: Random) -> float:
     return max(asked, min(LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0**attempt) * random.uniform(0.75, 1.0))
 
 
-def pause_of(headers: Mapping[str, str], *, throttled: bool) -> float:
-    """Seconds for which the provider wants no further call; 0 if it does not say so."""
+def pause_of(headers: Mapping[str, str], now: float, *, throttled: bool) -> float:
+    """Seconds from ``now`` (since 1970) for which the provider wants no further call; 0 if it does not say so."""
     if not headers:
         return 0.0
     waits = [0.0]
     if throttled:
-        asked = asked_wait_s(headers)
+        asked = asked_wait_s(headers, now)
         waits.append(asked if asked is not None and asked < float("inf") else 0.0)
     waits.extend(
         duration(headers.get(f"x-ratelimit-reset-{kind}", ""))

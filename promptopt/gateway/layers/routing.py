@@ -304,6 +304,6 @@ class Fallback:
             or failure.kind not in RETRYABLE
         ):
             return None
-        asked = pause_of(failure.headers, throttled=True)
+        asked = pause_of(failure.headers, self._clock.time(), throttled=True)
         refused = failure.headers.get("x-should-retry") == "false" or asked > LONGEST_PAUSE_S
         return None if refused else retry_pause(asked, call.attempt, self._random)

@@ -140,7 +140,7 @@ class Upstreams:
     def _failed(self, state: _State, failure: CallFailed) -> None:
         if failure.kind not in _RESTS:
             return
-        asked = pause_of(failure.headers, throttled=True)
+        asked = pause_of(failure.headers, self._clock.time(), throttled=True)
         with self._lock:
             state.failures += 1
             if asked or failure.kind in _CERTAIN or state.failures >= self.plan.failures:

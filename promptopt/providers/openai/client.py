@@ -16,8 +16,8 @@ from promptopt.dialects import responses_arguments
 from promptopt.errors import ProviderError, ProviderUnusable
 from promptopt.messages import check_chat_media
 from promptopt.providers.base import ProviderBase, named_at_endpoint
-from promptopt.providers.connections import are_headers, shown_url
 from promptopt.providers.http import HttpStatus
+from promptopt.providers.http_clients import are_headers, shown_url
 from promptopt.providers.openai.endpoint import OpenAIEndpoint, named_headers
 from promptopt.providers.openai.errors import error_text, excerpt, no_answer, translated
 from promptopt.providers.openai.usage import measured, read_usage

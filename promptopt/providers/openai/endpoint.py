@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
-from promptopt.providers.connections import client_errors
 from promptopt.providers.http import HttpStatus, ends_within
+from promptopt.providers.http_clients import client_errors
 from promptopt.providers.openai.waits import asked_wait_s
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class OpenAIEndpoint:
                 return answer
             if last or not _is_sent_again(answer):
                 raise _status(answer)
-            time.sleep(_wait_s(taken, asked_wait_s(answer.headers)))
+            time.sleep(_wait_s(taken, asked_wait_s(answer.headers, time.time())))
         raise AssertionError("the last turn returns or raises")
 
     def without_retries(self) -> Self:
@@ -142,7 +142,7 @@ def _redirect(answer: httpx2.Response) -> HttpStatus:
 
 def _is_sent_again(answer: httpx2.Response) -> bool:
     """As the SDK decides: by what the endpoint says of it, else by the status."""
-    asked = asked_wait_s(answer.headers)
+    asked = asked_wait_s(answer.headers, time.time())
     if asked is not None and asked > _LONGEST_ASKED_WAIT_S:
         return False
     said = answer.headers.get("x-should-retry")

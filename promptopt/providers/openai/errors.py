@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from promptopt.errors import ProviderError, ProviderUnusable
-from promptopt.providers.connections import named_proxy, shown_url
+from promptopt.providers.http_clients import named_proxy, shown_url
 
 FailureKind = Literal[
     "quota", "auth", "bad_request", "not_found", "context_length", "content_filter",

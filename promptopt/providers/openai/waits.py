@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 
-def asked_wait_s(headers: Mapping[str, str]) -> float | None:
+def asked_wait_s(headers: Mapping[str, str], now: float) -> float | None:
     """The seconds that ``retry-after-ms`` or ``retry-after`` say, as a number or as a date (RFC 9110, section 10.2.3).
+
+    Args:
+        headers: Those of the answer.
+        now: Seconds since 1970, which a date is counted from.
 
     Returns:
         ``None`` if they say nothing that can be read; a number below 0 for a date that is over.
@@ -27,4 +30,4 @@ def asked_wait_s(headers: Mapping[str, str]) -> float | None:
     except (KeyError, ValueError, OverflowError):
         return None
     # A date of HTTP is in UTC, also in the old forms that do not say so.
-    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - time.time()
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now
