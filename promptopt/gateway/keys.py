@@ -64,10 +64,7 @@ class VirtualKey:
         Raises:
             KeyRefused: The call names a tag that the key does not have.
         """
-        tag = labels.tag or (self.tags[0] if self.tags else None)
-        if self.tags and tag not in self.tags:
-            raise KeyRefused(f"key {self.name}: tag {tag!r} is not one of {', '.join(self.tags)}")
-        return replace(labels, key=self.name, team=self.team, user=self.user or labels.user, tag=tag)
+        return _labelled(self, labels)
 
     def check_model(self, model: str) -> None:
         """Raises KeyRefused if the key is not for this model."""
@@ -93,11 +90,20 @@ def new_key() -> str:
     return _PREFIX + secrets.token_urlsafe(32)
 
 
-def find_key(keys: Sequence[VirtualKey], secret: str) -> VirtualKey | None:
-    """The key of a secret; ``None`` if it is none of them. It is looked up by its hash, so that time says nothing."""
-    return _by_hash(tuple(keys)).get(key_sha256(secret))
-
-
-@lru_cache(maxsize=8)
-def _by_hash(keys: tuple[VirtualKey, ...]) -> Mapping[str, VirtualKey]:
+def key_ring(keys: Sequence[VirtualKey]) -> Mapping[str, VirtualKey]:
+    """Keys by their hashes."""
     return {key.sha256: key for key in keys}
+
+
+def find_key(ring: Mapping[str, VirtualKey], secret: str) -> VirtualKey | None:
+    """The key of a secret; ``None`` if it is none of them. It is looked up by its hash, so that time says nothing."""
+    return ring.get(key_sha256(secret))
+
+
+# A team's programs send the same labels again and again.
+@lru_cache(maxsize=1024)
+def _labelled(key: VirtualKey, labels: Labels) -> Labels:
+    tag = labels.tag or (key.tags[0] if key.tags else None)
+    if key.tags and tag not in key.tags:
+        raise KeyRefused(f"key {key.name}: tag {tag!r} is not one of {', '.join(key.tags)}")
+    return replace(labels, key=key.name, team=key.team, user=key.user or labels.user, tag=tag)

@@ -18,7 +18,7 @@ from promptopt.config import load_config
 from promptopt.errors import UsageError
 from promptopt.gateway.assembly import build_gateway
 from promptopt.gateway.call import NO_LABELS, Answer, Call, Labels
-from promptopt.gateway.keys import find_key
+from promptopt.gateway.keys import find_key, key_ring
 from promptopt.gateway.layers.budget_scopes import BudgetLimits, PeriodLimits, Scopes
 from promptopt.gateway.settings import read_settings
 from promptopt.gateway.simulate import Arrival, SimulatedClock, simulate
@@ -248,7 +248,7 @@ def test_a_key_is_made_and_works(folder):
     secret = done.stderr.split()[-1]
     assert secret not in done.stdout
     (folder / "pyproject.toml").write_text(done.stdout)
-    assert find_key(read_settings(load_config()).keys, secret).name == "the web"
+    assert find_key(key_ring(read_settings(load_config()).keys), secret).name == "the web"
 
 
 def test_a_lost_budget_is_counted_again_from_the_ledger(client, upstream, folder):

@@ -7,7 +7,7 @@ import pytest
 from promptopt.config import load_config
 from promptopt.errors import ConfigError, UsageError
 from promptopt.gateway.call import Labels
-from promptopt.gateway.keys import KeyRefused, VirtualKey, find_key, key_sha256, new_key
+from promptopt.gateway.keys import KeyRefused, VirtualKey, find_key, key_ring, key_sha256, new_key
 from promptopt.gateway.settings import read_settings
 
 HASH = "0" * 64
@@ -22,9 +22,9 @@ def test_a_key_is_found_by_its_secret_and_only_its_hash_is_kept(folder):
     )
     keys = read_settings(load_config()).keys
     assert keys == (VirtualKey("search", key_sha256(secret), "shop", None, ("find", "rank"), ("gpt-4o*",)),)
-    assert find_key(keys, secret) is keys[0]
-    assert find_key(keys, secret + "x") is None
-    assert find_key(keys, "") is None
+    assert find_key(key_ring(keys), secret) is keys[0]
+    assert find_key(key_ring(keys), secret + "x") is None
+    assert find_key(key_ring(keys), "") is None
     assert secret not in repr(keys)
 
 

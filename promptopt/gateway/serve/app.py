@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 
 import aiohttp
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from promptopt.gateway.assembly import Gateway, build_gateway
 from promptopt.gateway.call import Answer, Call, Endpoint, Upstream
 from promptopt.gateway.failures import CallFailed, Refused
 from promptopt.gateway.flow import run_async
-from promptopt.gateway.keys import VirtualKey, find_key
+from promptopt.gateway.keys import VirtualKey, find_key, key_ring
 from promptopt.gateway.layers.upstreams import Upstreams
 from promptopt.gateway.openai.events import made_wire
 from promptopt.gateway.openai.headers import labels_of, said_in
 from promptopt.gateway.openai.wire import PATH_OF
 from promptopt.gateway.serve.exchange import (
     ClientGone,
+    as_response,
+    json_response,
     pass_stream,
     read_content,
     respond,
@@ -49,7 +47,6 @@ from promptopt.gateway.serve.requests import (
     Rejected,
     failed,
     make_call,
-    not_allowed,
     read_body,
     refused,
     secret_of,
@@ -74,6 +71,7 @@ class Serving:
         self.forwarder = Forwarder(configuration)
         self.belongings = Belongings(configuration, self.gateway)
         self.passing = PassThrough(configuration, self.gateway, self.forwarder, self.belongings)
+        self.keys = key_ring(configuration.gateway.keys)
         self.in_flight = 0
         several = bool(configuration.gateway.upstreams)
         # With several upstreams an answer does not depend on which one gives it, and neither does what is kept.
@@ -148,7 +146,7 @@ class Service:
     def authorized(self, scope: Scope) -> VirtualKey | None:
         """The key of a request; ``None`` if none is needed. Raises Rejected if it needs one and has none."""
         headers: Headers = scope["headers"]
-        secret, keys = secret_of(headers), self.serving.configuration.gateway.keys
+        secret, keys = secret_of(headers), self.serving.keys
         if not keys:
             self._check_host(headers)
             return None
@@ -198,7 +196,7 @@ class Service:
         incoming = Incoming(forwarded_headers(scope["headers"]), content)
         serving.in_flight += 1
         try:
-            await unless_gone(receive, self._answer(serving, call, incoming, send, key))
+            await unless_gone(scope, partial(self._answer, serving, call, incoming, send, key))
         except ClientGone:
             pass
         finally:
@@ -249,10 +247,10 @@ class Service:
         allowed = sorted(name for name in await self._model_names() if _allows(key, name))
         models = [{"id": name, "object": "model", "created": 0, "owned_by": "promptopt"} for name in allowed]
         if (asked := request.path_params.get("model")) is None:
-            return _json(200, {"object": "list", "data": models})
+            return json_response(200, {"object": "list", "data": models})
         if asked not in allowed:
             raise Rejected(404, "model_not_found", f"no upstream lists the model {asked!r}")
-        return _json(200, models[allowed.index(asked)])
+        return json_response(200, models[allowed.index(asked)])
 
     async def _model_names(self) -> set[str]:
         """Names that the configuration has, and of upstreams that have others too, those that they list."""
@@ -274,7 +272,7 @@ class Service:
                 body = await response.json(content_type=None)
             names = {each["id"] for each in body["data"] if isinstance(each["id"], str)}
         except CallFailed as failure:
-            raise _Answered(failed(failure)) from None
+            raise HasReply(failed(failure)) from None
         except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
             raise Rejected(502, "invalid_body", "the upstream's list of models cannot be read") from None
         return {name for name in names if upstream is None or upstream.serves(name)}
@@ -292,7 +290,7 @@ class Service:
     async def metrics(self, request: Request) -> Response:
         """What Prometheus reads."""
         self._viewer(request.scope)
-        return _response(Reply(200, [(b"content-type", METRICS_TYPE.encode())], self.telemetry.metrics.text()))
+        return as_response(Reply(200, [(b"content-type", METRICS_TYPE.encode())], self.telemetry.metrics.text()))
 
     async def page(self, request: Request) -> Response:
         """What calls cost today."""
@@ -306,20 +304,20 @@ class Service:
             "referrer-policy": "no-referrer",
             "x-content-type-options": "nosniff",
         }
-        return _response(Reply(200, [(name.encode(), value.encode()) for name, value in headers.items()], text))
+        return as_response(Reply(200, [(name.encode(), value.encode()) for name, value in headers.items()], text))
 
     async def health(self, _request: Request) -> Response:
         """Whether the process works."""
-        return _json(200, {"status": "ok"})
+        return json_response(200, {"status": "ok"})
 
     async def ready(self, _request: Request) -> Response:
         """Whether it takes calls."""
         if self.in_flight.stopping:
-            return _json(503, {"status": "stopping"})
-        return _json(200, {"status": "ready"})
+            return json_response(503, {"status": "stopping"})
+        return json_response(200, {"status": "ready"})
 
 
-class _Answered(Exception):
+class HasReply(Exception):
     """A response that is there already."""
 
     def __init__(self, reply: Reply) -> None:
@@ -334,91 +332,6 @@ def _allows(key: VirtualKey | None, model: str) -> bool:
     except Refused:
         return False
     return True
-
-
-def make_app(service: Service) -> Starlette:
-    """The application of a service."""
-    routes = [
-        *(Route(f"/v1{path}", _Endpoint(service, endpoint)) for endpoint, path in PATH_OF.items()),
-        Route("/v1/models", service.models),
-        Route("/v1/models", _only_get, methods=["POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
-        Route("/v1/models/{model:path}", service.models),
-        Route("/", service.page),
-        Route("/metrics", service.metrics),
-        Route("/healthz", service.health),
-        Route("/readyz", service.ready),
-        Route("/v1/{path:path}", _Rest(service)),
-    ]
-    handlers: dict[Any, Callable[[Request, Any], Awaitable[Response]]] = {
-        HTTPException: _http_error, Rejected: _rejected, _Answered: _answered,
-    }  # fmt: skip
-    app = Starlette(routes=routes, lifespan=service.lifespan, exception_handlers=handlers)
-    app.router.redirect_slashes = False
-    return app
-
-
-class _Endpoint:
-    """An endpoint as ASGI, without a request object around it."""
-
-    def __init__(self, service: Service, endpoint: Endpoint) -> None:
-        self._service = service
-        self._endpoint = endpoint
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] != "POST":
-            await respond(send, not_allowed(scope["method"], scope["path"], "POST").reply())
-            return
-        await self._service.call(self._endpoint, scope, receive, send)
-
-
-class _Rest:
-    """All other paths of the API as ASGI."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        service = self._service
-
-        async def answer(sending: Send) -> None:
-            try:
-                key = service.authorized(scope)
-            except Rejected as rejected:
-                await respond(sending, rejected.reply())
-            else:
-                await service.serving.passing.answer(scope, receive, sending, key)
-
-        await service.in_flight.work(scope, send, answer, events=False)
-
-
-async def _only_get(request: Request) -> Response:
-    return _response(not_allowed(request.method, request.url.path, "GET", "HEAD").reply())
-
-
-async def _http_error(request: Request, error: HTTPException) -> Response:
-    if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
-        return _response(not_allowed(request.method, request.url.path, *allowed.split(", ")).reply())
-    rejected = Rejected(error.status_code, "not_found", f"nothing is at {request.url.path}; the API is below /v1")
-    return _response(rejected.reply())
-
-
-async def _rejected(_request: Request, error: Rejected) -> Response:
-    return _response(error.reply())
-
-
-async def _answered(_request: Request, error: _Answered) -> Response:
-    return _response(error.reply)
-
-
-def _response(reply: Reply) -> Response:
-    response = Response(reply.content, reply.status)
-    response.raw_headers = [*reply.headers, (b"content-length", str(len(reply.content)).encode())]
-    return response
-
-
-def _json(status: int, body: Any) -> Response:
-    return _response(Reply(status, [(b"content-type", b"application/json")], json.dumps(body).encode()))
 
 
 def _reply(call: Call, answer: Answer) -> Reply:

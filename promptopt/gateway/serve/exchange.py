@@ -6,8 +6,10 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 import aiohttp
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from promptopt.gateway.call import Answer, Call
@@ -15,6 +17,7 @@ from promptopt.gateway.failures import CallFailed, Refused
 from promptopt.gateway.flow import Flow, Subflow, run, run_async
 from promptopt.gateway.openai.events import EventCollector
 from promptopt.gateway.reading import Reading
+from promptopt.gateway.serve.connection import ClientExchange
 from promptopt.gateway.serve.forward import Passing, Reply, passed_headers, stream_outcome, transport_failure
 from promptopt.gateway.serve.requests import Rejected, error_event, failed
 from promptopt.gateway.serve.settings import ServeSettings
@@ -33,25 +36,24 @@ async def read_content(scope: Scope, receive: Receive, settings: ServeSettings, 
         Rejected: It is too large, not JSON by its type, or takes too long to come.
         ClientGone: It never came whole.
     """
-    most = settings.max_body
-    headers = dict(scope["headers"])
-    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    # What a page in a browser can send without asking first is of another type, or of none.
-    if json_only and kind != b"application/json":
-        shown = repr(kind.decode("latin-1")) if kind else "of no type"
-        raise Rejected(415, "unsupported_media_type", f"the body is {shown}; send `Content-Type: application/json`")
-    coding = headers.get(b"content-encoding", b"identity").strip().lower().decode("latin-1")
-    if json_only and coding not in ("", "identity"):
-        raise Rejected(415, "unsupported_media_type", f"the body is encoded as {coding!r}; send it as it is")
-    too_large = Rejected(413, "body_too_large", f"the body is above {most:,} bytes; `max_body_mb` sets that")
-    # What is left of the body is not read.
-    too_large.headers.append((b"connection", b"close"))
-    length = headers.get(b"content-length", b"")
+    most, kind, coding, length = settings.max_body, b"", b"", b""
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            kind = value
+        elif name == b"content-encoding":
+            coding = value
+        elif name == b"content-length":
+            length = value
+    if json_only and (kind, coding) != (b"application/json", b""):
+        _check_json(kind, coding)
     if length.isdigit() and int(length) > most:
-        raise too_large
+        raise _too_large(most)
+    if ClientExchange.of(scope).has_body:
+        # As of most requests: nothing is waited for.
+        return await _read(receive, most)
     try:
         async with asyncio.timeout(settings.body_timeout_s):
-            return await _read(receive, most, too_large)
+            return await _read(receive, most)
     except TimeoutError:
         late = Rejected(
             408,
@@ -62,7 +64,26 @@ async def read_content(scope: Scope, receive: Receive, settings: ServeSettings, 
         raise late from None
 
 
-async def _read(receive: Receive, most: int, too_large: Rejected) -> bytes:
+def _check_json(kind: bytes, coding: bytes) -> None:
+    """Raises Rejected if headers say that a body is not JSON as it is."""
+    kind = kind.partition(b";")[0].strip().lower()
+    # What a page in a browser can send without asking first is of another type, or of none.
+    if kind != b"application/json":
+        shown = repr(kind.decode("latin-1")) if kind else "of no type"
+        raise Rejected(415, "unsupported_media_type", f"the body is {shown}; send `Content-Type: application/json`")
+    named = coding.strip().lower().decode("latin-1")
+    if named not in ("", "identity"):
+        raise Rejected(415, "unsupported_media_type", f"the body is encoded as {named!r}; send it as it is")
+
+
+def _too_large(most: int) -> Rejected:
+    rejected = Rejected(413, "body_too_large", f"the body is above {most:,} bytes; `max_body_mb` sets that")
+    # What is left of the body is not read.
+    rejected.headers.append((b"connection", b"close"))
+    return rejected
+
+
+async def _read(receive: Receive, most: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:
@@ -72,34 +93,26 @@ async def _read(receive: Receive, most: int, too_large: Rejected) -> bytes:
         part = message.get("body", b"")
         size += len(part)
         if size > most:
-            raise too_large
+            raise _too_large(most)
         if not message.get("more_body", False):
             return b"".join([*parts, part]) if parts else part
         parts.append(part)
 
 
-async def unless_gone(receive: Receive, work: Awaitable[None]) -> None:
+async def unless_gone(scope: Scope, work: Callable[[], Awaitable[None]]) -> None:
     """Do something unless the client goes away, which cancels it. Raises ClientGone then."""
-    task = asyncio.current_task()
+    exchange, task = ClientExchange.of(scope), asyncio.current_task()
     assert task is not None
-    gone = False
-
-    async def watch() -> None:
-        nonlocal gone
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        gone = True
-        task.cancel()
-
-    watcher = asyncio.ensure_future(watch())
     try:
-        await work
+        if not exchange.listen(task.cancel):
+            raise ClientGone
+        await work()
     except asyncio.CancelledError:
-        if gone and task.uncancel() == 0:
+        if exchange.is_gone and task.uncancel() == 0:
             raise ClientGone from None
         raise
     finally:
-        watcher.cancel()
+        exchange.on_gone = None
 
 
 async def respond(send: Send, reply: Reply) -> None:
@@ -107,6 +120,18 @@ async def respond(send: Send, reply: Reply) -> None:
     headers = [*reply.headers, (b"content-length", str(len(reply.content)).encode())]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.content})
+
+
+def as_response(reply: Reply) -> Response:
+    """A reply for what Starlette routes."""
+    response = Response(reply.content, reply.status)
+    response.raw_headers = [*reply.headers, (b"content-length", str(len(reply.content)).encode())]
+    return response
+
+
+def json_response(status: int, body: Any) -> Response:
+    """As :func:`as_response`, of a value."""
+    return as_response(Reply(status, [(b"content-type", b"application/json")], json.dumps(body).encode()))
 
 
 async def pass_bytes(response: aiohttp.ClientResponse, headers: list[tuple[bytes, bytes]], send: Send) -> None:

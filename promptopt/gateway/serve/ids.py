@@ -52,7 +52,7 @@ def collection_of(path: str) -> tuple[str | None, list[str]]:
 
 def named_in(value: Any, field: str = "") -> Iterator[str]:
     """Ids of kept things that a body names."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         if field == "conversation" and isinstance(value.get("id"), str):
             yield value["id"]
         for name, each in value.items():

@@ -183,7 +183,7 @@ class PassThrough:
         response = await self._forwarder.pass_on(scope["method"], below, query, content, headers, upstream)
         shown = _shown_headers(response, below)
         if not _READ_WHOLE.match(response.content_type) or not (kept or key is not None):
-            await unless_gone(receive, pass_bytes(response, shown, send))
+            await unless_gone(scope, partial(pass_bytes, response, shown, send))
             return
         body = await response.read()
         if kept:

@@ -11,10 +11,11 @@ import sys
 from collections.abc import Callable
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from promptopt.errors import PromptoptError, UsageError
-from promptopt.gateway.serve.app import Service, make_app
+from promptopt.gateway.serve.app import Service
+from promptopt.gateway.serve.connection import connections
+from promptopt.gateway.serve.routes import make_app
 from promptopt.gateway.serve.settings import Configuration, ServeSettings
 
 log = logging.getLogger("promptopt.serve")
@@ -72,38 +73,6 @@ async def collect_when_idle(busy: Callable[[], bool], look_s: float = _IDLE_S, m
             waited = 0.0
 
 
-class _Protocol(HttpToolsProtocol):
-    """A connection that is closed if the head of a request takes too long to come."""
-
-    head_timeout_s: float
-    _late: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(transport)
-        self._wait()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._came()
-        super().connection_lost(exc)
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._wait()
-
-    def on_headers_complete(self) -> None:
-        self._came()
-        super().on_headers_complete()
-
-    def _wait(self) -> None:
-        self._came()
-        self._late = self.loop.call_later(self.head_timeout_s, self.transport.close)
-
-    def _came(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
-
-
 def serve(configuration: Configuration, read: Callable[[], Configuration], *, started: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT.
 
@@ -119,16 +88,7 @@ def serve(configuration: Configuration, read: Callable[[], Configuration], *, st
     # So long at most a thread that writes rows may hold up the loop, each time.
     sys.setswitchinterval(_SWITCH_S)
     service = Service(configuration)
-    config = uvicorn.Config(
-        make_app(service),
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        http=type("_Timed", (_Protocol,), {"head_timeout_s": settings.body_timeout_s}),
-        # Nothing is worked on any more then.
-        timeout_graceful_shutdown=_CLOSING_S,
-    )
+    config = server_config(service, settings)
     # uvicorn raises the signal once more when all is done, to end the process; this one then ends by itself.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
@@ -142,6 +102,22 @@ def serve(configuration: Configuration, read: Callable[[], Configuration], *, st
 
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(run())
+
+
+def server_config(service: Service, settings: ServeSettings) -> uvicorn.Config:
+    """How uvicorn serves."""
+    return uvicorn.Config(
+        make_app(service),
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        # Nothing here goes by a client's address.
+        proxy_headers=False,
+        http=connections(settings.body_timeout_s),
+        # Nothing is worked on any more then.
+        timeout_graceful_shutdown=_CLOSING_S,
+    )
 
 
 def _listen(settings: ServeSettings) -> socket.socket:

@@ -29,7 +29,7 @@ class KnownKeys:
     def may_have(self, key: str) -> bool:
         """Whether the file may have a key; ``False`` if that cannot be."""
         neighbours = self._neighbours
-        if self._full or not neighbours.alone():
+        if self._full or not neighbours.alone_just_now():
             return True
         seen = neighbours.looks
         if seen == self._good:

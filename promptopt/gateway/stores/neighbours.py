@@ -5,8 +5,8 @@ else, so that what happens in the moment in which a second process begins may co
 flight that was under way:
 
 - Both look after they have entered themselves, so that of two that begin together at least one sees the other. The
-  first one sees the second from its next look on, that is from its next call on, and enters the flights under way when
-  their leases are next renewed (every 1.7 s).
+  first one sees the second from its next look on, that is from its next call on, or the one after a millisecond, and
+  enters the flights under way when their leases are next renewed (every 1.7 s).
 - The system gives a lock back when its process ends, however it ends: the file of one that was killed is no neighbour.
 """
 

@@ -15,7 +15,8 @@ import pytest
 import uvicorn
 
 from promptopt.config import load_config_file
-from promptopt.gateway.serve.app import Service, make_app
+from promptopt.gateway.serve.app import Service
+from promptopt.gateway.serve.server import server_config
 from promptopt.gateway.serve.settings import read_configuration
 
 
@@ -52,8 +53,10 @@ class ThreadProxy(Proxy):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.service = Service(read_configuration(load_config_file(path)))
-        config = uvicorn.Config(make_app(self.service), port=0, lifespan="on", access_log=False, log_config=None)
+        configuration = read_configuration(load_config_file(path))
+        self.service = Service(configuration)
+        config = server_config(self.service, configuration.serve)
+        config.port = 0
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run)
         self._thread.start()

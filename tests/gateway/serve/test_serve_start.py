@@ -15,7 +15,8 @@ CODE = """
 import asyncio, json, sys
 from pathlib import Path
 from promptopt.config import load_config_file
-from promptopt.gateway.serve.app import Service, make_app
+from promptopt.gateway.serve.app import Service
+from promptopt.gateway.serve.routes import make_app
 from promptopt.gateway.serve.settings import read_configuration
 service = Service(read_configuration(load_config_file(Path(sys.argv[1]))))
 
