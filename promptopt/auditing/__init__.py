@@ -1,1 +1,1 @@
-"""Where the money goes: the ledger's rows, summed."""
+"""Request logs and the ledger: where the money goes, what would have saved it, and what it will be."""

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from promptopt.auditing.actions import assumed, carried_out
 from promptopt.auditing.audit import LogAudit, shares_of
 from promptopt.auditing.bill import TokenBill
-from promptopt.auditing.deeds import assumed, carried_out
 from promptopt.auditing.forecast import Forecast, forecast
 from promptopt.auditing.profile import GROUPS, curve, shutdowns, spikes, successor
 from promptopt.auditing.strategy_settings import STRATEGIES, StrategyName

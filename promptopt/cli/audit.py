@@ -381,7 +381,7 @@ def _show(found: LogAudit, as_json: bool, markdown: bool, write_gateway: Path | 
 
 
 def _write_gateway(found: LogAudit, path: Path) -> None:
-    from promptopt.auditing.deeds import gateway_settings
+    from promptopt.auditing.actions import gateway_settings
     from promptopt.files import replace_file, show_path
 
     if path.exists():

@@ -74,8 +74,9 @@ class Labels:
 PartitionPart = Literal["tenant", "organization", "project", "key"]
 PARTITION: tuple[PartitionPart, ...] = get_args(PartitionPart)
 _partition_parts = attrgetter(*PARTITION)
-# What a caller may say itself; the rest of who it is comes from the request.
-LABEL_NAMES = tuple(field.name for field in fields(Labels) if field.name not in (*PARTITION[1:], "trace"))
+# Who a call is from, as its request says; a caller says the other labels.
+_OF_THE_REQUEST = ("organization", "project", "key", "trace")
+LABEL_NAMES = tuple(field.name for field in fields(Labels) if field.name not in _OF_THE_REQUEST)
 NO_LABELS = Labels()
 _CURRENT: ContextVar[Labels] = ContextVar("promptopt_labels", default=NO_LABELS)
 
@@ -110,7 +111,7 @@ def labels(**names: Any) -> Iterator[Labels]:
 def partition_of(labels: Labels, parts: Collection[PartitionPart] = PARTITION) -> str:
     """The partition that a call belongs to: calls of two partitions share no answer, flight or count of calls.
 
-    This is the only place that decides it.
+    This is the only place that decides it. Budgets go by single labels (``layers.budget_scopes``).
 
     Args:
         parts: What keeps calls apart; without ``key``, the keys of a project share what they are answered.

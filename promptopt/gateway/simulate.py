@@ -18,7 +18,9 @@ from promptopt.gateway.failures import CallFailed, Refused
 from promptopt.gateway.flow import Effect, Flow, Handler, Send, Sleep, Wait
 
 Answering = Callable[[Call], tuple[float, Answer | CallFailed]]
-"""What the model does with a call that is sent: the seconds it takes, and the answer or the failure."""
+"""What the model does with a call that is sent: the seconds it takes, and the answer or the failure.
+
+A call that failed is given as ``CallFailed``; an answer without usage is billed at what its request costs at worst."""
 
 
 class SimulatedClock:

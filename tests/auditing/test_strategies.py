@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from promptopt.auditing.accounting import settle
+from promptopt.auditing.actions import gateway_settings
 from promptopt.auditing.audit import AuditInput, audit, merged, partial_text, read_partial
-from promptopt.auditing.deeds import gateway_settings
 from promptopt.auditing.log import LoggedCall
 from promptopt.auditing.log_builder import LogBuilder
 from promptopt.auditing.prompt_digests import text_of

@@ -19,9 +19,11 @@ from promptopt.errors import UsageError
 from promptopt.gateway.assembly import build_gateway
 from promptopt.gateway.call import NO_LABELS, Answer, Call, Labels
 from promptopt.gateway.keys import find_key, key_ring
-from promptopt.gateway.layers.budget_scopes import BudgetLimits, PeriodLimits, Scopes
+from promptopt.gateway.layers.budget_scopes import GROUPS, BudgetLimits, PeriodLimits, Scopes, paid_in_force
+from promptopt.gateway.layers.meter import row_of
 from promptopt.gateway.settings import read_settings
 from promptopt.gateway.simulate import Arrival, SimulatedClock, simulate
+from promptopt.gateway.stores.ledger_row import row_dict, row_of_dict, storable
 from promptopt.values import Usage
 
 NOW = datetime(2026, 11, 25, 4, 30, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
@@ -30,6 +32,24 @@ CAP = {"max_completion_tokens": 20}
 
 def names(limits, labels=NO_LABELS, model="gpt-4o", now=NOW):
     return [scope.name for scope in Scopes(BudgetLimits(**limits)).of(labels, model, now)]
+
+
+ALL_GROUPS = {
+    **{name: Decimal(1) for name in ("day", "week", "month", "run")},
+    **{name: {"*": PeriodLimits(day=Decimal(1), month=Decimal(1))} for name in GROUPS},
+}
+a_label = st.none() | st.sampled_from(["a", "a/b", "-", "b:c", "\ud800", "é"])
+all_labels = st.fixed_dictionaries(dict.fromkeys(("tag", "team", "user", "run", "tenant", "key"), a_label))
+
+
+@given(all_labels, st.sampled_from(["gpt-4o", "gpt-4o-2024-08-06", "own/model"]))
+@settings(deadline=None)
+def test_what_a_ledger_says_counts_against_the_budgets_that_the_call_did(values, model):
+    limits, labels = BudgetLimits(**ALL_GROUPS), Labels(**values)
+    call = Call.of("chat", "http://h/v1/chat/completions", {"model": model, "messages": []})._replace(labels=labels)
+    row = storable(row_of(call, NOW, cache="miss", incurred_usd=0.5))
+    paid = paid_in_force(limits, [row_of_dict(json.loads(json.dumps(row_dict(row))))], NOW)
+    assert sorted(paid.spent) == sorted({scope.name for scope in Scopes(limits).of(labels, model, NOW)})
 
 
 def test_the_budgets_of_a_call():
@@ -255,7 +275,7 @@ def test_a_lost_budget_is_counted_again_from_the_ledger(client, upstream, folder
     (folder / "pyproject.toml").write_text(SETTINGS)
     sdk = client()
     for number in range(4):
-        with promptopt.labels(team="shop", user="bob"):
+        with promptopt.labels(team="shop", user="bob", tenant="acme"):
             ask(sdk, f"question {number}", **CAP)
     sdk.close()
     before = run("gateway", "status", "--json").stdout
@@ -266,5 +286,5 @@ def test_a_lost_budget_is_counted_again_from_the_ledger(client, upstream, folder
     assert "counted again from 4 calls in the ledger: day:" in done.stdout
     assert run("gateway", "status", "--json").stdout == before
     assert len(list((folder / ".promptopt").glob("budget.sqlite.before-*"))) >= 1
-    with promptopt.labels(team="shop", user="bob"), pytest.raises(promptopt.BudgetExceeded):
+    with promptopt.labels(team="shop", user="bob", tenant="acme"), pytest.raises(promptopt.BudgetExceeded):
         ask(client(), "more", max_completion_tokens=200)

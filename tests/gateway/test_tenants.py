@@ -126,6 +126,12 @@ def test_a_call_of_nobody_keeps_the_identity_of_earlier_versions():
     assert Call.of("chat", "u", body).identity == "2e2bf22f0b2591ad6939b151993319c3b983a194f26cabbb56320c5b89477476"
 
 
+def test_a_partition_keeps_the_name_of_earlier_versions():
+    """Else every kept answer of a call with a key is lost by an upgrade."""
+    assert partition_of(Labels(key="k", tenant="t")) == "72d8fc6014c93620e0d5fe2a67e64eee"
+    assert partition_of(Labels(key="k", project="p"), ("key",)) == "9b37f69bce351501700570d2e0a9e2ea"
+
+
 NAMES = st.one_of(st.none(), st.text(min_size=1, max_size=5))
 
 

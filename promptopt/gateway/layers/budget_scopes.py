@@ -202,7 +202,7 @@ def paid_in_force(limits: BudgetLimits, rows: Iterable[LedgerRow], now: float) -
     spent: dict[str, int] = {}
     counted = unknown = 0
     for row in rows:
-        labels = Labels(tag=row.tag, user=row.user, run=row.run, team=row.team, key=row.key)
+        labels = Labels(tag=row.tag, user=row.user, run=row.run, team=row.team, tenant=row.tenant, key=row.key)
         before = {scope.name for scope in then.of(labels, row.model, row.at)}
         names = [scope.name for scope in today.of(labels, row.model, now) if scope.name in before]
         if not names or not row.upstream:

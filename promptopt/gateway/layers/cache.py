@@ -1,4 +1,8 @@
-"""The exact cache: the same request, asked again, is answered from what was answered before."""
+"""The exact cache: the same request, asked again, is answered from what was answered before.
+
+What is the same request, and who shares its answer, is said by ``Call.identity`` (``gateway.call.identity_of`` and
+``partition_of``).
+"""
 
 from __future__ import annotations
 

@@ -190,6 +190,7 @@ def row_of(call: Call, at: float, **known: Any) -> LedgerRow:
         # A digest, or a name out of the configuration.
         key=labels.key,
         trace=labels.trace,
+        tenant=labels.tenant and _clean(labels.tenant),
         max_output_tokens=_or_none(output_cap, call),
         temperature=temperature if isinstance(temperature, int | float) else None,
         digest=call.identity,

@@ -26,8 +26,8 @@ from promptopt.gateway.stores.base import (
     StoreLock,
     level_of,
 )
+from promptopt.gateway.stores.budget_marks import SCHEMA, MarkGuard
 from promptopt.gateway.stores.database import Database
-from promptopt.gateway.stores.witness import SCHEMA, Witness
 from promptopt.gateway.stores.write_behind import WriteBehind, write_now
 
 log = logging.getLogger("promptopt.gateway")
@@ -177,8 +177,8 @@ class SqliteBudgets:
             InputError: No database can be at ``path``, or the one that was begun there is damaged or deleted.
         """
         self.on_crossed: Callable[[LevelCrossed], None] | None = None
-        self._witness = Witness(path, ledger)
-        self._database = Database(path, _SCHEMA + SCHEMA, what="the budget", guard=self._witness)
+        self._guard = MarkGuard(path, ledger)
+        self._database = Database(path, _SCHEMA + SCHEMA, what="the budget", guard=self._guard)
         self._begin()
         self._writer = WriteBehind(path, self._write, forked=self._begin, apart_s=_APART_S)
 
@@ -280,7 +280,7 @@ class SqliteBudgets:
             books.write()
             return books, ahead, crossed, full
 
-        self._witness.same()
+        self._guard.same()
         books, ahead, crossed, full = self._database.write(work)
         self._now, self._looked = now, now if looking else self._looked
         # Budgets that nothing is reserved in are read again.
@@ -384,7 +384,7 @@ def begin_again(path: Path, ledger: Path | None, spent: Mapping[str, int]) -> Pa
         part = path.with_name(path.name + ending)
         if part.exists():
             part.replace(aside.with_name(aside.name + ending))
-    Witness(path, ledger).forget()
+    MarkGuard(path, ledger).forget()
     budgets = SqliteBudgets(path, ledger)
     for name, amount in spent.items():
         budgets.give_back([name], -amount)

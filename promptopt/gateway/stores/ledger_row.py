@@ -35,6 +35,7 @@ class LedgerRow(NamedTuple):
         service_tier: What it is priced as (``flex``, ``priority``, ...); ``None`` is the standard tier.
         cache_write_1h_tokens: Those of ``cache_write_tokens`` that the provider keeps for an hour.
         trace: The caller's trace and span, as W3C writes a ``traceparent``.
+        tenant: Whose data the call holds; budgets keep users of two tenants apart.
     """
 
     at: float
@@ -76,6 +77,7 @@ class LedgerRow(NamedTuple):
     service_tier: str | None = None
     cache_write_1h_tokens: int | None = None
     trace: str | None = None
+    tenant: str | None = None
 
     @property
     def day(self) -> str:

@@ -29,8 +29,8 @@ from promptopt.gateway.stores.base import (
     StoreDown,
     StoreOptions,
 )
+from promptopt.gateway.stores.budget_marks import Marks
 from promptopt.gateway.stores.redis_link import RedisLink, Unanswered
-from promptopt.gateway.stores.witness import Marks
 
 if TYPE_CHECKING:
     import redis

@@ -75,7 +75,7 @@ class Marks:
         return closing(sqlite3.connect(self._ledger, timeout=_WAIT_S))
 
 
-class Witness:
+class MarkGuard:
     """Says whether a budget's file is the one that was begun here."""
 
     def __init__(self, path: Path, ledger: Path | None = None) -> None:

@@ -1,4 +1,4 @@
-"""From finding to deed: labels and runs make strategies assessable, and the gateway takes the written settings."""
+"""What to do about a finding: labels and runs make strategies assessable, and the gateway takes the settings."""
 
 import json
 import tomllib
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from promptopt.auditing.accounting import settle
+from promptopt.auditing.actions import gateway_settings
 from promptopt.auditing.audit import AuditInput, audit, partial_text, read_partial
-from promptopt.auditing.deeds import gateway_settings
 from promptopt.auditing.evidence import effort_evidence, label_evidence, measured_cascade, same_model
 from promptopt.auditing.log import LoggedCall
 from promptopt.auditing.log_builder import LogBuilder

@@ -1,4 +1,4 @@
-"""From finding to deed: what a strategy assumes, what carries it out, and the gateway's settings for it."""
+"""What to do about a finding: what a strategy assumes, what carries it out, and the gateway's settings for it."""
 
 from __future__ import annotations
 
