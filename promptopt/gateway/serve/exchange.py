@@ -18,7 +18,14 @@ from promptopt.gateway.flow import Flow, Subflow, run, run_async
 from promptopt.gateway.openai.events import EventCollector
 from promptopt.gateway.reading import Reading
 from promptopt.gateway.serve.connection import ClientExchange
-from promptopt.gateway.serve.forward import Passing, Reply, passed_headers, stream_outcome, transport_failure
+from promptopt.gateway.serve.forward import (
+    AnyResponse,
+    Passing,
+    Reply,
+    passed_headers,
+    stream_outcome,
+    transport_failure,
+)
 from promptopt.gateway.serve.requests import Rejected, error_event, failed
 from promptopt.gateway.serve.settings import ServeSettings
 
@@ -193,13 +200,13 @@ async def _end(reading: Reading, outcome: Answer | CallFailed) -> None:
         await run_here(_rest(flow, outcome))
 
 
-def _left(collector: EventCollector, response: aiohttp.ClientResponse) -> Answer | CallFailed:
+def _left(collector: EventCollector, response: AnyResponse) -> Answer | CallFailed:
     """The outcome of a stream whose reader went: SDKs do so at `[DONE]`, before its connection has ended."""
     collector.last()
     return stream_outcome(collector, response, collector.failed("abandoned"))
 
 
-def _abandon(collector: EventCollector, response: aiohttp.ClientResponse, flow: Flow) -> None:
+def _abandon(collector: EventCollector, response: AnyResponse, flow: Flow) -> None:
     """End the flow of a stream for which somebody would wait too long."""
     run(_rest(flow, _left(collector, response)), _never_here)
 

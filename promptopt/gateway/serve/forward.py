@@ -20,6 +20,8 @@ from promptopt.gateway.openai.events import EventCollector, StreamUsage, ask_usa
 from promptopt.gateway.openai.wire import PATH_OF, failure_in, read_answer
 from promptopt.gateway.reading import Reading
 from promptopt.gateway.serve.settings import Configuration
+from promptopt.gateway.serve.upstream_http import UpstreamResponse
+from promptopt.gateway.serve.upstream_pool import UpstreamPool, request_head
 from promptopt.providers.openai.errors import RETRYABLE, classify_body
 
 log = logging.getLogger("promptopt.serve")
@@ -41,6 +43,7 @@ _URLS = 1000
 # A server may redirect a request so often.
 _HOPS = 3
 REDIRECTED = "upstream_redirected"
+AnyResponse = aiohttp.ClientResponse | UpstreamResponse
 _UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
@@ -71,6 +74,10 @@ class _Body(aiohttp.BytesPayload):
 
     begun = False
 
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.content = content
+
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         self.begun = True
         await super().write_with_length(writer, content_length)
@@ -79,7 +86,7 @@ class _Body(aiohttp.BytesPayload):
 class Passing(Suspended):
     """A stream that goes on to the client while its flow waits for its end."""
 
-    def __init__(self, call: Call, response: aiohttp.ClientResponse, *, hide_usage: bool) -> None:
+    def __init__(self, call: Call, response: AnyResponse, *, hide_usage: bool) -> None:
         super().__init__()
         self.response = response
         self.collector = EventCollector(call, hide_usage=hide_usage)
@@ -96,6 +103,9 @@ class Forwarder:
             total=None, sock_connect=serve.connect_timeout_s, connect=None, sock_read=serve.timeout_s
         )
         # How many calls are in flight is the layers' business.
+        self._pool = UpstreamPool(
+            connect_timeout_s=serve.connect_timeout_s, timeout_s=serve.timeout_s, keepalive_s=_KEEPALIVE_S
+        )
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_S)
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
         # Read once: aiohttp reads it for every request, in a thread.
@@ -132,23 +142,26 @@ class Forwarder:
             raise _failed(response, content)
         return _answered(call, response, content, hide_usage=hides_usage)
 
-    async def _post(self, upstream: Upstream, call: Call, body: _Body, incoming: Incoming) -> aiohttp.ClientResponse:
+    async def _post(self, upstream: Upstream, call: Call, body: _Body, incoming: Incoming) -> AnyResponse:
         url = self._url(upstream, PATH_OF[call.endpoint], call.model)
         hops = 0
         while True:
-            response = await self._session.post(
-                url,
-                data=body,
-                headers=self._with_key(upstream, incoming.headers),
-                allow_redirects=False,
-                proxy=self._proxy(upstream),
-            )
+            response = await self._sent(url, upstream, body, self._with_key(upstream, incoming.headers))
             onward = _onward(response)
             if onward is None or hops == _HOPS:
                 return response
             # Its body may hold the connection.
             response.close()
             url, hops = onward, hops + 1
+
+    async def _sent(self, url: URL, upstream: Upstream, body: _Body, headers: dict[str, str]) -> AnyResponse:
+        proxy = self._proxy(upstream)
+        if proxy is not None or not self._pool.takes(url):
+            return await self._session.post(url, data=body, headers=headers, allow_redirects=False, proxy=proxy)
+        head = request_head(url, tuple(headers.items())) + b"%d\r\n\r\n" % len(body.content)
+        connection = await self._pool.connection(url)
+        body.begun = True
+        return await connection.post(url, head, body.content)
 
     async def pass_on(
         self, method: str, path: str, query: str, content: bytes, headers: dict[str, str],
@@ -194,6 +207,7 @@ class Forwarder:
 
     async def close(self) -> None:
         """Close all connections."""
+        await self._pool.close()
         await self._session.close()
 
 
@@ -206,17 +220,17 @@ def _content(call: Call, upstream: Upstream, incoming: Incoming) -> bytes:
     return json.dumps(body, separators=(",", ":")).encode()
 
 
-def kept_headers(response: aiohttp.ClientResponse) -> dict[str, str]:
+def kept_headers(response: AnyResponse) -> dict[str, str]:
     """The headers that layers go by."""
     return {low: value for name, value in response.headers.items() if (low := name.lower()).startswith(_KEPT_STARTS)}
 
 
-def with_headers(answer: Answer, response: aiohttp.ClientResponse) -> Answer:
+def with_headers(answer: Answer, response: AnyResponse) -> Answer:
     """The answer with what its response's headers say."""
     return answer._replace(headers=kept_headers(response), request_id=response.headers.get("x-request-id", ""))
 
 
-def location_of(response: aiohttp.ClientResponse) -> URL | None:
+def location_of(response: AnyResponse) -> URL | None:
     """Where a response redirects to; ``None`` if it does not, or no address can be read."""
     place = response.headers.get("location")
     try:
@@ -225,7 +239,7 @@ def location_of(response: aiohttp.ClientResponse) -> URL | None:
         return None
 
 
-def _onward(response: aiohttp.ClientResponse) -> URL | None:
+def _onward(response: AnyResponse) -> URL | None:
     """Where the same request is to be sent instead, if that is the same server, perhaps by TLS.
 
     301, 302 and 303 make a GET of it, in most clients, which is another request; and another server must not see the
@@ -239,7 +253,7 @@ def _onward(response: aiohttp.ClientResponse) -> URL | None:
     return url if url.origin() == was.origin() or (upgraded and default) else None
 
 
-def _redirected(response: aiohttp.ClientResponse) -> CallFailed:
+def _redirected(response: AnyResponse) -> CallFailed:
     """The failure of a call that is to be sent elsewhere; nothing was worked on."""
     place = response.headers.get("location", "").partition("?")[0]
     log.error(
@@ -249,7 +263,7 @@ def _redirected(response: aiohttp.ClientResponse) -> CallFailed:
     return CallFailed("not_found", status=response.status, code=REDIRECTED)
 
 
-def passed_headers(response: aiohttp.ClientResponse) -> list[tuple[bytes, bytes]]:
+def passed_headers(response: AnyResponse) -> list[tuple[bytes, bytes]]:
     """The headers of an upstream that a client sees."""
     return [
         (lower, value)
@@ -258,9 +272,7 @@ def passed_headers(response: aiohttp.ClientResponse) -> list[tuple[bytes, bytes]
     ]
 
 
-def stream_outcome(
-    collector: EventCollector, response: aiohttp.ClientResponse, failure: CallFailed
-) -> Answer | CallFailed:
+def stream_outcome(collector: EventCollector, response: AnyResponse, failure: CallFailed) -> Answer | CallFailed:
     """What became of a stream: its answer, if all of it has come, whatever happened then; else the failure."""
     try:
         return with_headers(collector.finish(), response)
@@ -268,11 +280,11 @@ def stream_outcome(
         return failure
 
 
-def _comes_whole(response: aiohttp.ClientResponse) -> bool:
+def _comes_whole(response: AnyResponse) -> bool:
     return comes_whole(response.status, response.headers.get("content-type", ""))
 
 
-def _answered(call: Call, response: aiohttp.ClientResponse, body: bytes, *, hide_usage: bool) -> Answer:
+def _answered(call: Call, response: AnyResponse, body: bytes, *, hide_usage: bool) -> Answer:
     reply = Reply(response.status, passed_headers(response), body)
     try:
         if call.stream and not _comes_whole(response):
@@ -283,7 +295,7 @@ def _answered(call: Call, response: aiohttp.ClientResponse, body: bytes, *, hide
         raise failure_in(broken, response.status, kept_headers(response), reply) from None
 
 
-def _failed(response: aiohttp.ClientResponse, body: bytes) -> CallFailed:
+def _failed(response: AnyResponse, body: bytes) -> CallFailed:
     """The failure in an error response; what no retry can cure is marked so for SDKs."""
     if response.status < 400:
         return _redirected(response)
