@@ -9,6 +9,7 @@ import re
 import shutil
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def test_a_cache_is_read(released: Any) -> None:
     """
     with (released.root / "pyproject.toml").open("a") as settings:
         settings.write('partition = ["tenant"]\n')
-    with sqlite3.connect(released.root / "gateway/cache.sqlite") as database:
+    with closing(sqlite3.connect(released.root / "gateway/cache.sqlite")) as database, database:
         database.execute("UPDATE answers SET created = :now, expires = :now + 3600", {"now": time.time()})
     database.close()
     done = released.run("cache", "list", "--json")
@@ -109,7 +110,7 @@ def test_a_field_that_a_later_version_adds_is_ignored(released: Any) -> None:
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     path.write_text("".join(json.dumps({**line, "later": [1]}) + "\n" for line in lines))
     for name, table in (("ledger", "calls"), ("cache", "answers")):
-        with sqlite3.connect(released.root / f"gateway/{name}.sqlite") as database:
+        with closing(sqlite3.connect(released.root / f"gateway/{name}.sqlite")) as database, database:
             database.execute(f"ALTER TABLE {table} ADD COLUMN later TEXT")
         database.close()
     assert json.loads(released.run("recordings", "check", "--json").stdout)["good"] == 2

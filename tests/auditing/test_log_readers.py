@@ -3,6 +3,7 @@
 import gzip
 import json
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -516,7 +517,7 @@ def test_what_is_not_a_log_is_refused(tmp_path):
     with pytest.raises(InputError, match="there is no such file"):
         read_log([tmp_path / "none"])
     database = tmp_path / "other.sqlite"
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("CREATE TABLE x (y)")
     connection.close()
     with pytest.raises(InputError, match="not a ledger of promptopt's"):

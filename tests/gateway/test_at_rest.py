@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
@@ -92,7 +93,7 @@ def test_answers_whose_time_is_over_are_deleted(tmp_path):
     store = SqliteStore(StoreOptions(tmp_path))
     store.cache().put(kept("new", "p"))
     store.close()
-    with sqlite3.connect(tmp_path / "cache.sqlite") as connection:
+    with closing(sqlite3.connect(tmp_path / "cache.sqlite")) as connection, connection:
         assert connection.execute("SELECT key FROM answers").fetchall() == [("new",)]
 
 
@@ -103,7 +104,7 @@ def test_old_rows_of_the_ledger_are_deleted(client, upstream, folder):
     sdk = client(ledger_keep="30d")
     ask(sdk)
     sdk.close()
-    with sqlite3.connect(folder / ".promptopt" / "ledger.sqlite") as connection:
+    with closing(sqlite3.connect(folder / ".promptopt" / "ledger.sqlite")) as connection, connection:
         assert connection.execute("SELECT model FROM calls").fetchall() == [("gpt-4o-mini",)]
 
 
@@ -186,7 +187,8 @@ def remove(path):
     ids=["deleted", "garbage", "truncated", "deleted with its mark", "another one"],
 )
 def test_a_budget_never_begins_again_at_nothing(client, upstream, used_up, harm, reason):
-    sqlite3.connect(used_up.parent / "other.sqlite").execute("CREATE TABLE t (a)")
+    with closing(sqlite3.connect(used_up.parent / "other.sqlite")) as connection:
+        connection.execute("CREATE TABLE t (a)")
     harm(used_up)
     asked = upstream.calls
     for _ in range(2):
@@ -215,10 +217,10 @@ def test_a_budget_that_is_lost_while_it_is_in_use_refuses(client, upstream, used
 
 def test_the_first_use_and_files_of_an_earlier_version_begin(client, upstream, used_up):
     ask(client(path="another", budget={"day": 1}), **CAP)
-    with sqlite3.connect(used_up) as connection:
+    with closing(sqlite3.connect(used_up)) as connection, connection:
         connection.execute("DROP TABLE mark")
     (used_up.parent / "budget.sqlite.mark").unlink()
-    with sqlite3.connect(used_up.parent / "ledger.sqlite") as connection:
+    with closing(sqlite3.connect(used_up.parent / "ledger.sqlite")) as connection, connection:
         connection.execute("DROP TABLE witness")
     with pytest.raises(promptopt.BudgetExceeded):
         ask(client(budget={"day": "0.0001"}), "new", max_completion_tokens=200)

@@ -5,6 +5,7 @@ import base64
 import json
 import sqlite3
 import struct
+from contextlib import closing
 from decimal import Decimal
 
 import pytest
@@ -292,7 +293,7 @@ def test_the_providers_searches_are_billed_as_the_answer_shows_them():
 
 
 def spent():
-    with sqlite3.connect(".promptopt/budget.sqlite") as connection:
+    with closing(sqlite3.connect(".promptopt/budget.sqlite")) as connection, connection:
         return connection.execute("SELECT spent, reserved FROM budgets").fetchone()
 
 
@@ -453,7 +454,7 @@ def test_a_count_that_cannot_be_is_not_kept_as_measured(client, upstream, caplog
     assert all(0 < row.incurred_usd < 0.001 and row.output_tokens == 10 for row in rows)
     assert "which this request cannot" in caplog.text
     sdk.close()
-    with sqlite3.connect(".promptopt/budget.sqlite") as connection:
+    with closing(sqlite3.connect(".promptopt/budget.sqlite")) as connection, connection:
         ((counted,),) = connection.execute("SELECT spent FROM budgets").fetchall()
     assert counted == pytest.approx(sum(row.incurred_usd for row in rows) * 1e9, rel=0.01)
 

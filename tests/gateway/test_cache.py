@@ -5,6 +5,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -327,7 +328,7 @@ def test_an_answer_that_another_version_wrote_in_another_way_is_forgotten(client
     sdk = client(path="shared")
     ask(sdk)
     sdk.close()
-    with sqlite3.connect(folder / "shared/cache.sqlite") as database:
+    with closing(sqlite3.connect(folder / "shared/cache.sqlite")) as database, database:
         database.execute("UPDATE answers SET meta = ?", (meta,))
     database.close()
     again = client(path="shared")

@@ -4,6 +4,7 @@ import base64
 import sqlite3
 import sys
 import threading
+from contextlib import closing
 
 import pytest
 from upstream import answer, ask
@@ -96,7 +97,7 @@ def test_a_changed_answer_is_asked_again(client, upstream, monkeypatch, folder):
     sdk = client(encrypt="CACHE_KEY")
     ask(sdk, "q")
     sdk.close()
-    with sqlite3.connect(folder / ".promptopt" / "cache.sqlite") as connection:
+    with closing(sqlite3.connect(folder / ".promptopt" / "cache.sqlite")) as connection, connection:
         connection.execute("""UPDATE answers SET content = CAST('{"sealed": "gAAAA"}' AS BLOB)""")
     assert ask(client(encrypt="CACHE_KEY"), "q").choices[0].message.content == "ok"
     assert upstream.calls == 2
@@ -154,7 +155,6 @@ def test_a_secret_is_neither_in_the_ledger_nor_in_the_cache(client, upstream, fo
     (row,) = sdk._client.gateway.ledger.rows()
     sdk.close()
     assert (row.user, row.tag) == ("[secret]", "[secret]")
-    (excerpt,) = (
-        sqlite3.connect(folder / ".promptopt" / "cache.sqlite").execute("SELECT excerpt FROM answers").fetchone()
-    )
+    with closing(sqlite3.connect(folder / ".promptopt" / "cache.sqlite")) as connection:
+        (excerpt,) = connection.execute("SELECT excerpt FROM answers").fetchone()
     assert excerpt is None

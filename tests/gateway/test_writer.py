@@ -32,7 +32,7 @@ HALF_PAIR = "Zo\ud83d"
 
 
 def in_ledger():
-    with sqlite3.connect(".promptopt/ledger.sqlite") as connection:
+    with closing(sqlite3.connect(".promptopt/ledger.sqlite")) as connection, connection:
         return connection.execute("SELECT count(*) FROM calls").fetchone()[0]
 
 
@@ -124,9 +124,10 @@ def test_labels_and_usage_that_no_store_takes(client, upstream, caplog):
     upstream.on = lambda path, body: answer(body)
     ask(sdk, "after")
     sdk.close()
-    with sqlite3.connect(".promptopt/ledger.sqlite") as connection:
+    with closing(sqlite3.connect(".promptopt/ledger.sqlite")) as connection, connection:
         rows = connection.execute("SELECT user, input_tokens, status FROM calls ORDER BY id").fetchall()
-        kept = sqlite3.connect(".promptopt/cache.sqlite").execute("SELECT count(*) FROM answers").fetchone()[0]
+    with closing(sqlite3.connect(".promptopt/cache.sqlite")) as connection:
+        kept = connection.execute("SELECT count(*) FROM answers").fetchone()[0]
     assert [(user, status) for user, _, status in rows] == [("Zo\\ud83d", "ok"), (None, "ok"), (None, "ok")]
     assert rows[0][1] == rows[2][1] == 10
     # What cannot be is not written as measured.
@@ -143,7 +144,7 @@ def test_a_settlement_that_cannot_be_is_the_worst_case(client, upstream, caplog)
     for number in range(3):
         ask(sdk, f"after {number}", max_completion_tokens=10)
     sdk.close()
-    with sqlite3.connect(".promptopt/budget.sqlite") as connection:
+    with closing(sqlite3.connect(".promptopt/budget.sqlite")) as connection, connection:
         spent, reserved = connection.execute("SELECT spent, reserved FROM budgets").fetchone()
     assert 0 < spent < 100_000
     assert reserved == 0
