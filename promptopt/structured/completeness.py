@@ -163,7 +163,7 @@ _INPUT_LABEL = re.compile(rf"[\w ]{{2,40}}:[ \t]*\n?[ \t]*(?:\{{+[\w.]+\}}+|{MAS
 _BELOW = re.compile(r"(?:[\s*_`\"'-]|```\w*|<\w+>(?=\s*[\[{]))*(?P<line>[^\n]+)")
 _NAMED = re.compile(r"[<\[{(|:]|\.\.\.|^[ \t]*(?:[-*•]|\d+[.)])[ \t]")
 # A sentence, and no label with its place.
-_SAYS = re.compile(r"(?!\W*[\w /-]{1,40}:\s*\S)[*_]*[A-Z][^\n]*(?:\s[^\n]*){3,}[.:][*_]*[ \t]*")
+_SAYS = re.compile(r"(?!\W*[\w /-]{1,40}:\s*\S)[*_]*[A-Z]\S*(?:\s+\S+){3,}(?<=[.:*_])[*_]*[ \t]*")
 _LITERAL = re.compile(
     r"\b(?:output|return|respond(?: only)? with|reply(?: only)? with|answer(?: only)? with|say|write|print)\s+(?:just |only |exactly |simply |the (?:word|string|text|phrase) )*"
     r"[\"'`“](?P<value>[^\"'`”{}\[\]<>\n]{2,60})[\"'`”](?=\s*(?:[.,;)\n]|if\b|when\b|instead\b|or\b|\Z))",

@@ -17,6 +17,7 @@ from promptopt.structured.completeness import (
     unread_json,
     wants_json,
 )
+from promptopt.structured.counts import with_count_of_items, with_counts
 from promptopt.structured.fields import (
     MASK,
     Field,
@@ -130,7 +131,7 @@ def _inferred(document: PromptText) -> Inferred:
     for read in readers:
         found = read()
         if found is not None:
-            checked = _checked(document, found)
+            checked = _checked(document, _counted(document, found))
             denied = gainsaid(document, checked) if checked.fields else None
             return Inferred(problems=(denied,)) if denied else checked
     if other := _OTHER_FORM.search(document.text):
@@ -140,6 +141,17 @@ def _inferred(document: PromptText) -> Inferred:
         )
     unread = form_in_variable(document) or "the prompt names no labels, keys or sections for its answers"
     return Inferred(problems=(unread,))
+
+
+def _counted(document: PromptText, found: Inferred) -> Inferred:
+    """The fields with the counts that the prompt orders for their lists."""
+    if found.whole not in ("JSON", "keys") or not found.fields:
+        return found
+    if found.wrapped:
+        schema = with_counts(document, found.fields[0].schema, found.covered, wrapped=True)
+        return replace(found, fields=(replace(found.fields[0], schema=schema),))
+    whole = with_counts(document, found.schema(), found.covered, wrapped=False)["properties"]
+    return replace(found, fields=tuple(replace(item, schema=whole[item.name]) for item in found.fields))
 
 
 def _checked(document: PromptText, found: Inferred) -> Inferred:
@@ -217,7 +229,7 @@ def _from_json(document: PromptText, said: list[Choice]) -> Inferred | None:
     merged = with_variants(document, merged, blocks)
     if not any("//" in document.text[span.start : span.end] for span in spans):
         merged = without_samples(merged, "".join(document.text[span.start : span.end] for span in spans))
-    merged = with_nulls(document, refined(document, merged, said, spans), blocks)
+    merged = with_count_of_items(with_nulls(document, refined(document, merged, said, spans), blocks))
     only = len(blocks) == 1 and not first.example and _says_all(document, first, merged)
     templates = (first.span,) if only else ()
     if merged.get("type") != "array" and each_of_list(document, first, merged):

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText
 from promptopt.structured.witness_accounts import unaccounted
+from promptopt.structured.witness_counts import miscounted
 from promptopt.structured.witness_forms import gainsaid_form
 from promptopt.structured.witness_keys import (
     VARIABLE,
@@ -24,6 +25,8 @@ from promptopt.structured.witness_keys import (
     shortened,
 )
 from promptopt.structured.witness_names import gainsaid_names
+from promptopt.structured.witness_orders import other_orders
+from promptopt.structured.witness_types import doubted
 
 
 def gainsaid(document: PromptText, found: Inferred) -> str | None:
@@ -47,6 +50,9 @@ def gainsaid(document: PromptText, found: Inferred) -> str | None:
         (_free_objects(document, leaves), found.whole == "JSON"),
         (_null_of_none(document, leaves), keyed),
         (unaccounted(document, found, plain), keyed),
+        (doubted(document, found, plain, leaves), found.whole in ("JSON", "keys")),
+        (other_orders(document, found, leaves), found.whole in ("JSON", "keys")),
+        (miscounted(document, found, leaves), found.whole in ("JSON", "keys")),
     )
     said = first_reason(checks) or gainsaid_names(document, found)
     return said or gainsaid_form(document, found, [leaf.value for leaf in plain])

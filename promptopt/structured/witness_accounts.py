@@ -16,7 +16,7 @@ from promptopt.structured.witness_keys import VARIABLE, KeyOfSchema, said_of, sh
 
 def unaccounted(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Scales and labels of the prompt that no value holds although one was read that could; each with its line."""
-    text = _instructions(document, found)
+    text = instructions(document, found)
     yield from _scales(document, text, leaves)
     yield from _labels_of_key(document, text, leaves)
     yield from _lists(document, text, found, leaves)
@@ -38,7 +38,7 @@ _ASIDE = re.compile(
 )
 
 
-def _instructions(document: PromptText, found: Inferred) -> str:
+def instructions(document: PromptText, found: Inferred) -> str:
     """The text, as long as it is, without the form that was read, examples and the words of others."""
     text = document.text
     for span in found.covered:
@@ -206,6 +206,8 @@ _TYPES = frozenset(
     )
 )
 _MOST_WORDS = 3
+# Two labels of a list are no chance.
+_SOME = 4
 
 
 def _lists(document: PromptText, text: str, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
@@ -219,7 +221,7 @@ def _lists(document: PromptText, text: str, found: Inferred, leaves: Sequence[Ke
         if len(folded) < 2 or not lost or MASK in said or VARIABLE.search(said):
             continue
         line = document.line(start)
-        if any(len(folded & _enum(leaf)) * 2 >= len(folded) for leaf in leaves if leaf.labelled):
+        if any(len(folded & _enum(leaf)) * 2 >= min(len(folded), _SOME) for leaf in leaves if leaf.labelled):
             yield f"line {line}: {lost[0]!r} is listed with the labels in {shortened(said)!r}, and no field has it"
         elif len(lost) == len(folded) and free and found.whole in ("JSON", "keys", "labels"):
             yield f"line {line}: {shortened(said)!r} are labels, and no field has them"
@@ -259,25 +261,50 @@ def _lists_said(text: str) -> Iterator[tuple[int, str, list[str]]]:
         )
         if len(items) > 2 and short and not _SAMPLE.search(match["more"]) and not _GIVEN.search(match[0]):
             yield match.start(), match[0], [item.strip(" \"'`*") for item in items]
+    for match in _SLASHED.finditer(text):
+        labels = [part.strip() for part in match["list"].split("/")]
+        if len(set(labels)) > 1:
+            yield match.start(), match[0], labels
+    yield from _lettered(text)
     yield from _defined(text)
+
+
+# "classify it as [GOOD/BAD/MIXED]"
+_SLASHED = re.compile(
+    r"\b(?:as|either|into|one of|choose|select|answer|with|is|be)\b[^.\n]{0,20}?[\[(](?P<list>[A-Z][A-Za-z_-]+(?:\s?/\s?[A-Z][A-Za-z_-]+)+)[\])]"
+)
+_OPTION = re.compile(r"^[ \t]*\(?(?P<letter>[A-H])[).:][ \t]+\S[^\n]*$", re.MULTILINE)
+
+
+def _lettered(text: str) -> Iterator[tuple[int, str, list[str]]]:
+    """Options A, B, C, one a line, below a line that says to take one of them."""
+    options = list(_OPTION.finditer(text))
+    for first, second in itertools.pairwise(options):
+        lead = text[: first.start()].rstrip().rpartition("\n")[2]
+        if (first["letter"], second["letter"]) == ("A", "B") and _OF_LABELS.search(lead):
+            yield first.start(), first[0], ["A", "B"]
 
 
 def _defined(text: str) -> Iterator[tuple[int, str, list[str]]]:
     """Labels that are defined one below the other, each in marks."""
     heads: list[str] = []
     begin = position = 0
-    indent = mark = lead = last = ""
+    indent = mark = lead = last = before = ""
     for line in [*text.split("\n"), ""]:
         item = _DEFINED.match(line)
         if item and (not heads or (item["indent"], item["mark"][:1]) == (indent, mark)):
             if not heads:
                 begin, indent, mark, lead = position, item["indent"], item["mark"][:1], last
             heads.append(item["head"])
-        elif line.strip() and not (heads and len(line) - len(line.lstrip()) > len(indent)):
+        elif line.strip() and (item or not (heads and len(line) - len(line.lstrip()) > len(indent))):
             if len(heads) > 1 and _OF_LABELS.search(lead) and not _GIVEN.search(lead):
                 yield begin, f"{lead.strip()} {', '.join(heads)}", heads
             heads = []
+            if item:
+                begin, indent, mark, lead = position, item["indent"], item["mark"][:1], before
+                heads.append(item["head"])
             last = line
+        before = line if line.strip() else before
         position += len(line) + 1
 
 

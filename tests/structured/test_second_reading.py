@@ -41,7 +41,7 @@ def said(text: str, **schemas: dict[str, object]) -> str | None:
         ('{"tons": 1}\n- tons must be >= 0', {"tons": _NUMBER}, "without a range"),
         ('{"pain": N}', {"pain": _TEXT}, "nothing says what 'pain' is"),
         ('{"round": {{ round }}, "port": "x"}', {"round": _TEXT}, "nothing says what 'round' is"),
-        ('Choose 1-3 tags from this closed list:\nsail, steam\n{"tags": "x"}', {"tags": _TEXT}, "to choose from"),
+        ('Choose the tags from this closed list:\nsail, steam\n{"tags": "x"}', {"tags": _TEXT}, "to choose from"),
         ('Available ships:\n- gull: fast\n- tern: old\n{"ship": "x"}', {"ship": _TEXT}, "to choose from"),
         ('{"crew": list of {name, age}}', {"crew": {"type": "array", "items": _TEXT}}, "as no object"),
         ('{"crew": "x"}\n- crew: list of {{ fields }}', {"crew": {"type": "array", "items": _TEXT}}, "as no object"),

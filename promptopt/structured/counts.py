@@ -1,0 +1,187 @@
+"""How many items a list of the answer has, by what a prompt orders: "Suggest 4 names", "pick exactly 5 articles"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from promptopt.structured.fields import MASK, PromptText, Span
+
+_WORDS = {
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+    "twelve": 12,
+    "fifteen": 15,
+    "twenty": 20,
+}
+_N = rf"(?:\d{{1,3}}|{'|'.join(_WORDS)})"
+_OF_LENGTH = r"(?:words?|sentences?|characters?|chars|letters?|tokens?|lines?|paragraphs?|pages?|minutes?|seconds?|hours?|days?|weeks?|months?|years?|points?|digits?|decimals?|percent|stars?|syllables?|times|steps ahead|st|nd|rd|th)\b"
+_ORDER = re.compile(
+    r"(?:\A|[.!?:;,)]\s+|\n|\b(?:to|and|then|must|should|please|will|task is to|you|job:|task:)\s+)[ \t]*(?:[-*•#>]{1,3}[ \t]+)?(?:\d+[.)][ \t]+)?[*_]{0,2}"
+    r"(?P<verb>generate|create|write|produce|provide|give|list|identify|suggest|propose|pick|select|choose|extract|return|output|recommend|draft|find|formulate|develop|design|offer|outline|come up with|compose|ask|make|include|have)\b"
+    rf"(?P<between>[^.;:\n]{{0,40}}?)(?<![\w.,$€£/-])(?P<bound>exactly |only |up to |at most |no more than |a maximum of |maximum |at least |a minimum of |between )?(?P<low>{_N})(?:\s?(?:-|–|to|and|or)\s?(?P<high>{_N}))?"
+    rf"(?![\w%.,-]|\s*(?:-|–)\s*\d)\s+(?!{_OF_LENGTH})(?P<what>(?:(?!if\b|when\b|for\b|or\b|of\b|to\b|is\b|are\b)[\"“]?[\w'’/-]+[\"”]?,?\s+){{0,5}}?[\w/-]*[a-rt-z]s)\b(?![\w-])(?!\s+(?:long|or (?:less|fewer|more)\b))",
+    re.IGNORECASE,
+)
+# What has as many as that is one of several things, or a part of the input.
+_OF_EACH = re.compile(
+    r"\b(?:each|every|per|first|last|top|from|of the|these|those|following|given|in|into|across)\b", re.IGNORECASE
+)
+
+
+# "If there are two facts, give at least two claims", "Include 2 people unless the story has more"
+_SOFT = re.compile(
+    r"\b(?:if|when|unless|where|typically|usually|generally|ideally|about|around|approximately|roughly|aim|should be enough|try|preferably|may|might|can|could|not|never)\b|n['’]t\b",
+    re.IGNORECASE,
+)
+_PARTLY = re.compile(r"\b(?:ask|make|include|have|identify|find|outline)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many of something an order wants.
+
+    Attributes:
+        what: The words of the thing, in small letters.
+    """
+
+    least: int | None
+    most: int | None
+    what: tuple[str, ...]
+
+    @property
+    def bounds(self) -> dict[str, int]:
+        return {
+            **({} if self.least is None else {"minItems": self.least}),
+            **({} if self.most is None else {"maxItems": self.most}),
+        }
+
+
+def _number(text: str) -> int:
+    return _WORDS.get(text.lower()) or int(text)
+
+
+def ordered(text: str, *, alone: bool = False) -> Iterator[Count]:
+    """Every count that an order of a text has, unless it is said of each of several things, or only of some cases.
+
+    Args:
+        alone: Only orders that say what the answer is, as for a list without a name.
+    """
+    for match in _ORDER.finditer(text):
+        if _OF_EACH.search(match["between"]) or MASK in match[0] or (alone and _PARTLY.search(match[0])):
+            continue
+        begin = max(text.rfind(sign, 0, match.start("verb")) for sign in (".", "\n", ";")) + 1
+        end = re.compile(r"[.;\n]|\Z").search(text, match.end())
+        if _SOFT.search(text, begin, end.start() if end else len(text)):
+            continue
+        low = _number(match["low"])
+        high = _number(match["high"]) if match["high"] else None
+        bound = (match["bound"] or "").lower().strip()
+        least: int | None = low
+        most: int | None = high if high is not None else low
+        if bound in ("up to", "at most", "no more than", "a maximum of", "maximum"):
+            least = None
+        elif bound in ("at least", "a minimum of"):
+            most = None
+        if most is not None and least is not None and (least > most or most < _LEAST):
+            continue
+        yield Count(least, most, tuple(re.findall(r"[a-z]+", match["what"].lower())))
+
+
+# "exactly 1" is said of one case.
+_LEAST = 2
+
+
+def _stem(word: str) -> str:
+    return word[:-3] + "y" if word.endswith("ies") else re.sub(r"(?<=[^s])(?:es|s)\Z", "", word).removesuffix("e")
+
+
+def _is_of(count: Count, name: str) -> bool:
+    """Whether the things of a count are what a list is called after."""
+    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+", name)]
+    # "areas_for_improvement" is called after areas.
+    head = next((words[:at] for at, word in enumerate(words) if at and word in ("for", "of", "to", "in")), words)
+    return bool(head) and _stem(head[-1]) in {_stem(word) for word in count.what}
+
+
+def with_counts(
+    document: PromptText, schema: Mapping[str, Any], covered: Sequence[Span], *, wrapped: bool
+) -> dict[str, Any]:
+    """A form with the counts that the orders of the prompt give for its lists.
+
+    Args:
+        schema: An object, or with ``wrapped`` the list that the answer is.
+        covered: Where the form itself is: what it shows is no order.
+    """
+    text = document.text
+    for span in (*covered, *document.conditional):
+        text = text[: span.start] + re.sub(r"[^\n]", MASK, text[span.start : span.end]) + text[span.end :]
+    counts = list(dict.fromkeys(ordered(text, alone=wrapped)))
+    if wrapped:
+        bounds = {tuple(count.bounds.items()) for count in counts}
+        only = len(bounds) == 1 and not {"minItems", "maxItems"} & set(schema) and not _inner(schema, counts)
+        return {**schema, **dict(bounds.pop())} if only else dict(schema)
+    return _with_named(schema, counts)
+
+
+def _inner(schema: Mapping[str, Any], counts: Sequence[Count]) -> bool:
+    """Whether a count is that of a list within the items."""
+    inner = schema.get("items", {}).get("properties", {})
+    return any(_is_of(count, name) for name, child in inner.items() if child.get("type") == "array" for count in counts)
+
+
+def _with_named(schema: Mapping[str, Any], counts: Sequence[Count]) -> dict[str, Any]:
+    properties = dict(schema.get("properties", {}))
+    lists = [name for name, child in properties.items() if _is_list(child)]
+    for name in lists:
+        child = properties[name]
+        found = {tuple(count.bounds.items()) for count in counts if _is_of(count, name)}
+        if len(found) == 1 and not {"minItems", "maxItems"} & set(child):
+            properties[name] = {**child, **dict(found.pop())}
+    return {**schema, "properties": properties} if properties else dict(schema)
+
+
+def _is_list(child: Mapping[str, Any]) -> bool:
+    return child.get("type") == "array"
+
+
+# "List 3-5 strengths", as the first item of the list that it is said of
+_AT_ITEM = re.compile(
+    rf"\W*(?:list|provide|give|identify|name|suggest|include)?\s*(?P<bound>exactly |up to |at most |max(?:imum)? )?(?P<low>\d{{1,2}})(?:\s?(?:-|–|to)\s?(?P<high>\d{{1,2}}))?\s+(?!{_OF_LENGTH})(?!\d)(?:[\w-]+\s+){{0,3}}?[a-z]{{2,}}s\b",
+    re.IGNORECASE,
+)
+
+
+def with_count_of_items(schema: dict[str, Any]) -> dict[str, Any]:
+    """Lists with the count that the description of their items begins with."""
+    if isinstance(schema.get("properties"), Mapping):
+        return {
+            **schema,
+            "properties": {name: with_count_of_items(child) for name, child in schema["properties"].items()},
+        }
+    items = schema.get("items")
+    if not isinstance(items, Mapping):
+        return schema
+    if "properties" in items:
+        return {**schema, "items": with_count_of_items(dict(items))}
+    said = _AT_ITEM.match(str(items.get("description", "")))
+    if not said or {"minItems", "maxItems"} & set(schema) or items.get("type") != "string":
+        return schema
+    low, high = int(said["low"]), int(said["high"] or said["low"])
+    bound = (said["bound"] or "").strip().lower()
+    if high < _LEAST or low > high:
+        return schema
+    # What is said of all items is said of the list.
+    plain = {key: value for key, value in items.items() if key != "description"}
+    least = {} if bound in ("up to", "at most", "max", "maximum") else {"minItems": low}
+    return {**schema, "items": plain, **least, "maxItems": high, "description": items["description"]}

@@ -1,0 +1,156 @@
+"""A second reading of the types that were read: a value needs a word or a sign of the prompt for its type.
+
+A text is what a reader takes a value for that it knows nothing of. So a text without quotation marks in the form and
+without a word for a text is doubted if its name or what is said of it speaks of a number, a truth value, a list, an
+object or a choice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from promptopt.structured.fields import Inferred, PromptText
+from promptopt.structured.witness_keys import KeyOfSchema, said_of, shortened
+
+_TEXT = re.compile(
+    r"\b(?:strings?|texts?|str|sentences?|phrases?|paragraphs?|words?|names?|titles?|explanations?|descriptions?|summary|summar(?:y|ies|ise|ize)|reasons?|reasoning|rationale|why|date|label"
+    r"|message|written|write|quote|excerpt|snippet|url|link|code|verbatim|markdown|html|comment|feedback|advice|question|answer|statement|note|translation|id)\b",
+    re.IGNORECASE,
+)
+# Words of a name, and what a value is that is called so.
+_NAMES: tuple[tuple[str, re.Pattern[str]], ...] = (
+    (
+        "a number",
+        re.compile(
+            r"(?:\A|_)(?:scores?|ratings?|grades?|counts?|totals?|percent(?:age)?|probability|confidence|age|quantity|qty|num|number|index|page_no|rank|average|mean|sum|price|amount|cost|duration"
+            r"|minutes|seconds|hours|weight|height|width|length|size|year|certainty|likelihood|calories)\Z|(?:\A|_)(?:score|rating|grade)_|\A(?:num|number|count|total|avg|average|max|min|n)_|_out_of_\d"
+        ),
+    ),
+    (
+        "a truth value",
+        re.compile(
+            r"\A(?:is|has|should|can|needs?|requires?|was|are|does|contains|includes|must|will|allow|enable)_|_(?:valid|required|needed|found|detected|present)\Z"
+        ),
+    ),
+    ("an object", re.compile(r"(?:\A|_)(?:json|object|dict|data|metadata|config|params|parameters|schema)\Z")),
+    ("a choice", re.compile(r"\A[a-z]_?or_[a-z]\Z|\A(?:yes_or_no|true_or_false|pass_or_fail)\Z")),
+)
+# What is said of a value, at the begin.
+_SAID: tuple[tuple[str, re.Pattern[str]], ...] = (
+    (
+        "a number",
+        re.compile(
+            r"\b(?:average|mean|sum|total|count|number|percentage|integer|float|numeric|decimal|how many) (?:of|value|between|from)\b|\((?:an? )?(?:integer|int|number|float|numeric)\b"
+            r"|(?<![\w.])\d+(?:\.\d+)?\s?(?:-|–|to)\s?\d+(?:\.\d+)?\s*(?:[.);,]|\Z)",
+            re.IGNORECASE,
+        ),
+    ),
+    ("a truth value", re.compile(r"\A\W*(?:whether|if (?:the|it|this|there)\b|\(?bool)", re.IGNORECASE)),
+    (
+        "a list",
+        re.compile(
+            r"\A\W*(?:an? |the )?(?:\w+ ){0,2}(?:list|array|set|collection) of\b|\A\W*(?:all|every|each|any|\d+(?:\s?[-–]\s?\d+)?) (?:\w+ ){0,2}?[a-z]{3,}s\b(?! ?or less)",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "an object",
+        re.compile(
+            r"\A\W*(?:an? |the )?(?:[\w-]+ ){0,3}(?:data|objects?|json|dict(?:ionary)?|results|report|mapping|structure|breakdown)\b(?! (?:point|type|source))|\bstructured (?:json|data)\b|\bscores and\b",
+            re.IGNORECASE,
+        ),
+    ),
+)
+
+
+def doubted(
+    document: PromptText, found: Inferred, plain: Sequence[KeyOfSchema], leaves: Sequence[KeyOfSchema]
+) -> Iterator[str]:
+    """Values whose type has no word or sign in the prompt, and keys that are none; each with its line.
+
+    Args:
+        plain: The keys without those of objects.
+    """
+    yield from _undecided(document, found, plain)
+    yield from _left_over(plain)
+    yield from _empty_lists(document, found, leaves)
+    yield from _free_keys(leaves)
+
+
+def _undecided(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Values that were read as texts for want of a word on them; each with what it may be."""
+    form = "\n".join(document.text[span.start : span.end] for span in found.covered)
+    for leaf in leaves:
+        if leaf.labelled or leaf.kinds - {"string", "null"} or not leaf.kinds:
+            continue
+        key = rf"[\"'“`]{re.escape(leaf.name)}[\"'”`]\s*:\s*"
+        if re.search(rf"{key}\[?\s*[\"'“]", form):
+            continue
+        told = [said.text.strip() for said in said_of(document, leaf, ())]
+        name = _plain(leaf.name)
+        text = any(_TEXT.search(said[:_BEGIN]) for said in told)
+        for what, pattern in _NAMES:
+            if not text and not leaf.listed and pattern.search(name):
+                yield f"{_at(document, found, leaf)}{leaf.name!r} was read as a text, and is {what} by its name"
+        for what, pattern in _SAID:
+            for said in told:
+                if leaf.listed and what != "an object":
+                    continue
+                match = pattern.search(said[:_BEGIN] if what in ("a list", "an object", "a truth value") else said)
+                if match and not _TEXT.search(said[: match.start()]) and not _TYPED.search(said):
+                    yield f"{_at(document, found, leaf)}{shortened(match[0])!r} is said of {leaf.name!r}, which was read as a text, and may be {what}"
+
+
+_TYPED = re.compile(r"\b(?:string|str|text|sentences?|words|paragraphs?)\b", re.IGNORECASE)
+# What is said of a value's kind comes first.
+_BEGIN = 60
+
+
+def _plain(name: str) -> str:
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=\d)(?=[A-Z])|(?<=[a-z])(?=\d)", "_", name)
+    return re.sub(r"[^a-z0-9]+", "_", apart.lower()).strip("_")
+
+
+def _at(document: PromptText, found: Inferred, leaf: KeyOfSchema) -> str:
+    line = next((item.line for item in found.fields if item.name == leaf.name), None)
+    if line is None:
+        at = re.search(rf"(?<!\w){re.escape(leaf.name)}(?!\w)", document.text)
+        line = document.line(at.start()) if at else None
+    return f"line {line}: " if line else ""
+
+
+# ---- what is left over of a place --------------------------------------------------------------------------------------
+
+_LEFT_OVER = re.compile(r"\s*(?:[|,;)\]}]|or\b\s)")
+
+
+def _left_over(leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Descriptions that begin in the middle: a part of the place was read as a type, and the rest of it was not."""
+    for leaf in leaves:
+        for node in (leaf.node, leaf.value):
+            said = node.get("description", "")
+            if isinstance(said, str) and _LEFT_OVER.match(said):
+                yield f"{shortened(said)!r} is left over of what {leaf.name!r} is, and was not read"
+
+
+def _empty_lists(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Lists that the form shows empty and of which nothing says what they hold."""
+    form = "\n".join(document.text[span.start : span.end] for span in found.covered)
+    for leaf in leaves:
+        key = rf"[\"'“`]{re.escape(leaf.name)}[\"'”`]\s*:\s*"
+        if not leaf.listed or not re.search(rf"{key}\[\s*\]", form) or re.search(rf"{key}\[\s*[^\]\s]", form):
+            continue
+        told = [said.text for said in said_of(document, leaf, ()) if not re.match(r"\s*\[\s*\]", said.text)]
+        if leaf.kinds <= {"string", "null"} and not leaf.labelled and not any(len(said.split()) > 1 for said in told):
+            yield f"{_at(document, found, leaf)}{leaf.name!r} is shown as an empty list, and nothing says what it holds"
+
+
+_PLACE_KEY = re.compile(r"\A[\[<{].*[\]>}]\Z|\A(?:key|field|name|item|id|property)_?(?:\d|n|x)\Z", re.IGNORECASE)
+
+
+def _free_keys(leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Keys that stand for others: ``"[PERSON_1]"``, ``"<id>"``, ``"key1"``."""
+    for leaf in leaves:
+        if _PLACE_KEY.search(leaf.name):
+            yield f"{leaf.name!r} stands for keys that depend on what is answered"

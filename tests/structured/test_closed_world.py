@@ -1,0 +1,217 @@
+"""What a second reading asks for before it lets a form pass: a word for each type, each number, and each order."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptopt.structured.build import structure
+from promptopt.structured.format_string import load_any
+from promptopt.structured.infer import infer
+from promptopt.structured.proposal import Options
+
+_INPUT = "\n\nLogbook:\n{{ text }}\n"
+
+
+def _fields(text: str) -> dict[str, dict[str, Any]]:
+    found = infer(text + _INPUT)
+    assert found.fields, found.problems
+    return {item.name: dict(item.schema) for item in found.fields}
+
+
+def _refused(text: str) -> str:
+    found = infer(text + _INPUT)
+    assert not found.fields, found.fields
+    return "; ".join(found.problems)
+
+
+def _edited(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "ships.txt"
+    path.write_text(text + _INPUT)
+    template, written_as = load_any(str(path))
+    source = structure(template, None, Options(form="schema", as_written=written_as, minify=False)).source
+    return source.rpartition("---\n")[2]
+
+
+# ---- types -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("keys", "doubted"),
+    [
+        ("captain, draughtScoreOutOf10", "draughtScoreOutOf10"),
+        ("captain, crew_count", "crew_count"),
+        ("captain, is_moored", "is_moored"),
+        ("captain, PortOrStarboard_AorB", ""),
+    ],
+)
+def test_a_key_without_a_word_for_its_type_is_no_text_if_its_name_says_otherwise(keys: str, doubted: str) -> None:
+    text = f"Read the logbook. Output only in JSON, with properties: {keys}"
+    if doubted:
+        assert doubted in _refused(text)
+    else:
+        assert set(_fields(text)) == {"captain", "PortOrStarboard_AorB"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "full cargo data",
+        "structured JSON of the hold",
+        "comprehensive inspection results",
+        "how full the hold is on this voyage 1-10",
+        "if it is unloaded, the weight that is left (integer)",
+        "whether anything is left in it",
+    ],
+)
+def test_what_is_said_of_a_key_may_doubt_that_it_is_a_text(said: str) -> None:
+    text = f'Read the logbook. Respond with a JSON object with:\n- "captain": the name of the man\n- "hold": {said}'
+    assert "'hold'" in _refused(text)
+
+
+def test_a_text_in_quotation_marks_is_one_whatever_its_name() -> None:
+    found = _fields('Read the logbook. Return JSON:\n{"cargo_data": "what is on board", "hold_count": "string"}')
+    assert found["cargo_data"]["type"] == "string"
+    assert found["hold_count"]["type"] == "string"
+
+
+def test_an_empty_list_says_nothing_of_its_items() -> None:
+    form = '{"shouldSail": true, "crew": []}'
+    assert "'crew'" in _refused(f"Read the logbook. Respond with JSON:\n{form}")
+    assert _fields(f"Read the logbook. Respond with JSON:\n{form}\n\n- crew: the names of all sailors")["crew"] == {
+        "type": "array",
+        "items": {"type": "string"},
+    }
+
+
+@pytest.mark.parametrize("key", ["[SHIP_1]", "[berth]"])
+def test_a_key_that_stands_for_others_is_no_key(key: str) -> None:
+    form = f'{{"log": "the text without names", "names": {{"{key}": "what it stands for"}}}}'
+    assert "stands for keys" in _refused(f"Read the logbook. Return JSON in this format:\n{form}")
+
+
+# ---- how many --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("order", "bounds"),
+    [
+        ("Suggest 4 names for the ship.", {"minItems": 4, "maxItems": 4}),
+        ("Write exactly five names.", {"minItems": 5, "maxItems": 5}),
+        ("Provide between 2 and 3 short names for it.", {"minItems": 2, "maxItems": 3}),
+        ("List up to six names.", {"maxItems": 6}),
+        ("You must give at least two names.", {"minItems": 2}),
+        ("If the log is long, give at least two names.", {}),
+        ("Choose names of 3 words.", {}),
+    ],
+)
+def test_the_number_of_things_in_an_order_is_that_of_their_list(order: str, bounds: dict[str, int]) -> None:
+    found = _fields(f'Read the logbook. {order} Return JSON:\n{{"names": ["a name", "another name"]}}')
+    assert {key: value for key, value in found["names"].items() if key.endswith("Items")} == bounds
+
+
+@pytest.mark.parametrize("order", ["Pick exactly 3 voyages.", "Generate three short voyage reports."])
+def test_the_number_of_things_is_that_of_a_list_without_a_name(order: str) -> None:
+    form = '[{"ship": "...", "port": "..."}]'
+    found = _fields(f"Read the logbook. {order}\n\nReturn ONLY a JSON array:\n{form}")
+    assert (found["items"]["minItems"], found["items"]["maxItems"]) == (3, 3)
+
+
+def test_the_number_in_the_place_of_a_list_is_that_of_the_list() -> None:
+    found = _fields('Read the logbook. Return JSON:\n{"strengths": ["List 3-5 strengths of the crew"], "port": "..."}')
+    assert (found["strengths"]["minItems"], found["strengths"]["maxItems"]) == (3, 5)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "Extract all ship names.",
+        "Output each ship as JSON.",
+        "List every port that is named.",
+        "Generate 4 port notes.",
+    ],
+)
+def test_one_object_is_not_read_for_several_things(order: str) -> None:
+    assert "one object was read" in _refused(f'{order}\n\nReturn JSON like this: {{"title": "what it is called"}}')
+
+
+def test_as_many_keys_as_things_are_all_of_them() -> None:
+    form = '{"bow_view": "the view from the bow", "stern_view": "the view from the stern"}'
+    assert len(_fields(f"Write two views of the voyage.\n\nRequired JSON shape:\n{form}")) == 2
+
+
+# ---- labels ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        "Classify it as [CALM/ROUGH/STORMY].",
+        "Sort the weather into one of these options:\nA) The sea is calm.\nB) The sea is rough.",
+        "1. **Weather**: It is one of the following categories:\n\n   - **Calm sea**: -\n   - **Rough sea**: -",
+    ],
+)
+def test_labels_that_no_field_has_refuse_a_form(labels: str) -> None:
+    assert "no field has" in _refused(f'Read the logbook.\n{labels}\n\nReturn JSON: {{"mood": "A"}}')
+
+
+# ---- orders ----------------------------------------------------------------------------------------------------------
+
+_FORM = 'Return JSON: {"ship": "the name of the ship", "port": "where it is"}'
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "Respond in 3 or 4 sentences.",
+        "Answer with a short message to the harbour master.",
+        "Reply to the sailor naturally.",
+        "When you are done, print the manifest.",
+    ],
+)
+def test_an_order_for_something_that_no_field_holds_refuses_a_form(order: str) -> None:
+    assert "asks for something that no field holds" in _refused(f"Read the logbook. {order}\n\n{_FORM}")
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "Respond in English.",
+        "Do not answer in sentences.",
+        "Respond with only the object, no prose, no markdown fences.",
+        "Return an empty string if the port is not named.",
+        "Output the ship as it is written.",
+    ],
+)
+def test_an_order_for_the_form_or_a_part_of_it_does_not(order: str) -> None:
+    assert set(_fields(f"Read the logbook. {order}\n\n{_FORM}")) == {"ship", "port"}
+
+
+# ---- edits -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_edit_leaves_no_full_stop_alone(tmp_path: Path) -> None:
+    text = 'Read the logbook.\nReturn exactly one JSON object: {"moored": true|false, "note": "..."}.\nBe strict.'
+    after = _edited(tmp_path, text)
+    assert "Be strict." in after
+    assert not [line for line in after.splitlines() if line.strip() in (".", ";", ",")]
+
+
+def test_an_edit_does_not_take_a_sample_out_of_its_brackets(tmp_path: Path) -> None:
+    text = (
+        'Is it moored? Answer YES or NO.\nThe response is JSON with the key answer (e.g., {"answer": "YES"}), no more.'
+    )
+    assert "(e.g., )" not in _edited(tmp_path, text)
+
+
+# ---- time ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_long_line_below_a_lead_is_read_in_time() -> None:
+    line = "After the voyage, output exactly one object with " + "all the ports, " * 60 + "as {name"
+    started = time.process_time()
+    infer(f"Use the following format:\n{line}\n\nShip: <name>\nPort: <name>\n{_INPUT}")
+    assert time.process_time() - started < 5
