@@ -1,10 +1,13 @@
 """The packages of docs/extending.md are installed from the page, run their own tests, and are found by name."""
 
+import ast
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
+import textwrap
 from importlib import import_module
 from importlib.metadata import distribution
 from pathlib import Path
@@ -14,7 +17,8 @@ import pytest
 import promptopt
 from promptopt import testing
 
-PAGE = (Path(__file__).parent.parent / "docs" / "extending.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^`([\w./-]+)`\n\n```\w+\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE))
 PACKAGES = sorted({name.split("/")[0] for name in FILES})
 
@@ -139,6 +143,31 @@ def test_what_is_promised_exists(module, names) -> None:
     for name in re.findall(r"`(\w+)`", names):
         assert hasattr(found, name)
         assert name in found.__all__ if hasattr(found, "__all__") else True
+
+
+def _programs() -> list[ast.Module]:
+    """The programs of the documentation; what has `...` in it and the like is none."""
+    pages = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md"]
+    found = [block for page in pages for block in re.findall(r"```py(?:thon)?\n(.*?)```", page.read_text(), re.DOTALL)]
+    programs = []
+    for text in found:
+        with contextlib.suppress(SyntaxError):
+            programs.append(ast.parse(textwrap.dedent(text)))
+    return programs
+
+
+def test_programs_of_the_documentation_use_promised_names_only() -> None:
+    promised = {module: set(re.findall(r"`(\w+)`", names)) for module, names in PROMISED}
+    promised["promptopt"] = set(dir(promptopt))
+    imported = [
+        (node.module, alias.name)
+        for program in _programs()
+        for node in ast.walk(program)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("promptopt")
+        for alias in node.names
+    ]
+    assert len(imported) > 20
+    assert not {(module, name) for module, name in imported if name not in promised.get(module or "", ())}
 
 
 def test_all_of_testing_is_promised() -> None:
