@@ -222,7 +222,7 @@ def build_gateway(
         observe: Sees the row of each call as it has ended.
 
     Raises:
-        PromptoptError: As :func:`make_gateway`.
+        promptopt.PromptoptError: A setting is wrong, a file cannot be written, or a package is missing.
     """
     parts = GatewayParts(settings, config, clock, random, sdk_retries=sdk_retries, observe=observe)
     for name in settings.layers:
