@@ -38,6 +38,13 @@ class _Begun:
             self._row = row_of(self._call, at, cache=cache, status="sent")
         return self._row
 
+    def ended(self, **known: Any) -> LedgerRow:
+        """The row with what is known at the end of the call; most calls end before it was made, and have but that."""
+        if self._row is not None:
+            return self._row._replace(**known)
+        at, cache = self._given
+        return row_of(self._call, at, **{"cache": cache, "status": "sent", **known})
+
 
 _PENDING_MOST = 10_000
 
@@ -47,7 +54,7 @@ class _Pending:
     """A call that goes on in the background."""
 
     number: int
-    begun: Callable[..., LedgerRow]
+    begun: _Begun
     started: float
     call: Call
 
@@ -101,7 +108,7 @@ class Meter:
         self._pending[response] = pending
         if pending.number:
             begun, call = pending.begun, pending.call
-            self._store.finish(pending.number, lambda: _ended(begun, self._costs.worst_bill(call)))
+            self._store.finish(pending.number, lambda: _ended(begun.ended, self._costs.worst_bill(call)))
 
     def ended(self, response: str, answer: Answer) -> Subflow[None]:
         """A response in the background has ended, and this process had asked for it."""
@@ -116,17 +123,13 @@ class Meter:
         else:
             self._store.finish(number, partial(self._ok, begun, call, answer, _since(started, self._clock)))
 
-    def _ok(
-        self, begun: Callable[..., LedgerRow], call: Call, answer: Answer, ms: float, bill: Bill | None = None
-    ) -> LedgerRow:
-        return _answered(begun, bill or _bill(self._costs, call, answer), answer, ms, status="ok")
+    def _ok(self, begun: _Begun, call: Call, answer: Answer, ms: float, bill: Bill | None = None) -> LedgerRow:
+        return _answered(begun.ended, bill or _bill(self._costs, call, answer), answer, ms, status="ok")
 
-    def _failed(
-        self, number: int, begun: Callable[..., LedgerRow], started: float, call: Call, failure: CallFailed
-    ) -> None:
+    def _failed(self, number: int, begun: _Begun, started: float, call: Call, failure: CallFailed) -> None:
         status: CallStatus = "abandoned" if failure.kind == "abandoned" else "error"
         row = _ended(
-            begun,
+            begun.ended,
             _bill(self._costs, call, failure),
             status=status,
             error=failure.code or failure.kind,
@@ -211,13 +214,13 @@ def kind_of(call: Call) -> str:
     return f"{model}#{sha256_hex(chr(0).join(fixed))[:8]}" if fixed else f"{model}#-"
 
 
-def _answered(begun: Callable[..., LedgerRow], bill: Bill, answer: Answer, ms: float, **known: Any) -> LedgerRow:
+def _answered(made: Callable[..., LedgerRow], bill: Bill, answer: Answer, ms: float, **known: Any) -> LedgerRow:
     named = {"model_answered": answer.model or None, "finish_reason": answer.finish_reason, "latency_ms": ms}
-    return _ended(begun, bill, **named, **known)
+    return _ended(made, bill, **named, **known)
 
 
-def _ended(begun: Callable[..., LedgerRow], bill: Bill, **changes: Any) -> LedgerRow:
-    """The row with what the call used and cost; what was paid is the list cost unless ``changes`` says else."""
+def _ended(made: Callable[..., LedgerRow], bill: Bill, **changes: Any) -> LedgerRow:
+    """The row, made with what the call used and cost; what was paid is the list cost unless ``changes`` says else."""
     usage = bill.usage or Usage()
     usd = None if bill.usd is None else float(bill.usd)
     values: dict[str, Any] = {
@@ -232,7 +235,7 @@ def _ended(begun: Callable[..., LedgerRow], bill: Bill, **changes: Any) -> Ledge
         "list_usd": usd,
         "incurred_usd": usd,
     }
-    return begun()._replace(**(values | changes))
+    return made(**(values | changes))
 
 
 def _since(started: float, clock: Clock) -> float:

@@ -69,17 +69,25 @@ def forwarded_headers(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
     return {**kept, "content-type": "application/json", "accept-encoding": "identity"}
 
 
-class _Body(aiohttp.BytesPayload):
+class _Body:
     """A request's body that knows whether its sending has begun."""
 
-    begun = False
+    __slots__ = ("begun", "content")
 
     def __init__(self, content: bytes) -> None:
-        super().__init__(content)
         self.content = content
+        self.begun = False
+
+
+class _Payload(aiohttp.BytesPayload):
+    """A body that aiohttp sends."""
+
+    def __init__(self, body: _Body) -> None:
+        super().__init__(body.content)
+        self._body = body
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        self.begun = True
+        self._body.begun = True
         await super().write_with_length(writer, content_length)
 
 
@@ -157,7 +165,9 @@ class Forwarder:
     async def _sent(self, url: URL, upstream: Upstream, body: _Body, headers: dict[str, str]) -> AnyResponse:
         proxy = self._proxy(upstream)
         if proxy is not None or not self._pool.takes(url):
-            return await self._session.post(url, data=body, headers=headers, allow_redirects=False, proxy=proxy)
+            return await self._session.post(
+                url, data=_Payload(body), headers=headers, allow_redirects=False, proxy=proxy
+            )
         head = request_head(url, tuple(headers.items())) + b"%d\r\n\r\n" % len(body.content)
         connection = await self._pool.connection(url)
         body.begun = True
@@ -245,8 +255,10 @@ def _onward(response: AnyResponse) -> URL | None:
     301, 302 and 303 make a GET of it, in most clients, which is another request; and another server must not see the
     key, nor what is asked.
     """
+    if response.status not in (307, 308):
+        return None
     was, url = response.url, location_of(response)
-    if response.status not in (307, 308) or url is None:
+    if url is None:
         return None
     upgraded = was.scheme == "http" and url.scheme == "https" and was.host == url.host
     default = was.is_default_port() and url.is_default_port()

@@ -6,7 +6,7 @@ With virtual keys, what one team has made is not another team's to read, end, li
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from promptopt.gateway.keys import VirtualKey
@@ -50,20 +50,28 @@ def collection_of(path: str) -> tuple[str | None, list[str]]:
     return None, parts[1:]
 
 
-def named_in(value: Any, field: str = "") -> Iterator[str]:
+def named_in(value: Any) -> list[str]:
     """Ids of kept things that a body names."""
-    if isinstance(value, dict):
+    found: list[str] = []
+    _note_named(value, "", found)
+    return found
+
+
+def _note_named(value: Any, field: str, found: list[str]) -> None:
+    # Of the kinds that JSON has: it is read out of each body, and tests for abstract types would take most of the time.
+    if isinstance(value, str):
+        if value and field in _NAMING:
+            found.append(value)
+    elif isinstance(value, list):
+        for each in value:
+            _note_named(each, field, found)
+    elif isinstance(value, dict):
         if field == "conversation" and isinstance(value.get("id"), str):
-            yield value["id"]
+            found.append(value["id"])
         for name, each in value.items():
             # What a caller notes for itself may be called anything.
             if name != "metadata":
-                yield from named_in(each, str(name))
-    elif isinstance(value, list):
-        for each in value:
-            yield from named_in(each, field)
-    elif isinstance(value, str) and value and field in _NAMING:
-        yield value
+                _note_named(each, name, found)
 
 
 def made_by(path: str, method: str, body: Any) -> list[str]:

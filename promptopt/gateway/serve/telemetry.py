@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -16,6 +17,7 @@ from promptopt import __version__
 from promptopt.gateway.layers.meter import otel_attributes
 from promptopt.gateway.stores.ledger_row import LedgerRow
 
+T = TypeVar("T", Counter, Histogram)
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # A client chooses these texts; so many of each have series of their own.
 _MOST_NAMES = 200
@@ -43,29 +45,38 @@ class Metrics:
             buckets=_SECONDS, registry=self._registry,
         )  # fmt: skip
         self._known: dict[str, set[str]] = {"model": set(), "team": set(), "error": set()}
+        self._series: dict[tuple[Any, ...], Any] = {}
 
     def _counter(self, name: str, text: str, labels: tuple[str, ...]) -> Counter:
         return Counter(f"promptopt_{name}", text, labels, registry=self._registry)
 
+    def _of(self, metric: T, *labels: str) -> T:
+        """The series of a metric with these labels; its own look-up makes texts of them anew and takes a lock."""
+        asked = (metric, *labels)
+        found: T | None = self._series.get(asked)
+        if found is None:
+            found = self._series[asked] = metric.labels(*labels)
+        return found
+
     def count(self, row: LedgerRow) -> None:
         """Count a call that has ended."""
         model, team = self._name("model", row.model), self._name("team", row.team)
-        self._calls.labels(model, team, row.endpoint, row.status, row.cache).inc()
+        self._of(self._calls, model, team, row.endpoint, row.status, row.cache).inc()
         if row.error is not None:
-            self._errors.labels(model, self._name("error", row.error)).inc()
+            self._of(self._errors, model, self._name("error", row.error)).inc()
         if row.latency_ms is not None:
-            self._seconds.labels(model, row.cache).observe(row.latency_ms / 1000)
+            self._of(self._seconds, model, row.cache).observe(row.latency_ms / 1000)
         if row.status == "refused":
             return
         if row.list_usd is None:
-            self._unpriced.labels(model).inc()
+            self._of(self._unpriced, model).inc()
         if row.cache in ("none", "miss"):
             named = {"input": row.input_tokens, "cached": row.cache_read_tokens, "output": row.output_tokens}
             for name, tokens in named.items():
-                self._tokens.labels(model, team, name).inc(tokens or 0)
-            self._cost.labels(model, team).inc(row.incurred_usd or 0)
+                self._of(self._tokens, model, team, name).inc(tokens or 0)
+            self._of(self._cost, model, team).inc(row.incurred_usd or 0)
         else:
-            self._saved.labels(model, team).inc(row.list_usd or 0)
+            self._of(self._saved, model, team).inc(row.list_usd or 0)
 
     def _name(self, label: str, value: str | None) -> str:
         known = self._known[label]

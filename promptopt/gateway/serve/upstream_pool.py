@@ -77,17 +77,29 @@ class UpstreamPool:
             addresses = [*await self._addresses(place)]
         except OSError as error:
             raise aiohttp.ClientConnectorDNSError(place, error) from error  # type: ignore[arg-type]  # all that it reads
+        while True:
+            try:
+                return await self._reached(place, addresses)
+            except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+                # One that takes connections may not speak TLS.
+                aiohappyeyeballs.pop_addr_infos_interleave(addresses)
+                if not addresses:
+                    raise
+
+    async def _reached(self, place: _Place, addresses: list[Any]) -> UpstreamConnection:
+        """A connection to the first of these addresses that can be reached."""
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 taken = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=_APART_S)
                 return await self._spoken(place, taken)
-        except TimeoutError as error:
-            raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {place.host}") from error
         except ssl.CertificateError as error:
             raise aiohttp.ClientConnectorCertificateError(place, error) from error  # type: ignore[arg-type]
         except ssl.SSLError as error:
             raise aiohttp.ClientConnectorSSLError(place, error) from error
         except OSError as error:
+            # The system's own has a number.
+            if isinstance(error, TimeoutError) and error.errno is None:
+                raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {place.host}") from error
             raise aiohttp.ClientConnectorError(place, error) from error  # type: ignore[arg-type]
 
     async def _spoken(self, place: _Place, taken: socket.socket) -> UpstreamConnection:
