@@ -66,7 +66,7 @@ _SAID = re.compile(r'"[^"\n]*"')
 def is_addressed(text: str) -> bool:
     """Whether a text may be an instruction; not if it is long enough to tell and has almost no orders."""
     words = len(text.split())
-    if not _YOU.search(_SAID.sub("", text)) and _number(_I_DO, text, 3) == 3:
+    if not _says_you(text) and _number(_I_DO, text, 3) == 3:
         return False
     labelled = _LABEL.match(text) is not None
     if (words < LEAST_WORDS and not labelled) or _HOLE.search(text):
@@ -80,6 +80,15 @@ def is_addressed(text: str) -> bool:
     if _ORDER.search(text[:ENDS]) or _ORDER.search(text[-ENDS:].partition(" ")[2]):
         return True
     return sum(1 for _ in _ORDER.finditer(text)) > words * MOST_ORDERS
+
+
+def _says_you(text: str) -> bool:
+    """Whether "you" or "your" is anywhere but in quotation marks."""
+    quote = text.find('"')
+    if quote >= 0:
+        before = _YOU.search(text, 0, quote)
+        return (before is not None and before.end() < quote) or _YOU.search(_SAID.sub("", text)) is not None
+    return _YOU.search(text) is not None
 
 
 def _number(pattern: re.Pattern[str], text: str, most: int) -> int:

@@ -12,14 +12,17 @@ class AnyCase:
     ``re`` looks for small letters alone several times faster than for both. What a match holds may be in lower case.
     """
 
+    # Characters other than these may be another case of a letter, or have one of more characters.
+    _CASED = re.compile("[^\x00-\x7f\ue000‘’“”„«»…–—•→]")
+
     def __init__(self, pattern: str) -> None:
         self._lower = re.compile(pattern)
         self._any = re.compile(pattern, re.IGNORECASE)
 
     def finditer(self, text: str) -> Iterator[re.Match[str]]:
         """The matches, with their places in ``text``."""
-        return self._lower.finditer(text.lower()) if text.isascii() else self._any.finditer(text)
+        return self._any.finditer(text) if self._CASED.search(text) else self._lower.finditer(text.lower())
 
     def search(self, text: str) -> re.Match[str] | None:
         """The first match."""
-        return self._lower.search(text.lower()) if text.isascii() else self._any.search(text)
+        return self._any.search(text) if self._CASED.search(text) else self._lower.search(text.lower())

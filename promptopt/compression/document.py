@@ -85,13 +85,18 @@ class Document:
         return tuple(sentence for sentence in self.sentences if self._is_english(sentence))
 
     @cached_property
+    def prose_texts(self) -> tuple[tuple[int, str, str, bool], ...]:
+        """Of each sentence in English: its start, its masked text, its kind, and whether it opens its paragraph."""
+        masked = self.masked
+        return tuple((one.start, masked[one.start : one.end], one.kind, one.first) for one in self.prose)
+
+    @cached_property
     def instructed(self) -> Instructed:
         """The sentences that are known to instruct the model."""
         return instructed(self.masked, self.sentences, whole=self.told_to_model)
 
     def _is_english(self, sentence: Sentence) -> bool:
-        plain = self.masked[sentence.start : sentence.end].replace(MASK, " ")
-        return is_english_part(plain, self._reads_english)
+        return is_english_part(self.masked[sentence.start : sentence.end], self._reads_english)
 
     @cached_property
     def _reads_english(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Literal, get_args
@@ -37,6 +37,15 @@ class Edit:
     rule: str
     message: str
     because: tuple[int, int] | None = None
+
+
+def apply(text: str, edits: Iterable[Edit], offset: int = 0) -> str:
+    """``text``, which begins at ``offset`` of the document, with the edits made; edits must not overlap."""
+    parts, position = [], 0
+    for edit in sorted(edits, key=lambda edit: edit.start):
+        parts += [text[position : edit.start - offset], edit.new]
+        position = edit.end - offset
+    return "".join([*parts, text[position:]])
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from functools import lru_cache
 
 from promptopt.compression.allowance import Allowance, Loss, PrefixLimit
 from promptopt.compression.document import Document
-from promptopt.compression.edit import LEVELS, Edit, Finding, Level, includes
-from promptopt.compression.judge import JudgedEdit, apply, judge_edits
+from promptopt.compression.edit import LEVELS, Edit, Finding, Level, apply, includes
+from promptopt.compression.edited_tokens import tokens_saved
+from promptopt.compression.judge import JudgedEdit, judge_edits
 from promptopt.compression.masks import marks
 from promptopt.compression.rules.base import BySentence, ReportsOnly, Rule, choose_rules, proposals
 from promptopt.config import load_config
@@ -101,7 +102,7 @@ def compress_document(
     before = document.tokens
     active = [rule for rule in rules if includes(level, rule.level)]
     # A rule that is not applied may still have something to report.
-    asked = [rule for rule in rules if rule in active or not isinstance(rule, BySentence)]
+    asked = [rule for rule in rules if includes(level, rule.level) or not isinstance(rule, BySentence)]
     proposed = {rule.code: proposals(rule, document) for rule in asked}
     findings = tuple(one for ones in proposed.values() for one in ones if isinstance(one, Finding))
     unchanged = Compression(document.text, document.text, level, before, before, findings=findings)
@@ -109,7 +110,7 @@ def compress_document(
         return _with_line_ends(document, level, rules) or unchanged
     editing = [rule for rule in active if not isinstance(rule, ReportsOnly)]
     outcome = _all_passes(document, editing, proposed, level)
-    after = before if outcome.text == document.text else tokenizer_for(document.model).count(outcome.text)
+    after = outcome.tokens
     refused = outcome.still_refused()
     if after >= before or not same_code(document.text, outcome.text) or marks(document.text) != marks(outcome.text):
         return replace(unchanged, refused=refused)
@@ -121,10 +122,12 @@ class _Outcome:
     """The result of all passes.
 
     Attributes:
+        tokens: Input tokens of ``text``.
         exceeded: Kinds of which more went than may: the outcome is void.
     """
 
     text: str
+    tokens: int
     made: tuple[JudgedEdit, ...]
     refused: tuple[JudgedEdit, ...]
     exceeded: frozenset[Loss]
@@ -158,7 +161,7 @@ def _passes(
 ) -> _Outcome:
     """Passes over a document; ``proposed`` is what its rules propose for the first."""
     tokenizer = tokenizer_for(document.model)
-    current, origin = document, _Origin(document)
+    current, origin, tokens = document, _Origin(document), document.tokens
     log: list[JudgedEdit] = []
     for _ in range(MAX_PASSES):
         edits = [
@@ -173,11 +176,12 @@ def _passes(
         if not judgement.accepted or allowance.exceeded:
             break
         text = apply(current.text, judgement.accepted)
+        tokens -= tokens_saved(tokenizer, current.text, judgement.accepted)
         ranges = [(edit.start, edit.end, len(edit.new)) for edit in judgement.accepted]
         current = replace(current, text=text, source=current.masks.source.edited(text, ranges))
         origin = origin.after(judgement.accepted)
     made = tuple(edit for edit in log if not edit.refused)
-    return _Outcome(current.text, made, tuple(edit for edit in log if edit.refused), allowance.exceeded)
+    return _Outcome(current.text, tokens, made, tuple(edit for edit in log if edit.refused), allowance.exceeded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +300,7 @@ def is_prose(text: str) -> bool:
         return False
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         return False
-    return max((len(line) for line in text.split("\n")), default=0) <= LONGEST_LINE
+    return max(map(len, text.split("\n"))) <= LONGEST_LINE
 
 
 def document_of(template: Template, model: str | None = None) -> Document:

@@ -11,7 +11,7 @@ from promptopt.compression.masked_lines import MASK
 from promptopt.compression.witness import unlike
 
 # Between two sentences that share no fact: no scope, name, date or list goes on after such a stop.
-_APART = re.compile(r"(?<=[a-z]{3}\.)[ \t\n]+(?=[A-Z])")
+_APART = re.compile(r"[ \t\n](?<=[a-z]{3}\.[ \t\n])[ \t\n]*(?=[A-Z])")
 
 
 def facts_of_lines(masked: str, heading: bool) -> tuple[Fact, ...]:

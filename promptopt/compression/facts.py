@@ -34,7 +34,8 @@ _DATE = re.compile(
 _NAME = re.compile(
     r"(?<=[^\s.!?:*•>)#-])[ \t]+\(?([A-Z][\w’'&-]*[a-zA-Z0-9])|\b([A-Z]{2,}[A-Z0-9]*s?)\b|\b(\w*[a-z][A-Z]\w*)\b"
 )
-_THE_IN_A_NAME = re.compile(r"(?<=[a-z,] )The(?= [A-Z])")
+_THE_IN_A_NAME = re.compile(r"The(?<=[a-z,] The)(?= [A-Z])")
+_CAPITAL = re.compile(r"[A-Z]")
 _EXAMPLE = AnyCase(r"\b(?:e\.g\.|for\s+example|for\s+instance|such\s+as)[,:]?\s+([^.;\n]{2,80})")
 _ENUM = AnyCase(
     r"\b(?:one of|any of|either|among|choose from|categories|category|labels?|classes|options|values|"
@@ -285,6 +286,8 @@ def _word_facts(plain: str, is_heading: bool) -> Iterator[Fact]:
 
 
 def _named(plain: str) -> Iterator[Fact]:
+    if not _CAPITAL.search(plain, 1):
+        return
     for _ in _THE_IN_A_NAME.finditer(plain):
         yield _fact("name", "The")
     for match in _NAME.finditer(plain):

@@ -115,7 +115,8 @@ def _section(units: Sequence[SentenceGroup], index: int) -> Iterator[int]:
 
 def lines_of_forms(masked: str, sentences: Sequence[Sentence]) -> frozenset[int]:
     """Where lines such as "The grade: [A to F]" begin, two and more of them in a row: the form of an answer."""
-    alike = [_LINE_OF_FORM.match(masked[one.start : one.end]) is not None for one in sentences]
+    texts = (masked[one.start : one.end] for one in sentences)
+    alike = [MASK in text and _LINE_OF_FORM.match(text) is not None for text in texts]
     return frozenset(
         one.start
         for index, one in enumerate(sentences)
@@ -129,6 +130,8 @@ def _is_announcement(masked: str, units: Sequence[SentenceGroup], index: int) ->
         return False
     last = units[index].sentences[-1]
     text = masked[last.start : last.end]
+    if "ollow" not in text and "below" not in text.lower():
+        return False
     between = masked[last.end : units[index + 1].start]
     return MASK not in between and _FOLLOWS.search(text) is not None and not _HANDED.search(text)
 

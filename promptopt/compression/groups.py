@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from promptopt.compression.sentences import Sentence
 
@@ -15,8 +14,7 @@ Speech = Literal["order", "work", "told", "open"]
 _EMPTY_LINE = re.compile(r"\n[ \t]*\n")
 
 
-@dataclass(frozen=True, slots=True)
-class SentenceGroup:
+class SentenceGroup(NamedTuple):
     """A heading, an item or a paragraph.
 
     Attributes:

@@ -19,6 +19,7 @@ from promptopt.compression.given import given, is_foreign, lines_of_forms
 from promptopt.compression.groups import SentenceGroup, Speech, groups_of
 from promptopt.compression.masked_lines import MASK
 from promptopt.compression.sentences import HEADING, ITEM, TEXT, Sentence
+from promptopt.compression.words import words_in
 
 
 def _one_of(words: str) -> str:
@@ -189,12 +190,26 @@ _NARRATED = re.compile(
     r"|\A\W*(?:The|A|An) (?:\w+ ){1,2}(?!need)[a-z]+ed (?:to|at|into|away|up|down|back|over|across|towards?|out|off|"
     r"his|her|their)\b(?![^.?!]*\b(?:is|are|be|must|should|will|can|may|has|have|does|do)\b)"
 )
-# Years, sums, names of two words and more inside a sentence.
+# What the first two of these, and the third, have in them.
+_NARRATING = frozenset(
+    "he she him his her hers himself herself was were had did didn wasn said went came took knew became began gave "  # noqa: SIM905 - read as words
+    "felt saw ran wrote grew fell died born made got told found left kept held won lost brought bought built spent met "
+    "led".split()
+)
+_ARTICLE = re.compile(r"\W*(?:The|A|An) ")
+
+
+def _may_narrate(sentence: str) -> bool:
+    return not _NARRATING.isdisjoint(words_in(sentence)) or _ARTICLE.match(sentence) is not None
+
+
+# Years and sums; names of two words and more inside a sentence.
 _FIGURES = re.compile(
     r"\b(?:1[5-9]\d\d|20\d\d)\b|[$€£¥]\s?\d|\d\s?(?:percent|million|billion|km|kg|miles|years old)\b"
     r"|\b\d{1,3}(?:,\d{3})+\b"
-    r"|(?<=[a-z,] )(?:[A-Z][a-z]+ ){1,3}[A-Z][a-z]+\b"
 )
+_NAMES = re.compile(r"[A-Z](?<=[a-z,] [A-Z])[a-z]+ (?:[A-Z][a-z]+ ){0,2}[A-Z][a-z]+\b")
+_DIGIT = re.compile(r"\d")
 _QUESTION = re.compile(r"\?[\"'”’)*_]*\Z")
 _HEAD = re.compile(
     r"\b(?:best practices|do['’]?s|don['’]?ts|how to|what to|when to|tools? (?:use|usage|calling)|"
@@ -230,7 +245,9 @@ def form_of(sentence: str) -> Speech:
     told = _is_told(sentence)
     if (addressed or any(hint in lower for hint in _HINTS)) and _ADDRESS.search(sentence):
         return "told" if told else "order"
-    if told or _FIGURES.search(sentence) or _QUESTION.search(sentence):
+    if told or _NAMES.search(sentence) or _QUESTION.search(sentence):
+        return "told"
+    if _DIGIT.search(sentence) and _FIGURES.search(sentence):
         return "told"
     return "work" if _WORK.search(sentence) else "open"
 
@@ -241,7 +258,7 @@ _HINTS = ("act as", "i'", "i’", "i will", "i am", "i shall")
 
 def _is_told(sentence: str) -> bool:
     """Whether a sentence tells of somebody: of its author only as far as he does not speak to the model."""
-    if _NARRATED.search(sentence):
+    if _may_narrate(sentence) and _NARRATED.search(sentence):
         return True
     return _FIRST_PERSON.search(sentence) is not None and _FIRST_PERSON.search(_AUTHOR.sub(" ", sentence)) is not None
 
@@ -273,9 +290,12 @@ def instructed(masked: str, sentences: Sequence[Sentence], *, whole: bool = Fals
     units = list(groups_of(masked, sentences, form_of))
     scoped = [one or other for one, other in zip(_governed(masked, units), _listed(units), strict=True)]
     given_ones = given(masked, units, _HEAD)
+    ordering = [unit.orders and not unit.told for unit in units]
     known = [
-        frozenset() if given_ones[index] else frozenset(_known(units, index, scoped[index]))
-        for index in range(len(units))
+        frozenset()
+        if given_ones[index]
+        else frozenset(_known(unit, scoped[index], any(ordering[max(0, index - 1) : index + 2])))
+        for index, unit in enumerate(units)
     ]
     for index, unit in enumerate(units[:-1]):
         # A heading or a label is said to the model if what is under it is.
@@ -291,13 +311,16 @@ def instructed(masked: str, sentences: Sequence[Sentence], *, whole: bool = Fals
     return Instructed(strict, strict.union(*beside) - forms)
 
 
-def _known(units: Sequence[SentenceGroup], index: int, scoped: bool) -> Iterator[int]:
-    """Where the sentences of a unit begin that are known to instruct."""
-    unit = units[index]
-    near = any(other.orders and not other.told for other in units[max(0, index - 1) : index + 2])
+def _known(unit: SentenceGroup, scoped: bool, near: bool) -> Iterator[int]:
+    """Where the sentences of a unit begin that are known to instruct.
+
+    Args:
+        near: Whether it or one beside it gives orders and tells nothing.
+    """
+    orders, told = unit.orders, unit.told
     for sentence, form in zip(unit.sentences, unit.forms, strict=True):
-        if (form == "order" and unit.orders) or (
-            form in ("work", "open") and not unit.told and (unit.orders or scoped or (near and form == "work"))
+        if (form == "order" and orders) or (
+            form in ("work", "open") and not told and (orders or scoped or (near and form == "work"))
         ):
             yield sentence.start
 
@@ -308,7 +331,7 @@ def _governed(masked: str, units: Sequence[SentenceGroup]) -> Iterator[bool]:
     for unit in units:
         if unit.kind == HEADING or unit.label:
             text = masked[unit.sentences[0].start : unit.sentences[-1].end]
-            gives = (_HEAD.search(text) is not None or (unit.label and unit.orders)) and not _NO_HEAD.search(text)
+            gives = (_heads(text) or (unit.label and unit.orders)) and not _heads_data(text)
             if unit.kind == HEADING:
                 section, announced = gives, False
             else:
@@ -318,6 +341,18 @@ def _governed(masked: str, units: Sequence[SentenceGroup]) -> Iterator[bool]:
         # What tells in a section of orders ends it: data under the same heading.
         section = section and not unit.told
         yield section or (announced and not unit.told)
+
+
+@lru_cache(maxsize=4096)
+def _heads(text: str) -> bool:
+    """Whether a heading or a label has a word of those above instructions."""
+    return _HEAD.search(text) is not None
+
+
+@lru_cache(maxsize=4096)
+def _heads_data(text: str) -> bool:
+    """Whether it has a word of those above what is given or shown."""
+    return _NO_HEAD.search(text) is not None
 
 
 def _listed(units: Sequence[SentenceGroup]) -> list[bool]:

@@ -10,7 +10,8 @@ from functools import lru_cache
 from promptopt.compression import parser
 from promptopt.compression.allowance import CLOSED, Allowance, Loss
 from promptopt.compression.document import Document
-from promptopt.compression.edit import Edit, Level
+from promptopt.compression.edit import Edit, Level, apply
+from promptopt.compression.edited_tokens import tokens_saved
 from promptopt.compression.fact_changes import changed_facts, facts_of_lines
 from promptopt.compression.facts import Fact, word_facts
 from promptopt.compression.notation import same_data
@@ -103,7 +104,7 @@ class _Judge:
         self._place = place
         self._level: Level = level
         self.allowance = allowance
-        self._english = frozenset(document.prose)
+        self._english = frozenset(sentence.start for sentence in document.prose)
         self.log: list[JudgedEdit] = []
         self.accepted: list[Edit] = []
 
@@ -214,8 +215,7 @@ class _Judge:
             self.log += [self._judged(edit, worth[edit], checked) for edit in final]
 
     def _saved(self, window: tuple[int, int], edits: Sequence[Edit]) -> int:
-        old = self._document.text[window[0] : window[1]]
-        return _count(self._tokenizer, old) - _count(self._tokenizer, apply(old, edits, window[0]))
+        return tokens_saved(self._tokenizer, self._document.text[window[0] : window[1]], edits, window[0])
 
     def _objection(self, window: tuple[int, int], edits: Sequence[Edit]) -> str:
         """Why the edits may not be made together; empty if they may.
@@ -266,7 +266,7 @@ class _Judge:
             and edit.end <= sentence.end
             and (edit.start, edit.end) != (sentence.start, sentence.end)
         )
-        return sentence if inside and sentence in self._english else None
+        return sentence if inside and sentence is not None and sentence.start in self._english else None
 
     def _is_article(self, edit: Edit) -> bool:
         old = self._document.text[edit.start : edit.end].split()
@@ -349,15 +349,6 @@ class _Judge:
         return JudgedEdit(edit.rule, line, column, old, edit.new, saved, checked, message=edit.message)
 
 
-def apply(text: str, edits: Iterable[Edit], offset: int = 0) -> str:
-    """``text``, which begins at ``offset`` of the document, with the edits made; edits must not overlap."""
-    parts, position = [], 0
-    for edit in sorted(edits, key=lambda edit: edit.start):
-        parts += [text[position : edit.start - offset], edit.new]
-        position = edit.end - offset
-    return "".join([*parts, text[position:]])
-
-
 class _Ranges:
     """Ranges that do not overlap."""
 
@@ -377,11 +368,6 @@ class _Ranges:
 
 
 _is_other_notation = lru_cache(maxsize=4096)(same_data)
-
-
-@lru_cache(maxsize=16384)
-def _count(tokenizer: Tokenizer, text: str) -> int:
-    return tokenizer.count(text)
 
 
 def _names(lost: list[Fact]) -> str:

@@ -35,8 +35,15 @@ def _lines(name: str) -> list[str]:
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
-def _opener_alternatives() -> str:
-    return "|".join(opener.replace(" ", r"\s+") for opener in _lines("openers.txt"))
+def _openers() -> list[tuple[str, str]]:
+    """Words of which an opener has one, and its pattern (``openers.txt``)."""
+    return [(words, pattern) for words, _, pattern in (line.partition("\t") for line in _lines("openers.txt"))]
+
+
+@lru_cache(maxsize=1)
+def opener_words() -> tuple[str, ...]:
+    """Words of which every opener has one."""
+    return tuple(dict.fromkeys(word for words, _ in _openers() for word in words.split(", ")))
 
 
 @lru_cache(maxsize=1)
@@ -54,7 +61,8 @@ def filler_pattern() -> re.Pattern[str]:
 @lru_cache(maxsize=1)
 def opener_pattern() -> re.Pattern[str]:
     """Any opener, at the beginning of the text that is matched."""
-    return re.compile(rf"(?:{_opener_alternatives()})\s+", re.IGNORECASE)
+    any_opener = "|".join(pattern.replace(" ", r"\s+") for _, pattern in _openers())
+    return re.compile(rf"(?:{any_opener})\s+", re.IGNORECASE)
 
 
 def shorter(phrase: str) -> str:

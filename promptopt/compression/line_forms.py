@@ -281,8 +281,7 @@ LabelledLine = tuple[int, str, LabelForm]
 
 def labelled_lines(text: str) -> list[LabelledLine]:
     """The lines of a text that begin with a label."""
-    lines = ((start, line, _label_form(line)) for start, line in lines_of(text))
-    return [line for line in lines if line[2] is not _NO_LABEL]
+    return [(start, line, form) for start, line in lines_of(text) if (form := _label_form(line)) is not _NO_LABEL]
 
 
 @lru_cache(maxsize=REMEMBERED_LINES)

@@ -63,8 +63,8 @@ def covers(masked: str) -> Iterator[Cover]:
         # "return", and a word alone on the line under it.
         if line.strip() in _KEYWORDS and (match := _CODE_LINE.match(masked, start)):
             yield start, match.end(), "code"
-        else:
-            yield from ((start + begin, start + end, kind) for begin, end, kind in _covers_in(line))
+        elif found := _covers_in(line):
+            yield from [(start + begin, start + end, kind) for begin, end, kind in found]
 
 
 @lru_cache(maxsize=REMEMBERED_COVERS)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from promptopt.compression.address import begun_answer, is_addressed
 from promptopt.compression.line_forms import TURN, LabelledLine, example_mark, labelled_lines
@@ -102,8 +103,7 @@ _GOES_ON = re.compile(r"(?:\n(?![ \t]*(?:[-*+#•][ \t]|\d{1,3}[.)]|[\[*]*[A-Za-
 _REMARK = frozenset({"note", "important", "tip", "warning", "remember", "caution", "nb"})
 
 
-@dataclass(frozen=True, slots=True)
-class Zone:
+class Zone(NamedTuple):
     """A protected stretch.
 
     Attributes:
@@ -337,6 +337,8 @@ class _Canvas:
     def _cover_records(self, labelled: Iterable[LabelledLine]) -> None:
         """Lines such as ``question: ...`` and ``stars: ...`` that come again and again: filled-in examples."""
         fields = [(form.label, (start, start + len(line)), form.says) for start, line, form in labelled if form.label]
+        if not fields:
+            return
         labels = (form.label for _, _, form in labelled_lines(self._text))
         times = Counter(label for label in labels if label and label not in _REMARK)
         repeated = {label for label, number in times.items() if number > 1}

@@ -61,15 +61,16 @@ ALONE = frozenset(phrase for phrase, kind in weighty_words().items() if phrase.i
 # How a reader reads a sentence before its words are compared: contractions written out, courtesy and announcements of
 # an order passed over where they open a clause. In any other place the same words are facts.
 _CONTRACTIONS = (
-    (re.compile(r"\bcan(?:no|['’])t\b", re.IGNORECASE), "can not"),
-    (re.compile(r"\bwon['’]t\b", re.IGNORECASE), "will not"),
-    (re.compile(r"\bshan['’]t\b", re.IGNORECASE), "shall not"),
-    (re.compile(r"n['’]t\b", re.IGNORECASE), " not"),
-    (re.compile(r"['’]ll\b", re.IGNORECASE), " will"),
-    (re.compile(r"['’]re\b", re.IGNORECASE), " are"),
-    (re.compile(r"['’]ve\b", re.IGNORECASE), " have"),
-    (re.compile(r"\b(I)['’]m\b", re.IGNORECASE), r"\1 am"),
-    (re.compile(r"\b(it|that|there|here|what|he|she|let)['’]s\b", re.IGNORECASE), r"\1 is"),
+    # Each after what is in it, with a straight mark.
+    ("can", re.compile(r"\bcan(?:no|['’])t\b", re.IGNORECASE), "can not"),
+    ("won't", re.compile(r"\bwon['’]t\b", re.IGNORECASE), "will not"),
+    ("n't", re.compile(r"\bshan['’]t\b", re.IGNORECASE), "shall not"),
+    ("n't", re.compile(r"n['’]t\b", re.IGNORECASE), " not"),
+    ("'ll", re.compile(r"['’]ll\b", re.IGNORECASE), " will"),
+    ("'re", re.compile(r"['’]re\b", re.IGNORECASE), " are"),
+    ("'ve", re.compile(r"['’]ve\b", re.IGNORECASE), " have"),
+    ("'m", re.compile(r"\b(I)['’]m\b", re.IGNORECASE), r"\1 am"),
+    ("'s", re.compile(r"\b(it|that|there|here|what|he|she|let)['’]s\b", re.IGNORECASE), r"\1 is"),
 )
 _CLAUSE = r"(?:(?<=\A)|(?<=[.!?:;,(>|*_\n])|(?<=[-–—•#] )|(?<=\band)|(?<=\bthen))[ \t\n*_]*"
 # What follows an order's courtesy is its verb, not the noun that the same word governs: "please the guest".
@@ -107,8 +108,10 @@ FUNCTION_WORDS = frozenset(
 def read(text: str) -> str:
     """A sentence with contractions written out and without courtesy where it opens a clause."""
     if "'" in text or "’" in text or "annot" in text:
-        for pattern, replacement in _CONTRACTIONS:
-            text = pattern.sub(replacement, text)
+        straight = text.lower().replace("’", "'")
+        for needle, pattern, replacement in _CONTRACTIONS:
+            if needle in straight:
+                text = pattern.sub(replacement, text)
     lower = text.lower()
     if any(hint in lower for hint in _COURTEOUS):
         # Courtesy may announce an announcement: "Please make sure to ...".

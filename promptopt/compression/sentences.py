@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
+from promptopt.compression.line_forms import lines_of
 from promptopt.compression.masked_lines import MASK
 
-_LINE = re.compile(r"[^\n]*\n?")
 _MARKER = re.compile(
     r"^[ \t>]*(?:(?P<heading>#{1,6}[ \t]+)|(?P<bullet>[-*+•‣◦–][ \t]+)|(?P<number>(?:\d{1,3}|[A-Za-z])[.)][ \t]+))"
 )
@@ -44,8 +45,7 @@ _MONTH = re.compile(
 HEADING, ITEM, TEXT = "heading", "list item", "text"
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
+class Sentence(NamedTuple):
     """A sentence, a heading or a fragment of a list.
 
     Attributes:
@@ -86,35 +86,68 @@ def split_sentences(masked: str) -> Iterator[Sentence]:
             yield Sentence(start + begin, start + stop, kind, marker if first else start + begin, first)
 
 
+class _Line(NamedTuple):
+    """A line, and the part that it has in a block.
+
+    Attributes:
+        blank: Whether no sentence is on it.
+        marked: Whether it begins with a bullet, a number or hashes.
+        kind: Of the block that it may begin.
+        indent: Where its first character is.
+        begin: Where its text begins, after any marker.
+        end: Where its text ends.
+        closes: Whether a block that begins with it ends with it.
+        closes_others: Whether a block that goes on with it ends with it.
+    """
+
+    blank: bool
+    marked: bool = False
+    kind: str = TEXT
+    indent: int = 0
+    begin: int = 0
+    end: int = 0
+    closes: bool = False
+    closes_others: bool = False
+
+
+@lru_cache(maxsize=16384)
+def _line(line: str) -> _Line:
+    """What a line without its end is."""
+    bare = line.strip()
+    if not bare.strip(MASK) or _RULE.match(line):
+        return _Line(blank=True)
+    marker = _MARKER.match(line)
+    indent, end = len(line) - len(line.lstrip()), len(line.rstrip())
+    kind = TEXT if not marker else HEADING if marker["heading"] else ITEM
+    begin = marker.end() if marker else indent
+    closes = kind == HEADING or _is_label(line[begin:end])
+    return _Line(False, marker is not None, kind, indent, begin, end, closes, _is_label(line[:end]))
+
+
 def _blocks(masked: str) -> Iterator[tuple[int, int, str, int]]:
     """Start, end, kind and marker of every heading, list item and paragraph."""
     begin = end = marker = 0
     kind = TEXT
-    open_block = False
-    for match in _LINE.finditer(masked):
-        line = match[0]
-        if not line:
-            continue
-        found = _MARKER.match(line)
-        blank = not line.strip() or _RULE.match(line) is not None or not line.strip().strip(MASK)
-        if open_block and (blank or found or kind == HEADING or _is_label(masked[begin:end])):
+    open_block = closed = False
+    for start, text in lines_of(masked):
+        line = _line(text)
+        if open_block and (closed or line.blank or line.marked):
             yield begin, end, kind, marker
             open_block = False
-        if blank:
+        if line.blank:
             continue
-        if not open_block:
-            marker = match.start() + len(line) - len(line.lstrip())
-            begin = match.start() + (found.end() if found else len(line) - len(line.lstrip()))
-            kind = TEXT if not found else HEADING if found["heading"] else ITEM
-            open_block = True
-        end = match.start() + len(line.rstrip())
+        if open_block:
+            closed = line.closes_others
+        else:
+            marker, begin, kind = start + line.indent, start + line.begin, line.kind
+            open_block, closed = True, line.closes
+        end = start + line.end
     if open_block:
         yield begin, end, kind, marker
 
 
-def _is_label(block: str) -> bool:
-    """Whether a paragraph ends here: with a colon, or with a short line that no sentence breaks over."""
-    last = block[block.rfind("\n") + 1 :].rstrip()
+def _is_label(last: str) -> bool:
+    """Whether a paragraph ends with this line: with a colon, or because no sentence breaks over so short a line."""
     return last.endswith((":", ".", "!", "?", ";", MASK)) or len(last) < 40
 
 
@@ -148,7 +181,7 @@ def _abbreviates(before: str, block: str, end: int) -> bool:
     )
 
 
-_WORDS = re.compile(r"[^\W\d_]+")
+_WORDS, _LATIN_WORDS = re.compile(r"[^\W\d_]+"), re.compile(r"[a-z]+")
 _ENGLISH = frozenset(
     "the of and to in is are be that this these those with for from as on or by an it its your you not if "  # noqa: SIM905 - read as words
     "should must when which what how all any each only do does will can may into at have has then than their "
@@ -164,13 +197,16 @@ _FOREIGN = frozenset(
     "het een en niet van voor met zijn op de "
     "och att det som på är av inte till jag "
     "nie jest się na że z do oraz".split()
-)
+).difference(_ENGLISH)
 
 
 def is_english(text: str) -> bool:
     """Whether ``text`` reads as English. Short labels without any function word count as English in ASCII only."""
-    counts = [_counted(line) for line in text.split("\n")] if "\n" in text else [_counted(text)]
-    letters, plain, english, foreign = map(sum, zip(*counts, strict=True))
+    if "\n" in text:
+        counts = [_counted(line) for line in text.split("\n")]
+        letters, plain, english, foreign = map(sum, zip(*counts, strict=True))
+    else:
+        letters, plain, english, foreign = _counted(text)
     if not letters:
         return True
     if plain < 0.8 * letters:
@@ -180,16 +216,18 @@ def is_english(text: str) -> bool:
     return english > foreign
 
 
-def is_english_part(part: str, whole: bool) -> bool:
-    """Whether a part of a text reads as English: one of few words only if the ``whole`` text does."""
+@lru_cache(maxsize=8192)
+def is_english_part(masked: str, whole: bool) -> bool:
+    """Whether a part of a masked text reads as English: one of few words only if the ``whole`` text does."""
+    part = masked.replace(MASK, " ")
     return is_english(part) and (whole or len(part.split()) > 6)
 
 
 @lru_cache(maxsize=16384)
 def _counted(line: str) -> tuple[int, int, int, int]:
     """Letters, those of words in ASCII, English function words, and foreign ones."""
-    words = _WORDS.findall(line.lower())
+    words = (_LATIN_WORDS if line.isascii() else _WORDS).findall(line.lower())
     letters = sum(map(len, words))
-    plain = letters if line.isascii() else sum(len(word) for word in words if word.isascii())
-    english = sum(word in _ENGLISH for word in words)
-    return letters, plain, english, sum(word in _FOREIGN and word not in _ENGLISH for word in words)
+    plain = letters if line.isascii() else sum([len(word) for word in words if word.isascii()])
+    english = len([word for word in words if word in _ENGLISH])
+    return letters, plain, english, len([word for word in words if word in _FOREIGN])

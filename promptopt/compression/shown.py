@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate, groupby, pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from promptopt.compression.address import ITEM, between_heads, given_under
@@ -67,8 +66,7 @@ class _Line(NamedTuple):
     form: LineForm
 
 
-@dataclass(frozen=True, slots=True)
-class _Paragraph:
+class _Paragraph(NamedTuple):
     start: int
     end: int
     lines: tuple[str, ...]
@@ -86,11 +84,20 @@ def _lines(masked: str) -> Iterator[_Line]:
 
 def _paragraphs(lines: Iterable[_Line]) -> Iterator[_Paragraph]:
     """The runs of lines without an empty one between."""
-    for is_blank, members in groupby(lines, key=lambda line: line.form.blank):
-        if not is_blank:
-            run = list(members)
-            texts, forms = (line.text for line in run), (line.form for line in run)
-            yield _Paragraph(run[0].start, run[-1].end, tuple(texts), tuple(forms))
+    run: list[_Line] = []
+    for line in lines:
+        if not line.form.blank:
+            run.append(line)
+        elif run:
+            yield _paragraph(run)
+            run = []
+    if run:
+        yield _paragraph(run)
+
+
+def _paragraph(run: Sequence[_Line]) -> _Paragraph:
+    starts, ends, texts, forms = zip(*run, strict=True)
+    return _Paragraph(starts[0], ends[-1], texts, forms)
 
 
 def shown(masked: str) -> Iterator[tuple[int, int]]:

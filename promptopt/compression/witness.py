@@ -74,11 +74,15 @@ def objection(before: str, after: str) -> str:
     if before == after:
         return ""
     old, new = _words(before), _words(after)
-    if any(map(_wrong, new, islice(new, 1, None))):
+    # What they share at their beginnings and ends stands beside the same words as before.
+    start, end = unlike(old, new)
+    begin, rest = max(0, start - 1), max(0, end - 1)
+    was, now = old[begin : len(old) - rest], new[begin : len(new) - rest]
+    if any(map(_wrong, now, islice(now, 1, None))):
         for first, second in Counter(pairwise(new)) - Counter(pairwise(old)):
             if why := _wrong(first, second):
                 return f"would leave {f'{first} {second}'!r}: {why}"
-    return _new_subject(old, new)
+    return "" if _ands(now) <= _ands(was) else _new_subject(old, new)
 
 
 def unlike(first: Sequence[object], second: Sequence[object]) -> tuple[int, int]:
@@ -101,9 +105,7 @@ def _wrong(first: str, second: str) -> str:
 
 
 def _new_subject(old: Sequence[str], new: Sequence[str]) -> str:
-    """Whether words were joined by "and" that a clause of comparison or condition held: "as well as you can"."""
-    if _ands(new) <= _ands(old):
-        return ""
+    """What is wrong if an "and" joins words that a clause of comparison or condition held: "as well as you can"."""
     was = set(pairwise(old))
     for first, second in pairwise(new):
         if first.lower() == "and" and second.lower() in _SUBJECTS and (first, second) not in was:

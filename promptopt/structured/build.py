@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from promptopt.compression.edit import Edit
-from promptopt.compression.judge import apply
+from promptopt.compression.edit import Edit, apply
 from promptopt.errors import SchemaError, UsageError
 from promptopt.schemas import strict_findings
 from promptopt.schemas.codes import Codes, code_schema

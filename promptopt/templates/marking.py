@@ -367,7 +367,7 @@ def _rendered(place: _Unmarked, variables: Mapping[str, Any], *, nested: bool, s
     try:
         environment, compiled = _compiled(*place, nested, static)
         with rendering(variables) as (printed, given):
-            text = compiled.render({**given, COLLECTOR: collected})
+            text = compiled if isinstance(compiled, str) else compiled.render({**given, COLLECTOR: collected})
         if not any(isinstance(item, Message) for item in collected):
             whole = printed.message("user", text)
     except Exception:  # noqa: BLE001 - a filter may refuse marked text in any way
@@ -386,19 +386,38 @@ def _compiled(
     path: str | None,
     nested: bool,
     static: bool,
-) -> tuple[MarkingEnvironment, jinja2.Template]:
+) -> tuple[MarkingEnvironment, jinja2.Template | str]:
     environment = MarkingEnvironment(loader, nested=nested, static=static)
     code, places = _marked_code(source, name, nested, static)
     environment.places += [replace(place, path=path or name or "") for place in places]
+    if isinstance(code, str):
+        return environment, code
     return environment, environment.template_class.from_code(environment, code, dict(environment.globals))
 
 
 @lru_cache(maxsize=64)
-def _marked_code(source: str, name: str | None, nested: bool, static: bool) -> tuple[CodeType, tuple[Place, ...]]:
-    """The code of a template and what its marks stand for: the same on two branches whose includes differ."""
+def _marked_code(source: str, name: str | None, nested: bool, static: bool) -> tuple[CodeType | str, tuple[Place, ...]]:
+    """The code of a template and what its marks stand for: the same on two branches whose includes differ.
+
+    Of a template that is literal text, as most are once what depends on a variable is left out, the text.
+    """
     environment = MarkingEnvironment(None, nested=nested, static=static)
-    code = environment.compile(mask_front_matter(source), name, None)
-    return code, tuple(environment.places)
+    tree = environment.parse(mask_front_matter(source), name, None)
+    text = _literal_text(tree)
+    return environment.compile(tree, name, None) if text is None else text, tuple(environment.places)
+
+
+def _literal_text(tree: nodes.Template) -> str | None:
+    """What a template prints that is literal text alone; ``None`` of any other."""
+    parts: list[str] = []
+    for node in tree.body:
+        if not isinstance(node, nodes.Output):
+            return None
+        for child in node.nodes:
+            if not isinstance(child, nodes.TemplateData):
+                return None
+            parts.append(child.data)
+    return "".join(parts)
 
 
 def has_marks(text: str) -> bool:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Literal
 
-from jinja2 import Environment, TemplateSyntaxError
+from jinja2 import TemplateSyntaxError
+from jinja2.lexer import TokenStream
 
 from promptopt.templates.environment import PromptEnvironment
 from promptopt.templates.frontmatter import comments_before, front_matter_end
@@ -218,9 +219,28 @@ def read_source(text: str) -> Source:
 def same_code(before: str, after: str) -> bool:
     """Whether two templates have the same front matter, expressions, tags and comments, byte for byte and in order."""
     first = read_source(before)
+    if first.is_template and _is_all_code(first.code, after):
+        return True
     # With the same code in the same order the second parses as the first does.
     second = _read(after, parse=not first.is_template)
     return first.is_template == second.is_template and (not first.is_template or first.code == second.code)
+
+
+def _is_all_code(code: Sequence[str], text: str) -> bool:
+    """Whether a text has a front matter and pieces of code and, for sure, no others.
+
+    A delimiter opens a piece wherever it is in literal text, and the same characters are the same piece.
+    """
+    front, *pieces = code
+    position = len(front)
+    if not text.startswith(front) or front_matter_end(text) != position:
+        return False
+    for piece in pieces:
+        opening = _OPENING.search(text, position)
+        if opening is None or not text.startswith(piece, opening.start()):
+            return False
+        position = opening.start() + len(piece)
+    return _OPENING.search(text, position) is None
 
 
 def _read(text: str, *, parse: bool) -> Source:
@@ -230,7 +250,7 @@ def _read(text: str, *, parse: bool) -> Source:
         return Source(text, begin, (Piece("text", begin, len(text)),) if begin < len(text) else (), lead)
     # The lexer makes one character of a line end of two.
     body = text[begin:].replace("\r\n", " \n").replace("\r", "\n")
-    environment = _lexing_environment()
+    environment = _reading_environment()
     try:
         if parse:
             environment.parse(body)
@@ -240,17 +260,36 @@ def _read(text: str, *, parse: bool) -> Source:
     return Source(text, begin, pieces, lead)
 
 
+class _ReadingEnvironment(PromptEnvironment):
+    """Splits a text into tokens once, for the parser and for the pieces.
+
+    Nothing is trimmed here: every character of the source must be accounted for.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(None, keep_trailing_newline=True, trim_blocks=False, lstrip_blocks=False)
+        self.tokens = lru_cache(maxsize=1)(self._tokens)
+
+    def _tokens(self, body: str) -> list[tuple[int, str, str]]:
+        return list(self.lexer.tokeniter(body, None))
+
+    def _tokenize(
+        self, source: str, name: str | None, filename: str | None = None, state: str | None = None
+    ) -> TokenStream:
+        assert state is None, "a whole template is read here, and no expression alone"
+        return TokenStream(self.lexer.wrap(self.tokens(source), name, filename), name, filename)
+
+
 @lru_cache(maxsize=1)
-def _lexing_environment() -> Environment:
-    # Nothing is trimmed here: every character of the source must be accounted for.
-    return PromptEnvironment(None, keep_trailing_newline=True, trim_blocks=False, lstrip_blocks=False)
+def _reading_environment() -> _ReadingEnvironment:
+    return _ReadingEnvironment()
 
 
 class _OutOfStep(Exception):
     """The lexer's tokens could not be found in the source."""
 
 
-def _walk(body: str, offset: int, environment: Environment) -> Iterator[Piece]:
+def _walk(body: str, offset: int, environment: _ReadingEnvironment) -> Iterator[Piece]:
     """The pieces of a template.
 
     Args:
@@ -260,7 +299,7 @@ def _walk(body: str, offset: int, environment: Environment) -> Iterator[Piece]:
     position = blocks = begun = 0
     words: list[str] = []
     raw = False
-    for _, kind, value in environment.lexer.tokeniter(body, None):
+    for _, kind, value in environment.tokens(body):
         start = _find(body, value, position)
         position = start + len(value)
         what, _, edge = kind.rpartition("_")

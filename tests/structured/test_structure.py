@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import promptopt
-from promptopt.compression.judge import apply
+from promptopt.compression.edit import apply
 from promptopt.errors import SchemaError, UsageError
 from promptopt.schemas import strict_findings
 from promptopt.structured.build import Options, structure

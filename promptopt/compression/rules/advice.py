@@ -85,7 +85,8 @@ class RepeatedExamples(ReportsOnly):
         seen: list[tuple[str, int]] = []
         for part, start in examples:
             text = " ".join(part.split())
-            twin = next((place for other, place in seen if fuzz.ratio(text, other) >= SIMILAR), None)
+            # Below the cutoff the ratio is 0.
+            twin = next((place for other, place in seen if fuzz.ratio(text, other, score_cutoff=SIMILAR)), None)
             if twin is not None:
                 tokens = tokenizer_for(document.model).count(part)
                 line, _ = document.line_of(twin)

@@ -18,11 +18,9 @@ from promptopt.compression.facts import SCOPE_WORDS
 from promptopt.compression.masked_lines import MASK
 from promptopt.compression.reading import WEIGHTY
 from promptopt.compression.sentences import HEADING, ITEM, TEXT, MaskedSentence
+from promptopt.compression.words import REMEMBERED, Hints, words_in
 from promptopt.errors import UsageError, did_you_mean
 from promptopt.registry import blaming, broken, load, registered
-
-REMEMBERED = 65_536
-"""Sentences, counted once for each rule that reads them."""
 
 
 class Described(Protocol):
@@ -89,9 +87,14 @@ class SentenceRule(Described, Hashable, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BySentence:
-    """A :class:`SentenceRule` as a :class:`Rule`: it is asked about each English sentence of a document."""
+    """A :class:`SentenceRule` as a :class:`Rule`: it is asked about each English sentence of a document.
+
+    Attributes:
+        hints: Words without which it says nothing of a sentence; ``None`` if there are none.
+    """
 
     rule: SentenceRule
+    hints: Hints | None = None
 
     @property
     def code(self) -> str:
@@ -110,10 +113,11 @@ class BySentence:
         return self.rule.level
 
     def propose(self, document: Document) -> Iterator[Edit]:
-        masked = document.masked
-        for sentence in document.prose:
-            at = sentence.start
-            for edit in _edits_in(self.rule, masked[at : sentence.end], sentence.kind, sentence.first):
+        hints = self.hints
+        for at, text, kind, first in document.prose_texts:
+            if hints is not None and not hints.met_by(words_in(text)):
+                continue
+            for edit in _edits_in(self.rule, text, kind, first):
                 yield Edit(edit.start + at, edit.end + at, edit.new, edit.rule, edit.message)
 
 
@@ -161,7 +165,7 @@ def _loaded(name: str) -> Rule:
         raise broken("rule", name, problem)
     if rule.level not in LEVELS:
         raise broken("rule", name, f"has the level {rule.level!r}; known are: {', '.join(LEVELS)}")
-    return BySentence(rule) if isinstance(rule, SentenceRule) else rule
+    return BySentence(rule, getattr(rule, "hints", None)) if isinstance(rule, SentenceRule) else rule
 
 
 def choose_rules(select: Iterable[str] = (), ignore: Iterable[str] = ()) -> tuple[Rule, ...]:
@@ -222,6 +226,7 @@ class Rewording:
             with them, so does a comma that served them, and the sentence keeps its capital letter.
         message: What to say about it, with ``{old}`` and ``{new}`` for the quoted texts.
         needles: In lower case; a sentence without any of them is not searched.
+        hints: Words of every match; a sentence without them is not searched.
         group: Which group of the match is replaced; by default all of it.
         exact: Whether a removal takes these characters and no others.
         unless: Which matches to leave alone, decided by the sentence and a position: ``negated``, ``governed`` or, with
@@ -232,9 +237,19 @@ class Rewording:
     new: Callable[[re.Match[str]], str | None] = _nothing
     message: str = ""
     needles: tuple[str, ...] = ()
+    hints: Hints | None = None
     group: str | int = 0
     exact: bool = False
     unless: Callable[[str, int], bool] | None = negated
+
+    def may_match(self, text: str) -> bool:
+        """Whether a sentence has what every match has."""
+        if self.hints is not None and not self.hints.met_by(words_in(text)):
+            return False
+        if not self.needles:
+            return True
+        lower = text.lower()
+        return any(needle in lower for needle in self.needles)
 
     def edits(self, text: str, rule: str) -> Iterator[Edit]:
         """An edit for every match in a sentence."""
@@ -270,11 +285,16 @@ class WordingRule:
     table: tuple[Rewording, ...]
     kinds: tuple[str, ...] = (HEADING, ITEM, TEXT)
 
+    @property
+    def hints(self) -> Hints | None:
+        """Words without which none of its rewordings matches; ``None`` if one may match without any."""
+        found = [one.hints for one in self.table if one.hints is not None]
+        return Hints(phrase for one in found for phrase in one.phrases) if len(found) == len(self.table) else None
+
     def propose_in(self, sentence: MaskedSentence) -> Iterator[Edit]:
         if sentence.kind in self.kinds:
-            lower = sentence.text.lower()
             for rewording in self.table:
-                if not rewording.needles or any(needle in lower for needle in rewording.needles):
+                if rewording.may_match(sentence.text):
                     yield from rewording.edits(sentence.text, self.code)
 
 

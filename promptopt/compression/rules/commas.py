@@ -6,6 +6,7 @@ import re
 
 from promptopt.compression.instructions import is_imperative
 from promptopt.compression.rules.base import Rewording
+from promptopt.compression.words import Hints
 
 # "names, places, and dates": short words, one list, nothing else between commas.
 _ITEM = r"(?:[\w'’-]+ ){0,2}[\w'’-]+"
@@ -21,9 +22,12 @@ _INTRODUCED = (
     r"provide|create|give|read|remove|respond|rewrite|say|see|select|send|summari[sz]e|think|translate|try|verify|analy[sz]e|"
     r"ask|begin|break|decide|discuss|keep|let|produce|put|take|tell|return|commit|do)\b"
 )
+_INTRODUCING = (
+    "Then|Next|Finally|First|Lastly|Afterwards|Instead|Also|Now|Therefore|Thus|Hence|"
+    "Otherwise|Additionally|Similarly|Ideally|Alternatively|Conversely|Consequently|Initially|Ultimately|Meanwhile"
+)
 _INTRODUCTION = re.compile(
-    r"(?:\A|(?<=\.\s))(?:Then|Next|Finally|First|Lastly|Afterwards|Instead|Also|Now|Therefore|Thus|Hence|"
-    r"Otherwise|Additionally|Similarly|Ideally|Alternatively|Conversely|Consequently|Initially|Ultimately|Meanwhile)"
+    rf"(?:\A|(?<=\.\s))(?:{_INTRODUCING})"
     rf"(?P<comma>,)(?=[ \t]{_INTRODUCED}(?!,))",
 )
 _THEN = re.compile(r"\A(?:If|When|Whenever|Once|After)\b[^,.;:]*(?<=[\w)])(?P<comma>,)(?=\s+then\s)")
@@ -81,10 +85,20 @@ def _only_comma(match: re.Match[str]) -> str | None:
 
 
 OPTIONAL = (
-    Rewording(_OXFORD, _one_list, "an optional comma", (",",), group="comma", exact=True),
-    Rewording(_LATIN, message="an optional comma", needles=("e.g.,", "i.e.,"), exact=True),
-    Rewording(_INTRODUCTION, message="an optional comma", needles=(",",), group="comma", exact=True, unless=None),
+    Rewording(_OXFORD, _one_list, "an optional comma", (",",), Hints(["and", "or"]), group="comma", exact=True),
+    Rewording(_LATIN, message="an optional comma", needles=("e.g.,", "i.e.,"), hints=Hints(["e g", "i e"]), exact=True),
+    Rewording(
+        _INTRODUCTION,
+        message="an optional comma",
+        needles=(",",),
+        hints=Hints(_INTRODUCING.split("|")),
+        group="comma",
+        exact=True,
+        unless=None,
+    ),
 )
 """The last comma of a list, and those after "Then" and "e.g."."""
-BEFORE_THEN = (Rewording(_THEN, _only_comma, "the only comma", (",",), group="comma", exact=True, unless=None),)
+BEFORE_THEN = (
+    Rewording(_THEN, _only_comma, "the only comma", (",",), Hints(["then"]), group="comma", exact=True, unless=None),
+)
 """The comma between "if ..." and "then"."""

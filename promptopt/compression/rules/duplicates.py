@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import ClassVar
 
@@ -13,6 +12,7 @@ from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Level
 from promptopt.compression.masked_lines import MASK
 from promptopt.compression.sentences import HEADING, Sentence
+from promptopt.compression.words import Hints, words_in
 
 _SENTENCES = re.compile(
     r"(?:"
@@ -28,6 +28,12 @@ _SENTENCES = re.compile(
     r")[.!?]*\Z",
     re.IGNORECASE,
 )
+_IN_SENTENCES = Hints(
+    (
+        *("do your best", "try your best", "good luck", "thank", "thanks", "deep breath", "appreciate", "value"),
+        *("is important to", "you can do", "i hope this", "hopefully this", "tip you"),
+    )
+)
 LEAST_WORDS = 4
 """A shorter sentence may be there twice for a reason: a label, a separator, a slot."""
 
@@ -41,9 +47,9 @@ class Boilerplate:
     level: ClassVar[Level] = "safe"
 
     def propose(self, document: Document) -> Iterator[Edit]:
-        for sentence in document.prose:
-            text = document.masked[sentence.start : sentence.end].strip(" *_")
-            if _SENTENCES.match(text):
+        for sentence, (_, masked, _, _) in zip(document.prose, document.prose_texts, strict=True):
+            text = masked.strip(" *_")
+            if _IN_SENTENCES.met_by(words_in(masked)) and _SENTENCES.match(text):
                 start, end = line_removal(document, sentence)
                 yield Edit(start, end, "", self.code, f"boilerplate: {text[:40]!r}")
 
@@ -65,10 +71,12 @@ class Duplicates:
             return
         yield from self._passages(document)
         yield from self._labels(document)
-        again = _AGAIN.search(document.text) is not None
+        again = _speaks_of_again(document.text)
         for scope in _scopes(document):
+            if len(scope) < 2:
+                continue
             said: dict[str, tuple[int, int]] = {}
-            if scope and again and _AGAIN.search(document.text, scope[0][0], scope[-1][1]):
+            if again and _AGAIN.search(document.text, scope[0][0], scope[-1][1]):
                 # What is said again on purpose.
                 continue
             for start, end in scope:
@@ -106,13 +114,21 @@ class Duplicates:
         line, _ = document.line_of(kept[0])
         sentence = document.sentence_at(again[0])
         assert sentence is not None
-        start, end = line_removal(document, replace(sentence, end=again[1]))
+        start, end = line_removal(document, sentence._replace(end=again[1]))
         return Edit(start, end, "", self.code, f"line {line} says this already", because=kept)
 
 
 _AGAIN = re.compile(
     r"\b(?:(?:I|let me|to)\s+(?:repeat|reiterate|say (?:it|this) again)|once more)\b\s*[:,]?\s", re.IGNORECASE
 )
+_IN_AGAIN = ("repeat", "reiterate", "say it again", "say this again", "once more")
+
+
+def _speaks_of_again(text: str) -> bool:
+    lower = text.lower()
+    return any(word in lower for word in _IN_AGAIN) and _AGAIN.search(text) is not None
+
+
 _STANDING = re.compile(
     r"\b(?:always|never|must|should|only|do\s+not|don['’]t|cannot|can['’]t|avoid|ensure|make\s+sure|no|every|all)\b",
     re.IGNORECASE,
@@ -134,7 +150,8 @@ def _scopes(document: Document) -> Iterator[list[tuple[int, int]]]:
     run: list[tuple[int, int]] = []
     before: tuple[Sentence, int] | None = None
     for block in _blocks(document):
-        yield from _fields(document, block)
+        if len(block) > 1:
+            yield from _fields(document, block)
         first, end = block[0], block[-1].end
         if before is not None and _breaks(document, before[0], before[1], first):
             yield run
@@ -171,13 +188,13 @@ def _blocks(document: Document) -> Iterator[list[Sentence]]:
 def _breaks(document: Document, before: Sentence, end: int, first: Sentence) -> bool:
     """Whether a scope ends between two blocks: another kind, indentation or frame, a label, or anything protected."""
     text = document.text
+    if HEADING in (before.kind, first.kind) or before.kind != first.kind:
+        return True
     # A branch adds to what is said around it; nothing else may stand between.
     between = _BRANCH.sub("", text[end : first.marker])
     return (
-        HEADING in (before.kind, first.kind)
-        or before.kind != first.kind
-        or text[:end].rstrip(" *_").endswith(":")
-        or bool(between.strip())
+        bool(between.strip())
+        or text[before.start : end].rstrip(" *_").endswith(":")
         or _FIELD.match(text, first.start) is not None
         or "\n" not in between
         or _indent(text, before) != _indent(text, first)

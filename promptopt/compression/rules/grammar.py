@@ -9,6 +9,7 @@ from promptopt.compression.masked_lines import MASK
 from promptopt.compression.rules.base import Rewording, WordingRule
 from promptopt.compression.rules.commas import BEFORE_THEN, OPTIONAL
 from promptopt.compression.sentences import HEADING, ITEM, TEXT
+from promptopt.compression.words import Hints
 
 PARTICIPLES = "given|shown|written|taken|made|found|built|done|sent|set"
 """Irregular participles that most patterns know."""
@@ -47,8 +48,9 @@ _IT_IS = re.compile(
     re.IGNORECASE,
 )
 # Negations are never contracted: "do not" stays as loud as it is.
+_WHO, _VERBS = "I you we they it that there here what", "will are is am"
 _LONG = re.compile(
-    r"\b(?P<who>I|you|we|they|it|that|there|here|what)\s+(?P<verb>will|are|is|am)\b"
+    rf"\b(?P<who>{_WHO.replace(' ', '|')})\s+(?P<verb>{_VERBS.replace(' ', '|')})\b"
     # "who you are and what you do": the verb is what the clause says. "You are are": written twice by mistake.
     r"(?=\s+[a-z])(?!\s+(?:not|no|never|to|and|or|but|am|are|is|was|were|will|can|should|must)\b)",
     re.IGNORECASE,
@@ -157,17 +159,25 @@ def _announced(match: re.Match[str]) -> str | None:
     return "" if is_label and " all " not in match.string[: match.end() + 1] and not hangs else None
 
 
+def _followed(first: str, second: str) -> Hints:
+    """What a text has if one of some words is in it and one of others."""
+    return Hints(f"{one} {other}" for one in first.split() for other in second.split())
+
+
 _SHORTER = "{old} can be shorter: the clause reads the same without it"
-_RELATIVES = ("that", "which", "who")
 CONTRACTIONS = WordingRule(
-    "PO201", "contractions", "a contraction is one token less", "standard", (Rewording(_LONG, _contracted),)
+    "PO201",
+    "contractions",
+    "a contraction is one token less",
+    "standard",
+    (Rewording(_LONG, _contracted, hints=_followed(_WHO, _VERBS)),),
 )
 SUBJECTS = WordingRule(
     "PO202",
     "needless subject",
     "an instruction is an imperative; who it is for is clear",
     "standard",
-    (Rewording(_YOU, _subject, "{old} can go: use the imperative", unless=None),),
+    (Rewording(_YOU, _subject, "{old} can go: use the imperative", hints=Hints(["you ll", "you will"]), unless=None),),
     # "Ensure that:" and a list of clauses: their subjects belong to them.
     kinds=(TEXT,),
 )
@@ -177,9 +187,9 @@ CLAUSES = WordingRule(
     "the clause reads the same without its first words",
     "safe",
     (
-        Rewording(_RELATIVE, _relative, _SHORTER, _RELATIVES),
-        Rewording(_OBJECT, _object, _SHORTER, _RELATIVES),
-        Rewording(_COMPLEMENT, _complement, _SHORTER, _RELATIVES),
+        Rewording(_RELATIVE, _relative, _SHORTER, hints=_followed("that which who", "is are was were")),
+        Rewording(_OBJECT, _object, _SHORTER, hints=_followed("that", "you i we they he she")),
+        Rewording(_COMPLEMENT, _complement, _SHORTER, hints=Hints(["that"])),
     ),
 )
 ANNOUNCEMENTS = WordingRule(
@@ -187,7 +197,16 @@ ANNOUNCEMENTS = WordingRule(
     "announced labels",
     "a colon announces enough",
     "safe",
-    (Rewording(_HERE, _announced, "{old}: the label is enough", unless=None),),
+    (
+        Rewording(
+            _HERE,
+            _announced,
+            "{old}: the label is enough",
+            (":",),
+            Hints(["here", "below", "the following", "this is", "these are", "what follows is"]),
+            unless=None,
+        ),
+    ),
 )
 COMMAS = WordingRule(
     "PO203", "optional commas", "each is a token, and the sentence reads the same", "standard", OPTIONAL

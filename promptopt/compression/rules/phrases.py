@@ -9,14 +9,18 @@ from typing import ClassVar
 from promptopt.compression.edit import Edit, Level
 from promptopt.compression.lexicon import (
     filler_pattern,
+    filler_phrases,
     opener_pattern,
+    opener_words,
     remark_phrases,
     shorter,
     shorter_pattern,
+    shorter_phrases,
 )
 from promptopt.compression.rules.base import Rewording, WordingRule, negated, removal
 from promptopt.compression.rules.grammar import AND_THAT
 from promptopt.compression.sentences import ITEM, TEXT, MaskedSentence
+from promptopt.compression.words import Hints
 
 _NO_VERB = re.compile(r"\s*(?:[^\w\s\ue000{*_]|(?:with|and|or|by|as|is|in|on|from|to|the|an?)\b)", re.IGNORECASE)
 # "to refine, not copy"; "and to", "or to", "NOT to"; "your role is to ask, and mine is to answer",
@@ -49,6 +53,7 @@ class Openers:
     name: ClassVar[str] = "meta-openers"
     reason: ClassVar[str] = "an instruction needs no announcement"
     level: ClassVar[Level] = "safe"
+    hints = Hints(opener_words())
 
     def propose_in(self, sentence: MaskedSentence) -> Iterator[Edit]:
         text = sentence.text
@@ -163,8 +168,9 @@ class Filler:
     name: ClassVar[str] = "politeness and filler"
     reason: ClassVar[str] = "the answer is the same without them"
     level: ClassVar[Level] = "safe"
-    _table = (Rewording(filler_pattern(), _filler, "{old} says nothing", unless=None),)
+    _table = (Rewording(filler_pattern(), _filler, "{old} says nothing", hints=Hints(filler_phrases()), unless=None),)
     _rule = WordingRule(code, name, reason, level, _table)
+    hints = _rule.hints
 
     def propose_in(self, sentence: MaskedSentence) -> Iterator[Edit]:
         return self._rule.propose_in(sentence)
@@ -290,7 +296,7 @@ PHRASES = WordingRule(
     "wordy phrases",
     "the short form says the same",
     "safe",
-    (Rewording(shorter_pattern(), _shorter, "{old}: write {new}"),),
+    (Rewording(shorter_pattern(), _shorter, "{old}: write {new}", hints=Hints(shorter_phrases())),),
     # The words of a heading are a name.
     kinds=(ITEM, TEXT),
 )
