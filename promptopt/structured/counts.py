@@ -28,7 +28,7 @@ _N = rf"(?:\d{{1,3}}|{'|'.join(_WORDS)})"
 _OF_LENGTH = r"(?:words?|sentences?|characters?|chars|letters?|tokens?|lines?|paragraphs?|pages?|minutes?|seconds?|hours?|days?|weeks?|months?|years?|points?|digits?|decimals?|percent|stars?|syllables?|times|steps ahead|st|nd|rd|th)\b"
 _ORDER = re.compile(
     r"(?:\A|[.!?:;,)]\s+|\n|\b(?:to|and|then|must|should|please|will|task is to|you|job:|task:)\s+)[ \t]*(?:[-*•#>]{1,3}[ \t]+)?(?:\d+[.)][ \t]+)?[*_]{0,2}"
-    r"(?P<verb>generate|create|write|produce|provide|give|list|identify|suggest|propose|pick|select|choose|extract|return|output|recommend|draft|find|formulate|develop|design|offer|outline|come up with|compose|ask|make|include|have)\b"
+    r"(?P<verb>generate|create|write|produce|provide|give|list|identify|suggest|propose|pick|select|choose|extract|return|output|recommend|draft|find|formulate|develop|design|offer|outline|assign|come up with|compose|ask|make|include|have)\b"
     rf"(?P<between>[^.;:\n]{{0,40}}?)(?<![\w.,$€£/-])(?P<bound>exactly |only |up to |at most |no more than |a maximum of |maximum |at least |a minimum of |between )?(?P<low>{_N})(?:\s?(?:-|–|to|and|or)\s?(?P<high>{_N}))?"
     rf"(?![\w%.,-]|\s*(?:-|–)\s*\d)\s+(?!{_OF_LENGTH})(?P<what>(?:(?!if\b|when\b|for\b|or\b|of\b|to\b|is\b|are\b)[\"“]?[\w'’/-]+[\"”]?,?\s+){{0,5}}?[\w/-]*[a-rt-z]s)\b(?![\w-])(?!\s+(?:long|or (?:less|fewer|more)\b))",
     re.IGNORECASE,
@@ -44,7 +44,7 @@ _SOFT = re.compile(
     r"\b(?:if|when|unless|where|typically|usually|generally|ideally|about|around|approximately|roughly|aim|should be enough|try|preferably|may|might|can|could|not|never)\b|n['’]t\b",
     re.IGNORECASE,
 )
-_PARTLY = re.compile(r"\b(?:ask|make|include|have|identify|find|outline)\b", re.IGNORECASE)
+_PARTLY = re.compile(r"\b(?:ask|make|have|find|outline)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def with_counts(
         bounds = {tuple(count.bounds.items()) for count in counts}
         only = len(bounds) == 1 and not {"minItems", "maxItems"} & set(schema) and not _inner(schema, counts)
         return {**schema, **dict(bounds.pop())} if only else dict(schema)
-    return _with_named(schema, counts)
+    return _with_named(schema, counts, document.text)
 
 
 def _inner(schema: Mapping[str, Any], counts: Sequence[Count]) -> bool:
@@ -140,15 +140,31 @@ def _inner(schema: Mapping[str, Any], counts: Sequence[Count]) -> bool:
     return any(_is_of(count, name) for name, child in inner.items() if child.get("type") == "array" for count in counts)
 
 
-def _with_named(schema: Mapping[str, Any], counts: Sequence[Count]) -> dict[str, Any]:
+def _with_named(schema: Mapping[str, Any], counts: Sequence[Count], text: str) -> dict[str, Any]:
     properties = dict(schema.get("properties", {}))
     lists = [name for name, child in properties.items() if _is_list(child)]
     for name in lists:
         child = properties[name]
         found = {tuple(count.bounds.items()) for count in counts if _is_of(count, name)}
+        found |= {tuple(count.bounds.items()) for count in _at_key(name, text)}
         if len(found) == 1 and not {"minItems", "maxItems"} & set(child):
             properties[name] = {**child, **dict(found.pop())}
     return {**schema, "properties": properties} if properties else dict(schema)
+
+
+def _at_key(name: str, text: str) -> Iterator[Count]:
+    """The count that follows a key: "ports: array of 3 strings", "ports: 5 to 7 ports, in order"."""
+    last = re.findall(r"[A-Z]?[a-z]+", name)[-1:]
+    noun = _stem(last[0].lower()) if last else name
+    pattern = re.compile(
+        rf"(?:^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*[*_`\"']*|(?<=[.;] )){re.escape(name)}[*_`\"']*[ \t]*[:–—-][ \t]*(?:an? )?(?:(?:json )?(?:array|list) of )?(?P<exact>exactly )?(?P<low>{_N})(?:\s?(?:-|–|to)\s?(?P<high>{_N}))?(?![\w.])\s+"
+        rf"(?!{_OF_LENGTH})(?P<what>(?:[\w-]+ ){{0,3}}?(?:strings?|texts?|items?|entries|objects?|elements?|{noun}\w*))\b",
+        re.IGNORECASE | re.MULTILINE,
+    )
+    for match in pattern.finditer(text):
+        low, high = _number(match["low"]), _number(match["high"] or match["low"])
+        if high >= _LEAST and low <= high and MASK not in match[0]:
+            yield Count(low, high, ())
 
 
 def _is_list(child: Mapping[str, Any]) -> bool:

@@ -45,7 +45,7 @@ _OF_INPUT = re.compile(
 
 
 _ALL_FIELDS = re.compile(
-    r"\bfields\b[^.\n]{0,10}\(?(?:use|set|return|put)\b[^.\n]{0,20}\bnull\b|\b(?:any|every|each|all|a) (?:missing |unknown )?(?:fields?|keys?)\b[^.\n]{0,60}\bnull\b|\bnull for (?:any |all |every )?(?:missing |unknown )?(?:fields?|keys?)\b",
+    r"\bfields\b[^.\n]{0,10}\(?(?:use|set|return|put)\b[^.\n]{0,20}\bnull\b|\b(?:any|every|each|all|a) (?:missing |unknown )?(?:fields?|keys?)\b[^.\n]{0,60}\bnull\b|\bif (?:a|any|the) (?:fields?|values?) (?:is|are|was|were|cannot be|can['’]t be)\b[^.\n]{0,60}\b(?:return|use|set|put|output|write)\b[^.\n]{0,20}\bnull\b|\bnull for (?:any |all |every )?(?:missing |unknown )?(?:fields?|keys?)\b",
     re.IGNORECASE,
 )
 _EMPTY_LIST = re.compile(r"\bempty (?:\w+ )?(?:lists?|arrays?)\b|(?<![\w\]])\[\]|\bscalars?\b", re.IGNORECASE)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText
 from promptopt.structured.witness_accounts import unaccounted
+from promptopt.structured.witness_beside import beside
 from promptopt.structured.witness_counts import miscounted
 from promptopt.structured.witness_forms import gainsaid_form
 from promptopt.structured.witness_keys import (
@@ -55,7 +56,7 @@ def gainsaid(document: PromptText, found: Inferred) -> str | None:
         (miscounted(document, found, leaves), found.whole in ("JSON", "keys")),
     )
     said = first_reason(checks) or gainsaid_names(document, found)
-    return said or gainsaid_form(document, found, [leaf.value for leaf in plain])
+    return said or gainsaid_form(document, found, [leaf.value for leaf in plain]) or beside(document, found)
 
 
 _SAMPLE = re.compile(r"\(?\b(?:e\.g\.?|eg\b|such as|for example|for instance|example:|like)[^)\n]*\)?", re.IGNORECASE)
@@ -67,7 +68,7 @@ _RANGE = re.compile(
 )
 # Of a list: "exactly 3", "up to five".
 _COUNT = re.compile(
-    r"\A\W*\d+\s?[-–]\s?\d+ (?!words|sentences|characters)[a-z]|\b(?:must|should)\b[^.;\n]{0,40}\b(?:exactly|up to|at most|no more than|between)\s+\d+|\bmax(?:imum)? \d+ (?:items?|entries)\b",
+    r"\A\W*\d+\s?(?:[-–]|to)\s?\d+ (?!words|sentences|characters)[a-z]|\b(?:must|should)\b[^.;\n]{0,40}\b(?:exactly|up to|at most|no more than|between)\s+\d+|\bmax(?:imum)? \d+ (?:items?|entries)\b|\A\W*(?:an? )?(?:json )?(?:array|list) of (?:exactly |up to |at most )?(?:\d+|two|three|four|five)\b",
     re.IGNORECASE,
 )
 _LEAST = re.compile(rf"\bmust be (?:at (?:least|most) |[<>≤≥]=? ?|positive\b|negative\b|non-negative\b)(?:{_NUMBER})?")
@@ -353,7 +354,7 @@ def _unlike(leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
 
 
 _MAP = re.compile(
-    r"(?:\A|[_a-z])(?:schema|mapping|headers|metadata|variables|properties|translations|translation_map)\Z",
+    r"(?:\A|[_a-z])(?:schema|mapping|headers|metadata|variables|properties|translations|translation_map|args|arguments|kwargs|params|parameters|payload)\Z",
     re.IGNORECASE,
 )
 

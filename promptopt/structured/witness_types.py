@@ -24,7 +24,7 @@ _NAMES: tuple[tuple[str, re.Pattern[str]], ...] = (
         "a number",
         re.compile(
             r"(?:\A|_)(?:scores?|ratings?|grades?|counts?|totals?|percent(?:age)?|probability|confidence|age|quantity|qty|num|number|index|page_no|rank|average|mean|sum|price|amount|cost|duration"
-            r"|minutes|seconds|hours|weight|height|width|length|size|year|certainty|likelihood|calories)\Z|(?:\A|_)(?:score|rating|grade)_|\A(?:num|number|count|total|avg|average|max|min|n)_|_out_of_\d"
+            r"|minutes|seconds|hours|weight|height|width|length|size|year|certainty|likelihood|calories|ratio|rate)\Z|(?:\A|_)(?:score|rating|grade)_|\A(?:num|number|count|total|avg|average|max|min|n)_|_out_of_\d"
         ),
     ),
     (
@@ -91,7 +91,8 @@ def _undecided(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSche
         name = _plain(leaf.name)
         text = any(_TEXT.search(said[:_BEGIN]) for said in told)
         for what, pattern in _NAMES:
-            if not text and not leaf.listed and pattern.search(name):
+            said_so = any(_TYPED_TEXT.search(said[:_BEGIN]) for said in told) if what == "a number" else text
+            if not said_so and not leaf.listed and pattern.search(name):
                 yield f"{_at(document, found, leaf)}{leaf.name!r} was read as a text, and is {what} by its name"
         for what, pattern in _SAID:
             for said in told:
@@ -103,6 +104,11 @@ def _undecided(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSche
 
 
 _TYPED = re.compile(r"\b(?:string|str|text|sentences?|words|paragraphs?)\b", re.IGNORECASE)
+# "Original text length" says nothing of a text.
+_TYPED_TEXT = re.compile(
+    r"\b(?:strings?|str|sentences?|phrases?|as (?:a )?text|text (?:of|with|as)|as written|label|words?)\b",
+    re.IGNORECASE,
+)
 # What is said of a value's kind comes first.
 _BEGIN = 60
 
@@ -139,7 +145,11 @@ def _empty_lists(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSc
     form = "\n".join(document.text[span.start : span.end] for span in found.covered)
     for leaf in leaves:
         key = rf"[\"'“`]{re.escape(leaf.name)}[\"'”`]\s*:\s*"
-        if not leaf.listed or not re.search(rf"{key}\[\s*\]", form) or re.search(rf"{key}\[\s*[^\]\s]", form):
+        if (
+            not leaf.listed
+            or not re.search(rf"{key}\[\s*(?:\.\.\.|…)?\s*\]", form)
+            or re.search(rf"{key}\[\s*[^\]\s.…]", form)
+        ):
             continue
         told = [said.text for said in said_of(document, leaf, ()) if not re.match(r"\s*\[\s*\]", said.text)]
         if leaf.kinds <= {"string", "null"} and not leaf.labelled and not any(len(said.split()) > 1 for said in told):

@@ -230,13 +230,24 @@ def placeholder(text: str) -> dict[str, Any]:
     """What ``<positive/negative>`` or ``[0-100]`` stands for; ``{}`` if it does not say."""
     if listed := re.fullmatch(r"[<{(\s]*(\w+\[\])[>})\s]*", text):
         return bare_value(listed[1])
-    inner = text.strip().strip("<>[]{}()").strip()
+    inner = _inside(text)
     if inner.lower() in TYPES:
         return {"type": TYPES[inner.lower()]}
     parts = [part.strip() for part in inner.split("/")]
     if len(parts) > 1 and not _BOOLEAN.match(inner) and all(_PLAIN_WORD.fullmatch(part) for part in parts):
         return {"type": "string", "enum": list(dict.fromkeys(parts))}
     return {"type": "string", "enum": parts} if _are_phrases(parts) else bare_value(inner)
+
+
+def _inside(text: str) -> str:
+    """What a placeholder has inside of its brackets; brackets of its own and "<=" stay."""
+    inner = text.strip().strip("<>[]{}()").strip()
+    if inner.startswith("=") and f"<{inner[:1]}" in text:
+        inner = f"<{inner}"
+    for left, right in ("()", "[]"):
+        missing = inner.count(left) - inner.count(right)
+        inner += right * missing if 0 < missing <= text.count(right) else ""
+    return inner
 
 
 def _are_phrases(parts: list[str]) -> bool:

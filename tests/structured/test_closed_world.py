@@ -190,6 +190,76 @@ def test_an_order_for_the_form_or_a_part_of_it_does_not(order: str) -> None:
     assert set(_fields(f"Read the logbook. {order}\n\n{_FORM}")) == {"ship", "port"}
 
 
+# ---- beside the form, and instead of it -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        "Then give a short summary to the console (outside of the JSON).",
+        "After the JSON object, write a note to the master.",
+        "Start your response with AYE, followed by the form.",
+        "Follow the output format as specified in the user prompt.",
+    ],
+)
+def test_what_is_beside_a_form_refuses_it(beside: str) -> None:
+    assert _refused(f"Read the logbook. {_FORM}\n{beside}")
+
+
+@pytest.mark.parametrize(
+    "beside",
+    ["Write nothing outside of the JSON.", "Do not add any text after the JSON.", "Start your response with `{`."],
+)
+def test_what_is_not_to_be_beside_a_form_does_not(beside: str) -> None:
+    assert set(_fields(f"Read the logbook. {_FORM}\n{beside}")) == {"ship", "port"}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('Return JSON: {"ship": "...", "legs": [{{ leg }}]}', "variable"),
+        ('Return JSON in this form:\n{"verdict": "MOORED", "why": "your reason"}', "its other labels"),
+        ('Give a list of exactly four JSON objects with the keys "ship" and "port" in JSON.', ""),
+        ('Return JSON in this form:\n{"name": "Full name", "rank": "[Rank/Post]"}', "what belongs there"),
+        ('Return JSON: {"call": "the tool", "args": {"berth": "4"}}', "may be others"),
+        ('POST /ships takes an object:\n{"ship": "the name of it", "port": "where it is"}\nIt says 200.', ""),
+        (
+            'State the sea: "calm" or "rough".\nReturn JSON in this form:\n{"sea": "calm", "why": "your reason"}',
+            "",
+        ),
+        ('Return JSON: {"berth": "A, B, or C, whichever is free", "why": "your reason"}', "without labels"),
+        ("OUTPUT FORMAT (REPEAT FOR EACH SHIP):\nSHIP: <name>\nPORT: <name>", "several"),
+    ],
+)
+def test_a_form_that_is_not_the_answer_or_not_all_of_it_is_refused(text: str, reason: str) -> None:
+    assert reason in _refused(f"Read the logbook.\n{text}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Return the parts in tags.\n<goal>\nAlways help them with what you have.\n</goal>\n<plan>the plan</plan>",
+        "Answer in these tags: <ship>the ship</ship> <port>the port</port>\n\nNow:\n<ship>\n{{ ship }}\n</ship>",
+        "Use these tags for your answer: <ship>the ship</ship>\n<1port>the first port</1port>",
+    ],
+)
+def test_tags_of_the_prompt_itself_are_no_parts_of_the_answer(text: str) -> None:
+    assert _refused(f"Read the logbook. {text}")
+
+
+@pytest.mark.parametrize(
+    ("said", "bounds"),
+    [
+        ("ports: array of 3 strings", (3, 3)),
+        ("ports: 5 to 7 ports, in order", (5, 7)),
+        ("ports: list of exactly four texts", (4, 4)),
+    ],
+)
+def test_the_number_after_a_key_is_that_of_its_list(said: str, bounds: tuple[int, int]) -> None:
+    found = _fields(f'Read the logbook. Return JSON:\n{{"ports": ["a port"], "ship": "its name"}}\n\n- {said}')
+    assert (found["ports"]["minItems"], found["ports"]["maxItems"]) == bounds
+
+
 # ---- edits -----------------------------------------------------------------------------------------------------------
 
 
