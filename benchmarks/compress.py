@@ -57,7 +57,8 @@ def half(text: str) -> int:
 def speed(texts: list[str], before: list[int]) -> None:
     """CPU time of prompts that were never seen before, and of ``check`` over 500 of them."""
     # What is loaded on first use, such as the fuzzy matcher, is start-up time.
-    promptopt.compress("Please read the text in order to answer.\n\n# Example\n\nInput: a\nOutput: b\n")
+    example = "# Example\n\nInput: a small blue bird that sings in an old tree\nOutput: a bird"
+    promptopt.compress(f"Please make sure to read the text in order to answer the question.\n\n{example}\n")
     near = sorted(zip(before, texts, strict=True), key=lambda pair: abs(pair[0] - 2000))[:6]
     taken = []
     for _, text in near:

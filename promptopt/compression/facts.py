@@ -25,7 +25,7 @@ SCOPE_WORDS = 3
 
 
 _DIGITS = re.compile(r"\d+")
-_PLAIN = re.compile(r"(?<![\w'’-])[a-z]{4,}(?![\w'’-])")
+_PLAIN = re.compile(r"[a-z](?<![\w'’-][a-z])[a-z]{3,}(?![\w'’-])")
 _DIGIT = re.compile(r"\d")
 _DATE = re.compile(
     r"\b\d{4}-\d{2}-\d{2}\b|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?\s+\d{1,2}(?:st|nd|rd|th)?(?:,?\s+\d{4})?\b"

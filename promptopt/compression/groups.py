@@ -21,33 +21,19 @@ class SentenceGroup(NamedTuple):
         forms: What its sentences are.
         label: Whether it is a line that ends with a colon.
         gap: Whether an empty line is before it.
+        told: Whether it tells of the world.
+        orders: Whether it gives an order, and not less than it tells.
     """
 
     sentences: tuple[Sentence, ...]
     forms: tuple[Speech, ...]
+    start: int
+    end: int
+    kind: str
     label: bool
     gap: bool
-
-    @property
-    def start(self) -> int:
-        return self.sentences[0].start
-
-    @property
-    def end(self) -> int:
-        return self.sentences[-1].end
-
-    @property
-    def kind(self) -> str:
-        return self.sentences[0].kind
-
-    @property
-    def told(self) -> bool:
-        return "told" in self.forms
-
-    @property
-    def orders(self) -> bool:
-        """Whether it gives an order, and not less than it tells."""
-        return "order" in self.forms and self.forms.count("order") >= self.forms.count("told")
+    told: bool
+    orders: bool
 
     @property
     def starts(self) -> frozenset[int]:
@@ -68,5 +54,10 @@ def groups_of(masked: str, sentences: Sequence[Sentence], form_of: Callable[[str
             texts = [masked[one.start : one.end] for one in held]
             label = len(held) == 1 and texts[0].rstrip(" *_").endswith(":")
             gap = _EMPTY_LINE.search(masked, end, held[0].marker) is not None
-            yield SentenceGroup(tuple(held), tuple(map(form_of, texts)), label, gap)
-            end, held = held[-1].end, []
+            forms = tuple(map(form_of, texts))
+            told, orders = forms.count("told"), forms.count("order")
+            first, end = held[0], held[-1].end
+            yield SentenceGroup(
+                tuple(held), forms, first.start, end, first.kind, label, gap, told > 0, 0 < orders >= told
+            )
+            held = []

@@ -146,7 +146,7 @@ class _Judge:
             zones = [
                 zone for zone in zones if zone.kind in ("jinja", "front") or (zone.kind == "example" and not shown)
             ]
-        elif zones and same_data(text[edit.start : edit.end], edit.new):
+        elif zones and _same_data(text[edit.start : edit.end], edit.new):
             zones = []
         if zones:
             return f"would change protected text ({zones[0].kind})"
@@ -161,7 +161,7 @@ class _Judge:
             gone = self._whole_sentences(edit)
             return any(one.start in known.strict for one in gone) or text.rstrip(" *_\n").endswith(":")
         sentence = self._document.sentence_at(edit.start) or self._document.sentence_at(edit.end - 1)
-        if sentence is None or same_data(text, edit.new):
+        if sentence is None or _same_data(text, edit.new):
             return True
         starts = known.loose if self._level == "telegraphic" else known.strict
         # Thanks and encouragement say nothing themselves: the sentence beside them tells to whom they are said.
@@ -305,7 +305,7 @@ class _Judge:
         return (sentence.start, sentence.end) if inside and not around.strip(" \t\n-*+•>#") else window
 
     def _is_notation(self, edit: Edit) -> bool:
-        return bool(edit.new) and _is_other_notation(self._document.text[edit.start : edit.end], edit.new)
+        return bool(edit.new) and _same_data(self._document.text[edit.start : edit.end], edit.new)
 
     def _facts_in(self, edit: Edit) -> int:
         """How many facts the removed sentences state; the rule found them in those that stay."""
@@ -367,7 +367,7 @@ class _Ranges:
         return True
 
 
-_is_other_notation = lru_cache(maxsize=4096)(same_data)
+_same_data = lru_cache(maxsize=4096)(same_data)
 
 
 def _names(lost: list[Fact]) -> str:

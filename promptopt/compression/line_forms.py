@@ -102,6 +102,7 @@ _NO_SPEAKER = re.compile(
     re.IGNORECASE,
 )
 # "It is late. -> polite": an input and its answer.
+_ARROW = re.compile(r"[>→⇒⟶]")
 _PAIR = re.compile(r"[^\n]*\S[ \t]+(?:[-=]{1,2}>|[→⇒⟶])[ \t]+\S[^\n]*")
 _GOES_ON = re.compile(r":[ \t*_]*[^\s*_]")
 _EXAMPLES_FOLLOW = re.compile(
@@ -190,7 +191,7 @@ def line_form(line: str) -> LineForm:
         certain=_CERTAIN.match(line) is not None or (not line.isascii() and _DRAWN.search(line) is not None),
         likely=_is_likely(line),
         comment=bare.startswith(("#", "//", "--")),
-        pair=(">" in line or not line.isascii()) and _PAIR.match(line) is not None,
+        pair=_ARROW.search(line) is not None and _PAIR.match(line) is not None,
         colon=colon,
         goes_on=colon and _GOES_ON.search(line) is not None,
         result=ends and _RESULT.match(line) is not None,

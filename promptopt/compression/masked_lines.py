@@ -52,6 +52,7 @@ _STAGES: tuple[tuple[re.Pattern[str], str, str], ...] = (
     (_BRACKET, "placeholder", "["),
     (_PERCENT, "placeholder", "%$"),
 )
+_MARK = re.compile(f"[{re.escape(''.join(needles for _, _, needles in _STAGES))}]")
 
 Cover = tuple[int, int, str]
 """Where a protected stretch begins and ends, and its kind."""
@@ -73,7 +74,7 @@ def _covers_in(line: str) -> tuple[Cover, ...]:
     for pattern, kind in ((_KEY_LINE, "data"), (_CODE_LINE, "code")):
         if (match := pattern.match(line)) and match[0].strip():
             line = _covered(line, [match.span()], kind, found)
-    for pattern, kind, needles in _STAGES:
+    for pattern, kind, needles in _STAGES if _MARK.search(line) else ():
         if any(needle in line for needle in needles):
             spans = [match.span() for match in pattern.finditer(line) if match[0].strip()]
             line = _covered(line, spans, kind, found)

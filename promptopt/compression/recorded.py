@@ -56,7 +56,8 @@ def _letters(found: Sequence[Paragraph]) -> Iterator[tuple[int, int]]:
 
 def _games(found: Sequence[Paragraph]) -> Iterator[tuple[int, int]]:
     """Paragraphs in which lines with ">" take turns with others: moves of a game, and what came of them."""
-    games = [one for one in found if len({line.lstrip().startswith(">") for line in one.lines}) > 1]
+    marked = [one for one in found if any(">" in line for line in one.lines)]
+    games = [one for one in marked if len({line.lstrip().startswith(">") for line in one.lines}) > 1]
     if sum(map(_moves, games)) >= LEAST_MOVES:
         yield from ((one.start, one.end) for one in games)
 

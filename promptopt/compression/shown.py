@@ -71,10 +71,27 @@ class _Paragraph(NamedTuple):
     end: int
     lines: tuple[str, ...]
     forms: tuple[LineForm, ...]
+    shape: _Shape
 
-    @property
-    def indent(self) -> int:
-        return min(form.indent for form in self.forms)
+
+class _Shape(NamedTuple):
+    """What the lines of a paragraph look like together.
+
+    Attributes:
+        shown: Whether they show something, wherever the paragraph stands.
+        table: Whether they may be a Markdown table, which has rules of its own.
+        likely: Whether one may be code.
+        indent: Blanks at the beginning of all of them.
+        colon: Whether one has a colon.
+        pairs: Whether several are an input and its answer.
+    """
+
+    shown: bool
+    table: bool
+    likely: bool
+    indent: int
+    colon: bool
+    pairs: bool
 
 
 def _lines(masked: str) -> Iterator[_Line]:
@@ -97,14 +114,43 @@ def _paragraphs(lines: Iterable[_Line]) -> Iterator[_Paragraph]:
 
 def _paragraph(run: Sequence[_Line]) -> _Paragraph:
     starts, ends, texts, forms = zip(*run, strict=True)
-    return _Paragraph(starts[0], ends[-1], texts, forms)
+    return _Paragraph(starts[0], ends[-1], texts, forms, _shape(texts))
+
+
+@lru_cache(maxsize=4096)
+def _shape(lines: tuple[str, ...]) -> _Shape:
+    """The shape of a paragraph; most are the same in the next pass over a text."""
+    forms = [line_form(line) for line in lines]
+    table = all(form.row for form in forms)
+    return _Shape(
+        shown=not table and _is_shown(lines, forms),
+        table=table,
+        likely=any(form.likely and not form.item for form in forms),
+        indent=min(form.indent for form in forms),
+        colon=any(form.colon for form in forms),
+        pairs=sum(form.pair for form in forms) > 1,
+    )
+
+
+def _is_shown(lines: Sequence[str], forms: Sequence[LineForm]) -> bool:
+    if sum(form.option for form in forms) >= 2:
+        return True
+    records = sum(form.record for form in forms)
+    if records > 1 and all(form.record or line[:1] in " \t-" for line, form in zip(lines, forms, strict=True)):
+        return True
+    if any(form.comment for form in forms) and _COMMENTED.search("\n".join(lines)):
+        return True
+    if {"+", "-"} <= {line[:1] for line in lines} or any(form.certain for form in forms):
+        return True
+    likely = sum(form.likely and not form.item for form in forms)
+    return likely >= 2 and likely * 3 >= len(lines)
 
 
 def shown(masked: str) -> Iterator[tuple[int, int]]:
     """The ranges of shown text; ``masked`` is the text in which what is protected already is masked."""
     lines = list(_lines(masked))
     found = list(_paragraphs(lines))
-    base = min((paragraph.indent for paragraph in found), default=0)
+    base = min((paragraph.shape.indent for paragraph in found), default=0)
     forms = [_has_shown_form(one, found[index - 1] if index else None, base) for index, one in enumerate(found)]
     yield from ((one.start, one.end) for one, has_form in zip(found, forms, strict=True) if has_form)
     yield from _comments(found, forms)
@@ -124,25 +170,12 @@ def shown(masked: str) -> Iterator[tuple[int, int]]:
 
 
 def _has_shown_form(paragraph: _Paragraph, before: _Paragraph | None, base: int) -> bool:
-    lines, forms = paragraph.lines, paragraph.forms
-    if all(form.row for form in forms):
-        # A Markdown table, which has rules of its own.
-        return False
-    if sum(form.option for form in forms) >= 2:
-        return True
-    records = sum(form.record for form in forms)
-    if records > 1 and all(form.record or line[:1] in " \t-" for line, form in zip(lines, forms, strict=True)):
-        return True
-    if any(form.comment for form in forms) and _COMMENTED.search("\n".join(lines)):
-        return True
-    if {"+", "-"} <= {line[:1] for line in lines} or any(form.certain for form in forms):
-        return True
-    likely = sum(form.likely and not form.item for form in forms)
-    if likely >= 2 and likely * 3 >= len(lines):
-        return True
+    shape = paragraph.shape
+    if shape.shown or shape.table or before is None:
+        return shape.shown
     # Markdown's own form of code: four blanks, under a line that is no item.
-    indented = before is not None and paragraph.indent >= base + 4 and before.indent < paragraph.indent
-    return indented and likely > 0 and not (before and before.forms[0].item)
+    indented = shape.indent >= base + 4 and before.shape.indent < shape.indent
+    return indented and shape.likely and not before.forms[0].item
 
 
 def _comments(found: Sequence[_Paragraph], forms: Sequence[bool]) -> Iterator[tuple[int, int]]:
@@ -210,7 +243,7 @@ def _announced(masked: str, lines: Sequence[_Line], found: Sequence[_Paragraph])
         named = is_named and _WORD.search(masked, end, line_end)
         yield start if named else end, line_end
     for index, paragraph in enumerate(found):
-        if any(form.colon for form in paragraph.forms):
+        if paragraph.shape.colon:
             yield from _introduced(masked, paragraph, found[index + 1] if index + 1 < len(found) else None)
 
 
@@ -298,6 +331,7 @@ def _turns(masked: str, lines: Sequence[_Line]) -> Iterator[tuple[int, int]]:
 
 def _dialogues(found: Sequence[_Paragraph]) -> Iterator[tuple[int, int]]:
     """Lines that speakers take turns at, each with what goes on under it up to the end of its paragraph."""
+    found = [one for one in found if one.shape.colon]
     times = Counter(form.speaker for one in found for form in one.forms if form.speaker)
     for one in found:
         # A scene: each line is somebody's, and somebody speaks again.
@@ -330,7 +364,7 @@ def _scene(paragraph: _Paragraph) -> Iterator[tuple[int, int]]:
 
 def _pairs(paragraph: _Paragraph) -> Iterator[tuple[int, int]]:
     """Lines of an input and its answer, two or more in a paragraph."""
-    if sum(form.pair for form in paragraph.forms) > 1:
+    if paragraph.shape.pairs:
         position = paragraph.start
         for line, form in zip(paragraph.lines, paragraph.forms, strict=True):
             if form.pair:

@@ -6,6 +6,7 @@ Every text and every expression that a template prints is wrapped in two charact
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -420,9 +421,12 @@ def _literal_text(tree: nodes.Template) -> str | None:
     return "".join(parts)
 
 
+_MARK = re.compile(f"[{chr(FIRST_MARK)}-\U0010ffff]")
+
+
 def has_marks(text: str) -> bool:
     """Whether a text holds characters that marks are made of."""
-    return bool(text) and ord(max(text)) >= FIRST_MARK
+    return not text.isascii() and _MARK.search(text) is not None
 
 
 def without_marks(text: str) -> str:

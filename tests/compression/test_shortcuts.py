@@ -31,7 +31,8 @@ OPENERS = (
 )
 SMALL = (
     "I you we they it that there here what which who will are is am was then and or , . : ' ’ e.g. i.e. shown ensure "
-    "Next, Finally, clear use the a an of not \ue000\ue000 He said turned to the crew 1999 don't it’s let's please"
+    "Next, Finally, clear use the a an of not \ue000\ue000 He said turned to the crew "
+    "names, places, and dates, or 1999 don't it’s let's please"
 )
 WORDS = [*filler_phrases(), *shorter_phrases(), *OPENERS.split(", "), *SMALL.split(" ")]
 
@@ -55,7 +56,7 @@ def test_a_sentence_without_the_words_of_a_rule_has_nothing_for_it(text):
 def test_a_pattern_matches_only_where_its_words_are(text):
     for table in TABLES:
         for rewording in table.table:
-            assert rewording.hints.met_by(words_in(text)) or not rewording.pattern.search(text), table.code
+            assert rewording.may_match(text) or not rewording.pattern.search(text), table.code
     assert Hints(opener_words()).met_by(words_in(text)) or not opener_pattern().search(text)
 
 

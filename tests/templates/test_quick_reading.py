@@ -90,6 +90,11 @@ def test_the_same_code_is_seen_without_reading_it(monkeypatch: pytest.MonkeyPatc
     assert same_code(before, before.replace("Please name", "Name").replace("Now. ", ""))
 
 
+@pytest.mark.parametrize("text", ["", "a", "é", "\uffff", "\U0001f600", "a\U000f0000", "\U0010ffff", "\U000effff"])
+def test_marks_are_seen_as_the_characters_that_they_are(text: str) -> None:
+    assert marking.has_marks(text) == any(ord(character) >= marking.FIRST_MARK for character in text)
+
+
 @given(TEMPLATES)
 def test_a_literal_text_is_rendered_as_its_template_would_be(text: str) -> None:
     for nested in (False, True):

@@ -227,6 +227,7 @@ class Rewording:
         message: What to say about it, with ``{old}`` and ``{new}`` for the quoted texts.
         needles: In lower case; a sentence without any of them is not searched.
         hints: Words of every match; a sentence without them is not searched.
+        part: A part of every match that is found quickly; a sentence without it is not searched.
         group: Which group of the match is replaced; by default all of it.
         exact: Whether a removal takes these characters and no others.
         unless: Which matches to leave alone, decided by the sentence and a position: ``negated``, ``governed`` or, with
@@ -238,6 +239,7 @@ class Rewording:
     message: str = ""
     needles: tuple[str, ...] = ()
     hints: Hints | None = None
+    part: re.Pattern[str] | None = None
     group: str | int = 0
     exact: bool = False
     unless: Callable[[str, int], bool] | None = negated
@@ -245,6 +247,8 @@ class Rewording:
     def may_match(self, text: str) -> bool:
         """Whether a sentence has what every match has."""
         if self.hints is not None and not self.hints.met_by(words_in(text)):
+            return False
+        if self.part is not None and self.part.search(text) is None:
             return False
         if not self.needles:
             return True

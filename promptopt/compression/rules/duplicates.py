@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import ClassVar
 
@@ -218,6 +219,7 @@ def _is_standing(document: Document, start: int, end: int) -> bool:
     )
 
 
+@lru_cache(maxsize=8192)
 def _plainly(text: str) -> str:
     return " ".join(text.split()).strip("*_").lower()
 
@@ -257,7 +259,9 @@ def repeated_passages(document: Document) -> Iterator[tuple[tuple[int, int], tup
     """
     text = document.text
     paragraphs = [match.span() for match in _PARAGRAPH.finditer(text)]
-    words = [" ".join(text[start:end].split()) for start, end in paragraphs]
+    words = [_squeezed(text[start:end]) for start, end in paragraphs]
+    if len(words) - len(set(words)) < LEAST_PARAGRAPHS:
+        return
     earlier: dict[str, list[int]] = {}
     position = 0
     while position < len(words):
@@ -278,6 +282,11 @@ def repeated_passages(document: Document) -> Iterator[tuple[tuple[int, int], tup
             continue
         earlier.setdefault(words[position], []).append(position)
         position += 1
+
+
+@lru_cache(maxsize=4096)
+def _squeezed(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _run(words: list[str], first: int, second: int) -> int:
