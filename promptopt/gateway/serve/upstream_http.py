@@ -20,8 +20,10 @@ from yarl import URL
 _HIGH = 128 * 1024
 _JOINED = 64 * 1024
 _MOST_HEAD = 256 * 1024
-# Codings of a body that came though none was asked for; -1 is a body as it is.
+# What zlib is told of a body that came packed though it was to come as it is: gzip, or its own form.
 _CODINGS = {"gzip": 47, "x-gzip": 47, "deflate": 47}
+# Of "deflate" there is a form without a head as well.
+_BARE, _METHOD = -15, 8
 # Responses that have no body, whatever they say.
 _EMPTY = (204, 304)
 
@@ -120,7 +122,17 @@ def _unpacking(coding: str) -> Callable[[bytes], bytes]:
     bits = _CODINGS.get(coding)
     if bits is None:
         raise aiohttp.ClientPayloadError(f"the body is encoded as {coding!r}, though it was to come as it is")
-    return zlib.decompressobj(bits).decompress
+    unpacker: Any = None
+
+    def unpack(data: bytes) -> bytes:
+        nonlocal unpacker
+        if unpacker is None:
+            bare = coding == "deflate" and data[:1] and data[0] & 0xF != _METHOD
+            unpacker = zlib.decompressobj(_BARE if bare else bits)
+        unpacked: bytes = unpacker.decompress(data)
+        return unpacked
+
+    return unpack
 
 
 class UpstreamConnection(asyncio.Protocol):

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections import defaultdict
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import Any, NamedTuple
 
 import aiohappyeyeballs
@@ -120,7 +121,9 @@ class UpstreamPool:
         """The addresses of a host; who asks at the same time asks once."""
         now, known = self._loop.time(), self._found.get((place.host, place.port))
         if known is None or now - known[0] > _LOOKED_UP_S or (known[1].done() and known[1].exception()):
-            lookup = self._loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+            # A number is good whatever addresses this machine has itself.
+            flags = 0 if _is_number(place.host) else socket.AI_ADDRCONFIG
+            lookup = self._loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM, flags=flags)
             known = self._found[place.host, place.port] = now, asyncio.ensure_future(lookup)
         return await asyncio.shield(known[1])
 
@@ -151,6 +154,15 @@ class UpstreamPool:
             lookup.cancel()
         for each in list(self._all):
             each.close()
+
+
+def _is_number(host: str) -> bool:
+    """Whether a host is given by its address."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=1)

@@ -17,6 +17,7 @@ from promptopt.gateway.serve.upstream_pool import UpstreamPool, request_head
 OK = b"HTTP/1.1 200 OK\r\n"
 PACKED = gzip.compress(b"packed")
 DEFLATED = zlib.compress(b"packed")
+BARE = DEFLATED[2:-4]
 REPLIES = {
     "sized": OK + b"Content-Type: application/json\r\ncontent-length: 5\r\nX-A: 1\r\nx-a: 2\r\n\r\nhello",
     "empty": OK + b"content-length: 0\r\n\r\n",
@@ -32,6 +33,7 @@ REPLIES = {
     "an empty value": OK + b"x-a:\r\ncontent-length: 2\r\n\r\nok",
     "gzip unasked": OK + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(PACKED) + PACKED,
     "deflate unasked": OK + b"content-encoding: deflate\r\ncontent-length: %d\r\n\r\n" % len(DEFLATED) + DEFLATED,
+    "deflate without a head": OK + b"content-encoding: deflate\r\ncontent-length: %d\r\n\r\n" % len(BARE) + BARE,
     "more than was said": OK + b"content-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx",
 }
 BROKEN = {
