@@ -96,3 +96,15 @@ def test_who_waits_for_word_before_the_body_gets_it(proxy):
         assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(body)
         assert read_whole(client)[0].startswith(b"HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_upstream_is_asked_through_the_proxy_that_the_environment_names(proxy, upstream, monkeypatch, stream):
+    monkeypatch.setenv("http_proxy", upstream.url.removesuffix("/v1"))
+    # The client of this test goes straight to the server.
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server = proxy('[[tool.promptopt.gateway.upstreams]]\nname = "a"\nurl = "http://provider.invalid/v1"')
+    response = server.post({**CHAT, "stream": stream})
+    assert response.status_code == 200
+    assert [path for path, _, _ in upstream.requests] == ["http://provider.invalid/v1/chat/completions"]
+    assert [row.status for row in server.rows()] == ["ok"]
