@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from functools import cache
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any
 
 
@@ -59,6 +60,8 @@ VERBOSITIES = ("low", "medium", "high")
 TOOL_CHOICES = ("auto", "none", "required")
 DETAILS = ("low", "high", "auto", "original")
 SERVICE_TIERS = ("flex", "auto", "default", "scale", "priority", "fast")
+# Of Anthropic, Hugging Face, Ollama, and of Meta's and Amazon's models on Bedrock.
+_CAPS = ("max_tokens", "max_new_tokens", "num_predict", "max_gen_len", "max_token_count")
 
 
 def _flag(value: object) -> bool:
@@ -107,24 +110,30 @@ def _option(
     plain: Callable[[Any], object] = _unchanged,
     default: Any = None,
     sent: Callable[[Any], object] | None = None,
+    also: tuple[str, ...] = (),
 ) -> Any:
     """A setting.
 
     Args:
         read: From what a user wrote to the value.
-        openai: The SDK's name of it.
+        openai: The SDK's name of it; empty: it is no argument of a call, and whoever makes the messages places it.
         plain: From the value to JSON.
         sent: From the value to what the SDK takes, if that is something else.
+        also: Names that other APIs and tools have for it, with the same values.
     """
-    return field(default=default, metadata={"read": read, "openai": openai, "plain": plain, "sent": sent or plain})
+    metadata = {"read": read, "openai": openai, "plain": plain, "sent": sent or plain, "also": also}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallOptions:
     """The settings of a call, apart from its model, messages and schema. A new setting is one line here.
 
-    Everything else follows from that line: the key of the front matter, the digest of a request, the recording's
-    ``params``, the SDK's argument and the lock's record of what was measured.
+    From that line follow the key of the front matter, the digest of a request, the recording's ``params``, the argument
+    of chat completions, the lock's record of what was measured, and the names under which programs and files of other
+    tools are read. Until another place knows the setting, it is on the safe side: the other APIs refuse it, a change of
+    it may cost more, and the gateway keeps no answers of calls that have it. Tests name each place that has to say more
+    (``docs/architecture.md``).
 
     Attributes:
         temperature: 0 to 2; ``None``, as for the others, leaves it to the provider.
@@ -135,6 +144,8 @@ class CallOptions:
         verbosity: How long its answers are.
         service_tier: How the call is processed, which has its own prices.
         top_p: Share of probability that is sampled from.
+        frequency_penalty: -2 to 2; how much less likely a token becomes each time that it has come.
+        presence_penalty: -2 to 2; how much less likely a token becomes once it has come.
         logprobs: Whether the answer comes with the log-probabilities of its tokens.
         top_logprobs: Of how many candidates for each token.
         tool_choice: ``auto``, ``none``, ``required``, or the name of the tool that must be called.
@@ -146,13 +157,15 @@ class CallOptions:
 
     # 0 and 0.0 are one temperature and must be one digest.
     temperature: float | None = _option(_number(0, 2), "temperature", float)
-    max_output_tokens: int | None = _option(_whole(1), "max_completion_tokens")
+    max_output_tokens: int | None = _option(_whole(1), "max_completion_tokens", also=_CAPS)
     seed: int | None = _option(_whole(0), "seed")
-    stop: tuple[str, ...] = _option(_texts, "stop", list, ())
+    stop: tuple[str, ...] = _option(_texts, "stop", list, (), also=("stop_sequences",))
     reasoning_effort: str | None = _option(_one_of(*REASONING_EFFORTS), "reasoning_effort")
     verbosity: str | None = _option(_one_of(*VERBOSITIES), "verbosity")
     service_tier: str | None = _option(_one_of(*SERVICE_TIERS), "service_tier")
     top_p: float | None = _option(_number(0, 1), "top_p", float)
+    frequency_penalty: float | None = _option(_number(-2, 2), "frequency_penalty", float)
+    presence_penalty: float | None = _option(_number(-2, 2), "presence_penalty", float)
     logprobs: bool | None = _option(_flag, "logprobs")
     top_logprobs: int | None = _option(_up_to(20), "top_logprobs")
     tool_choice: str | None = _option(_name, "tool_choice", sent=_tool_choice)
@@ -194,6 +207,21 @@ def _options() -> tuple[tuple[Field[Any], ...], Callable[[CallOptions], tuple[An
     """All settings, and what gives their values at once."""
     options = fields(CallOptions)
     return options, attrgetter(*(option.name for option in options))
+
+
+@cache
+def setting_names() -> Mapping[str, str]:
+    """The settings by the names that programs and files of other tools have for them, in camel case too.
+
+    Left out are those that an SDK takes in another form than front matter does, and those that are no argument.
+    """
+    found: dict[str, str] = {}
+    for option in fields(CallOptions):
+        said = option.metadata
+        if said["openai"] and said["sent"] is said["plain"]:
+            for name in (option.name, said["openai"], *said["also"]):
+                found |= {name: option.name, re.sub("_([a-z])", lambda letter: letter[1].upper(), name): option.name}
+    return MappingProxyType(found)
 
 
 NO_OPTIONS = CallOptions()

@@ -1,7 +1,7 @@
 """Requests as the keyword arguments of other APIs than chat completions: OpenAI's Responses, Anthropic's, Google's.
 
 Each follows the types of its SDK. What an API has no place for is an error and not left out: a setting that does not
-travel would still be in a recording.
+travel would still be in a recording. So a setting that nothing here has asked for is refused.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ def responses_arguments(request: Request) -> dict[str, Any]:
     Raises:
         ValueError: It sets or holds what that API does not take.
     """
-    options = _Options(request, "the Responses API", without=("seed", "stop"))
+    options = _Options(request, "the Responses API")
+    detail, any_json = options.get("detail"), options.get("response_format")
     arguments: dict[str, Any] = {
         "model": request.model.removeprefix("openai:"),
-        "input": [item for message in request.messages for item in _responses_items(message, options.get("detail"))],
+        "input": [item for message in request.messages for item in _responses_items(message, detail)],
         **options.named(
             "temperature", "top_p", "max_output_tokens", "service_tier", "parallel_tool_calls", "top_logprobs"
         ),
@@ -38,7 +39,7 @@ def responses_arguments(request: Request) -> dict[str, Any]:
     text = options.named("verbosity")
     if request.output_schema is not None:
         text["format"] = {"type": "json_schema", **response_format(request.output_schema)["json_schema"]}
-    elif options.get("response_format"):
+    elif any_json:
         text["format"] = {"type": "json_object"}
     if text:
         arguments["text"] = text
@@ -48,7 +49,7 @@ def responses_arguments(request: Request) -> dict[str, Any]:
         arguments["tools"] = [_responses_tool(tool) for tool in request.tools]
     if choice := options.get("tool_choice"):
         arguments["tool_choice"] = choice if choice in _CHOICES else {"type": "function", "name": choice}
-    return arguments | options.extra_body()
+    return options.all_placed(arguments | options.extra_body())
 
 
 _CHOICES = ("auto", "none", "required")
@@ -105,7 +106,6 @@ def anthropic_arguments(request: Request) -> dict[str, Any]:
     options = _Options(
         request,
         "Anthropic's API",
-        without=("seed", "verbosity", "logprobs", "top_logprobs", "response_format", "detail"),
         limits={"temperature": lambda value: value <= 1, "service_tier": lambda value: value in ("auto", "default")},
     )
     first = _first_turn(request.messages, "Anthropic's API")
@@ -132,11 +132,11 @@ def anthropic_arguments(request: Request) -> dict[str, Any]:
         arguments["output_config"] = output
     if request.tools:
         arguments["tools"] = [_anthropic_tool(tool) for tool in request.tools]
-    if choice := _anthropic_choice(options, bool(request.tools)):
+    if choice := _anthropic_choice(options):
         arguments["tool_choice"] = choice
     # The SDK has no arguments for sampling any more; models before it was dropped take it in the body.
     body = options.named("temperature", "top_p") | options.extra_body().get("extra_body", {})
-    return arguments | ({"extra_body": body} if body else {})
+    return options.all_placed(arguments | ({"extra_body": body} if body else {}))
 
 
 _SYSTEM = ("system", "developer")
@@ -156,12 +156,13 @@ def _anthropic_tool(tool: Tool) -> dict[str, Any]:
     return found | ({} if tool.strict is None else {"strict": tool.strict})
 
 
-def _anthropic_choice(options: _Options, tools: bool) -> dict[str, Any] | None:
+def _anthropic_choice(options: _Options) -> dict[str, Any] | None:
     chosen, parallel = options.get("tool_choice"), options.get("parallel_tool_calls")
-    if chosen is None and (parallel is None or not tools):
+    if chosen is None and parallel is None:
         return None
     kinds = {None: "auto", "auto": "auto", "none": "none", "required": "any"}
     found: dict[str, Any] = {"type": kinds[chosen]} if chosen in kinds else {"type": "tool", "name": chosen}
+    # A call of no tool is never one of several.
     if parallel is not None and chosen != "none":
         found["disable_parallel_tool_use"] = not parallel
     return found
@@ -240,14 +241,15 @@ def google_arguments(request: Request) -> dict[str, Any]:
     options = _Options(
         request,
         "Google's API",
-        without=("verbosity", "parallel_tool_calls", "extra_body"),
         limits={
             "service_tier": lambda value: value in ("flex", "priority", "default"),
             "detail": lambda value: value != "original",
         },
     )
     first = _first_turn(request.messages, "Google's API")
-    config: dict[str, Any] = options.named("temperature", "top_p", "max_output_tokens", "seed")
+    config: dict[str, Any] = options.named(
+        "temperature", "top_p", "frequency_penalty", "presence_penalty", "max_output_tokens", "seed"
+    )
     if first:
         config["system_instruction"] = "\n\n".join(
             _only_text(each, "Google's API") for each in request.messages[:first]
@@ -259,7 +261,7 @@ def google_arguments(request: Request) -> dict[str, Any]:
         config["tools"] = [{"function_declarations": [_google_tool(tool) for tool in request.tools]}]
     contents = _google_contents(request.messages[first:])
     found: dict[str, Any] = {"model": request.model.removeprefix("google:"), "contents": contents}
-    return found | ({"config": config} if config else {})
+    return options.all_placed(found | ({"config": config} if config else {}))
 
 
 def _google_options(options: _Options) -> dict[str, Any]:
@@ -352,39 +354,42 @@ def _only_text(message: Message, api: str) -> str:
 
 
 class _Options:
-    """The settings of a request, for an API that takes some of them."""
+    """The settings of a request, for an API that takes some of them. It takes those that are asked for here."""
 
     def __init__(
-        self,
-        request: Request,
-        api: str,
-        *,
-        without: Sequence[str] = (),
-        limits: Mapping[str, Callable[[Any], bool]] | None = None,
+        self, request: Request, api: str, *, limits: Mapping[str, Callable[[Any], bool]] | None = None
     ) -> None:
-        """Raises ValueError if the API has no place for one that is set, or not for its value."""
+        """Raises ValueError if the API has no place for the value of one that is set."""
         self._set = request.params.to_dict()
         self._api = api
-        if refused := [name for name in without if name in self._set]:
-            raise ValueError(f"{api} takes no {', '.join(refused)}: leave {'it' if len(refused) == 1 else 'them'} out")
+        self._asked: set[str] = set()
         for name, fits in (limits or {}).items():
             if name in self._set and not fits(self._set[name]):
                 raise ValueError(f"{api} does not take {name} {self._set[name]!r}")
 
     def get(self, name: str, default: Any = None) -> Any:
+        self._asked.add(name)
         return self._set.get(name, default)
 
     def named(self, *names: str) -> dict[str, Any]:
         """Those of these that are set."""
+        self._asked |= {*names}
         return {name: self._set[name] for name in names if name in self._set}
 
     def mapped(self, name: str, known: Mapping[str, str]) -> str:
         """A setting in the API's words. Raises ValueError if it has none for it."""
-        value = self._set[name]
+        value = self.get(name)
         if value not in known:
             raise ValueError(f"{self._api} does not take {name} {value!r}; it takes {', '.join(known)}")
         return known[value]
 
     def extra_body(self) -> dict[str, Any]:
-        found = self._set.get("extra_body")
+        found = self.get("extra_body")
         return {} if found is None else {"extra_body": json.loads(found)}
+
+    def all_placed(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The finished arguments. Raises ValueError if a setting is set that nothing has asked for."""
+        if refused := [name for name in self._set if name not in self._asked]:
+            them = "it" if len(refused) == 1 else "them"
+            raise ValueError(f"{self._api} takes no {', '.join(refused)}: leave {them} out")
+        return arguments

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from promptopt import load_prompt
-from promptopt.call_options import CallOptions
+from promptopt.call_options import CallOptions, setting_names
 from promptopt.errors import TemplateError
 from promptopt.providers.openai.client import OpenAIProvider
 from promptopt.providers.recordings import Recording, what_changed
@@ -24,6 +24,8 @@ EXAMPLES = {
     "verbosity": ("high", "high", {"verbosity": "high"}),
     "service_tier": ("flex", "flex", {"service_tier": "flex"}),
     "top_p": ("0.9", 0.9, {"top_p": 0.9}),
+    "frequency_penalty": ("-0.5", -0.5, {"frequency_penalty": -0.5}),
+    "presence_penalty": ("1e-1", 0.1, {"presence_penalty": 0.1}),
     "logprobs": ("true", True, {"logprobs": True}),
     "top_logprobs": ("3", 3, {"top_logprobs": 3}),
     "tool_choice": ("find", "find", {"tool_choice": {"type": "function", "function": {"name": "find"}}}),
@@ -41,6 +43,8 @@ BAD = {
     "verbosity": "3",
     "service_tier": "cheap",
     "top_p": "1.5",
+    "frequency_penalty": "-2.5",
+    "presence_penalty": "nan",
     "logprobs": "3",
     "top_logprobs": "21",
     "tool_choice": "'two words'",
@@ -53,8 +57,28 @@ SETTINGS = [field.name for field in dataclasses.fields(CallOptions)]
 
 
 def test_every_setting_has_an_example() -> None:
+    new = [name for name in SETTINGS if name not in EXAMPLES or name not in BAD]
+    assert not new, f"write an example and a bad value of {new} into EXAMPLES and BAD of {__file__}"
     assert SETTINGS == list(EXAMPLES) == list(BAD)
     assert set(SETTINGS) <= set(KEYS)
+
+
+def test_settings_are_known_by_the_names_of_other_tools() -> None:
+    names = setting_names()
+    # What other tools write in another form, and what is no argument, is read by whoever knows the form.
+    forms = {"tool_choice", "response_format", "detail", "extra_body"}
+    for name, (_, _, sent) in EXAMPLES.items():
+        assert {key for key, option in names.items() if option == name} >= (set() if name in forms else {name, *sent})
+        assert name not in forms or name not in names.values()
+    theirs = ("maxTokens", "stopSequences", "topP", "frequencyPenalty", "num_predict", "maxTokenCount")
+    assert [names[each] for each in theirs] == [
+        "max_output_tokens",
+        "stop",
+        "top_p",
+        "frequency_penalty",
+        "max_output_tokens",
+        "max_output_tokens",
+    ]
 
 
 def test_all_are_keyword_only_and_frozen() -> None:

@@ -1,7 +1,9 @@
 """Requests as arguments of the other SDKs, checked with the SDKs' own types."""
 
 import base64
-from collections.abc import Iterable, Mapping
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import pytest
 from anthropic.types.message_create_params import MessageCreateParamsNonStreaming as AnthropicParams
@@ -145,6 +147,146 @@ def test_what_an_api_has_no_place_for_is_said_and_not_left_out(options, method: 
     asked = Rendered((Message("user", "hi"),), "m", CallOptions(**options))
     with pytest.raises(ValueError, match=message):
         getattr(asked, method)()
+
+
+# Where the setting with that value is in the arguments of each API; an API that is missing refuses it.
+PLACES: dict[str, tuple[Any, dict[str, dict[str, Any]]]] = {
+    "temperature": (
+        0.5,
+        {
+            "responses": {"temperature": 0.5},
+            "anthropic": {"extra_body.temperature": 0.5},
+            "google": {"config.temperature": 0.5},
+        },
+    ),
+    "max_output_tokens": (
+        60,
+        {
+            "responses": {"max_output_tokens": 60},
+            "anthropic": {"max_tokens": 60},
+            "google": {"config.max_output_tokens": 60},
+        },
+    ),
+    "seed": (7, {"google": {"config.seed": 7}}),
+    "stop": (("END",), {"anthropic": {"stop_sequences.0": "END"}, "google": {"config.stop_sequences.0": "END"}}),
+    "reasoning_effort": (
+        "low",
+        {
+            "responses": {"reasoning.effort": "low"},
+            "anthropic": {"output_config.effort": "low"},
+            "google": {"config.thinking_config.thinking_level": "LOW"},
+        },
+    ),
+    "verbosity": ("high", {"responses": {"text.verbosity": "high"}}),
+    "service_tier": (
+        "default",
+        {
+            "responses": {"service_tier": "default"},
+            "anthropic": {"service_tier": "standard_only"},
+            "google": {"config.service_tier": "standard"},
+        },
+    ),
+    "top_p": (
+        0.9,
+        {"responses": {"top_p": 0.9}, "anthropic": {"extra_body.top_p": 0.9}, "google": {"config.top_p": 0.9}},
+    ),
+    "frequency_penalty": (-0.5, {"google": {"config.frequency_penalty": -0.5}}),
+    "presence_penalty": (1.5, {"google": {"config.presence_penalty": 1.5}}),
+    "logprobs": (
+        True,
+        {
+            "responses": {"include.0": "message.output_text.logprobs"},
+            "google": {"config.response_logprobs": True},
+        },
+    ),
+    "top_logprobs": (3, {"responses": {"top_logprobs": 3}, "google": {"config.logprobs": 3}}),
+    "tool_choice": (
+        "ping",
+        {
+            "responses": {"tool_choice.type": "function", "tool_choice.name": "ping"},
+            "anthropic": {"tool_choice.type": "tool", "tool_choice.name": "ping"},
+            "google": {
+                "config.tool_config.function_calling_config.mode": "ANY",
+                "config.tool_config.function_calling_config.allowed_function_names.0": "ping",
+            },
+        },
+    ),
+    "parallel_tool_calls": (
+        False,
+        {
+            "responses": {"parallel_tool_calls": False},
+            "anthropic": {"tool_choice.type": "auto", "tool_choice.disable_parallel_tool_use": True},
+        },
+    ),
+    "response_format": (
+        "json_object",
+        {
+            "responses": {"text.format.type": "json_object"},
+            "google": {"config.response_mime_type": "application/json"},
+        },
+    ),
+    "detail": (
+        "low",
+        {
+            "responses": {"input.0.content.1.detail": "low"},
+            "google": {"config.media_resolution": "MEDIA_RESOLUTION_LOW"},
+        },
+    ),
+    "extra_body": (
+        '{"min_p":0.1}',
+        {"responses": {"extra_body.min_p": 0.1}, "anthropic": {"extra_body.min_p": 0.1}},
+    ),
+}
+APIS = ("responses", "anthropic", "google")
+SHOWN = Message("user", "What is this?", parts=("What is this?", dataclasses.replace(PNG, detail="")))
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value that is in nothing else, with where it is."""
+    if isinstance(value, Mapping | list) and value:
+        for key, each in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from leaves(each, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, value
+
+
+def test_every_setting_has_its_place_in_every_api_or_none() -> None:
+    new = {field.name for field in dataclasses.fields(CallOptions)} ^ PLACES.keys()
+    assert not new, f"say in PLACES of {__file__} where each API has {', '.join(new)}, after promptopt/dialects.py has"
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("name", PLACES)
+def test_a_setting_arrives_in_its_place_or_is_refused_by_name(name: str, api: str) -> None:
+    def arguments(options: CallOptions) -> Any:
+        return getattr(Rendered((SHOWN,), "m", options, tools=(PING,)), api)()
+
+    value, places = PLACES[name]
+    options = CallOptions(**{name: value})
+    if api not in places:
+        with pytest.raises(ValueError, match=f"takes no {name}: leave it out"):
+            arguments(options)
+        return
+    before = dict(leaves(arguments(CallOptions())))
+    assert {place: each for place, each in leaves(arguments(options)) if before.get(place) != each} == places[api]
+
+
+class LaterOptions(CallOptions):
+    """What a later version may know, and no API here does."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**super().to_dict(), "patience": 0.5}
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_setting_that_nothing_places_is_refused(api: str) -> None:
+    with pytest.raises(ValueError, match="takes no patience: leave it out"):
+        getattr(Rendered((SHOWN,), "m", LaterOptions(temperature=0.5)), api)()
+
+
+def test_parallel_calls_are_said_to_anthropic_without_tools_too() -> None:
+    asked = Rendered((Message("user", "hi"),), "m", CallOptions(parallel_tool_calls=False))
+    assert asked.anthropic()["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
 
 
 @pytest.mark.parametrize(

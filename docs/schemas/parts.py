@@ -54,7 +54,10 @@ def mapping(
     """
     keys = list(keys)
     if unlike := set(keys) ^ set(known):
-        raise SystemExit(f"docs/schemas.py and a loader differ in {', '.join(sorted(unlike))}")
+        raise SystemExit(
+            f"docs/schemas and a loader differ in {', '.join(sorted(unlike))}: "
+            "describe each key there, then write the schemas again: python docs/schemas"
+        )
     found: Schema = {"type": "object", "properties": {key: known[key] for key in keys}, "additionalProperties": rest}
     return found | ({"required": list(required)} if required else {})
 
@@ -73,6 +76,8 @@ OPTIONS: dict[str, Schema] = {
     "verbosity": words(VERBOSITIES),
     "service_tier": words(SERVICE_TIERS),
     "top_p": number(0, 1),
+    "frequency_penalty": number(-2, 2),
+    "presence_penalty": number(-2, 2),
     "logprobs": FLAG,
     "top_logprobs": {"type": "integer", "minimum": 0, "maximum": 20},
     "tool_choice": {
@@ -85,4 +90,8 @@ OPTIONS: dict[str, Schema] = {
     "detail": words(DETAILS),
     "extra_body": TABLE,
 }
-assert list(OPTIONS) == names(CallOptions)
+if unlike := set(OPTIONS) ^ set(names(CallOptions)):
+    raise SystemExit(
+        f"{__file__}: OPTIONS and promptopt.call_options.CallOptions differ in {', '.join(sorted(unlike))}: "
+        "give each setting of a call its line here, then write the schemas again: python docs/schemas"
+    )

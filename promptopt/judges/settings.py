@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeGuard
 
-from promptopt.call_options import NO_OPTIONS, CallOptions
+from promptopt.call_options import NO_OPTIONS, CallOptions, setting_names
 from promptopt.config import Config, find_line
 from promptopt.errors import ConfigError, UsageError, did_you_mean
 from promptopt.providers.openai.models import refused_options
@@ -16,8 +16,6 @@ OPTIONS = ("provider", "rubricPrompt", "votes", "reasons")
 """Keys of an assert that say how it is judged, beside those of every assert."""
 
 _OWN = ("model", "votes", "batch", "second", "unsure", "structured", "reasons")
-# The names that promptfoo's providers have for settings of a call.
-_THEIR_NAMES = {"max_tokens": "max_output_tokens", "max_completion_tokens": "max_output_tokens"}
 _THEIR_KINDS = ("chat:", "messages:", "completion:", "responses:")
 _NO_JUDGE = (
     "no model judges: an assert {name!r} asks one. Name it with --judge MODEL, as `model` in [tool.promptopt.judge], "
@@ -142,7 +140,7 @@ def read_provider(given: object) -> tuple[str, Mapping[str, Any]]:
 def _params(config: Mapping[str, Any], params: CallOptions) -> CallOptions:
     names = {each.name for each in fields(CallOptions)}
     for key, value in config.items():
-        name = _THEIR_NAMES.get(key, key)
+        name = setting_names().get(key, key)
         # Keys and addresses are a provider's own, and are in the configuration.
         if name in names and value is not None and name != "response_format":
             params = replace(params, **{name: CallOptions.read(name, value)})

@@ -9,15 +9,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from promptopt.call_options import setting_names
 from promptopt.errors import InputError
+from promptopt.onboarding.carried import as_front_matter, notes_of
 from promptopt.onboarding.found import ROLES, SAYS_PROMPT, FoundMessage, FoundPrompt, Unreadable, format_text
 from promptopt.yaml import load_yaml
 
-_SETTINGS = {
-    **{name: name for name in ("temperature", "top_p", "seed", "stop", "frequency_penalty", "presence_penalty")},
-    **dict.fromkeys(("max_tokens", "max_completion_tokens", "max_output_tokens", "maxTokens"), "max_output_tokens"),
-    "topP": "top_p",
-}
 _TEMPLATES = (".j2", ".jinja", ".jinja2")
 _ROLE_LINE = re.compile(r"^[ \t]*#?[ \t]*(system|user|assistant|developer)[ \t]*:[ \t]*$", re.MULTILINE)
 _NOT_PROMPTS = re.compile(
@@ -95,7 +92,7 @@ def _prompty(path: str, text: str) -> FoundPrompt:
     if not isinstance(head, Mapping):
         raise Unreadable("its front matter is no mapping")
     model = head.get("model", {})
-    notes = ()
+    notes: tuple[str, ...] = ()
     settings: dict[str, Any] = {}
     if isinstance(model, Mapping):
         configuration = model.get("configuration") or model.get("connection") or {}
@@ -103,7 +100,7 @@ def _prompty(path: str, text: str) -> FoundPrompt:
             configuration.get("azure_deployment") if isinstance(configuration, Mapping) else None
         )
         name = name or (configuration.get("name") if isinstance(configuration, Mapping) else None)
-        settings = _settings(model.get("parameters") or model.get("options") or {})
+        settings, notes = _settings(model.get("parameters") or model.get("options"))
         if isinstance(name, str) and not name.startswith("$"):
             settings = {"model": name, **settings}
     elif isinstance(model, str):
@@ -121,10 +118,17 @@ def _is_literal(message: FoundMessage) -> bool:
     return all(isinstance(part, str) for part in message.text) and "{" not in "".join(map(str, message.text))
 
 
-def _settings(given: Any) -> dict[str, Any]:
+def _settings(given: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Settings as front matter, and notes on those that are none of it."""
     if not isinstance(given, Mapping):
-        return {}
-    return {_SETTINGS[key]: value for key, value in given.items() if key in _SETTINGS and value is not None}
+        return {}, ()
+    settings, refused = as_front_matter({str(name): value for name, value in given.items() if value is not None})
+    return settings, tuple(notes_of(refused, call=False))
+
+
+def _settings_among(data: Mapping[Any, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The same, of a table that holds other things too."""
+    return _settings({name: value for name, value in data.items() if name in setting_names()})
 
 
 def _yaml(path: str, text: str) -> Any:
@@ -174,7 +178,8 @@ def _mapping(path: str, data: Mapping[Any, Any], where: str = "") -> Iterator[Fo
     if data.get("_type") in ("prompt", "chat") or data.get("lc") is not None:
         yield FoundPrompt(path, 1, where, tuple(_langchain(data)), notes=())
     elif isinstance(data.get("messages"), list) and _is_chat(data["messages"]):
-        settings = _settings(data.get("modelParameters") or data.get("parameters") or data)
+        given = data.get("modelParameters") or data.get("parameters")
+        settings, notes = _settings(given) if given else _settings_among(data)
         if isinstance(data.get("model"), str):
             settings = {"model": data["model"], **settings}
         tests = data.get("testData")
@@ -183,13 +188,15 @@ def _mapping(path: str, data: Mapping[Any, Any], where: str = "") -> Iterator[Fo
             for each in (tests if isinstance(tests, list) else [])
             if isinstance(each, Mapping)
         )
-        yield FoundPrompt(path, 1, where, _chat(data["messages"]), settings=settings, cases=cases)
+        yield FoundPrompt(path, 1, where, _chat(data["messages"]), settings=settings, cases=cases, notes=notes)
     else:
         texts = {str(key): value for key, value in data.items() if isinstance(value, str) and value.strip()}
         roles = [role for role in ROLES if role in texts]
         if roles:
-            settings = _settings(data) | ({"model": data["model"]} if isinstance(data.get("model"), str) else {})
-            yield FoundPrompt(path, 1, where, tuple(_message(role, texts[role]) for role in roles), settings=settings)
+            settings, notes = _settings_among(data)
+            settings |= {"model": data["model"]} if isinstance(data.get("model"), str) else {}
+            messages = tuple(_message(role, texts[role]) for role in roles)
+            yield FoundPrompt(path, 1, where, messages, settings=settings, notes=notes)
             return
         for key, value in texts.items():
             told = len(value.split()) >= _FEWEST_WORDS and not (where and _ABOUT.fullmatch(key))

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from promptopt.config import Config, load_config, using_config
-from promptopt.errors import PromptoptError
+from promptopt.errors import InputError, PromptoptError
+from promptopt.onboarding.carried import with_price
 from promptopt.onboarding.found import FoundPrompt, Hole, LeftOut, slug
 from promptopt.onboarding.repository import Repository, git_root, read_repository
 
@@ -93,6 +94,7 @@ def propose(
     repository = read_repository(root, (config.suites,), config.prompts)
     named, left_out = _named(repository, config)
     named, assumed = _with_models(named, config, model, left_out)
+    named = {name: with_price(prompt, config) for name, prompt in named.items()}
     cases, notes = _cases(named, logs)
     notes = [*assumed, *notes]
     files: dict[Path, str] = {}
@@ -272,9 +274,13 @@ def call_code(name: str, prompt: FoundPrompt) -> str:
     model = prompt.model_code
     match prompt.call:
         case "openai" | "anthropic" | "responses" | "google":
+            if prompt.call == "anthropic" and (own := [each for each in prompt.rest if each.startswith("max_tokens=")]):
+                # Its arguments have a cap in any case, and no argument is given twice.
+                model, rest = f"{model}) | dict({own[0]}", rest.replace(f", {own[0]}", "", 1)
             return f"{prompt.function}(**{rendered}.{prompt.call}({model}){rest})"
         case "body":
-            return f"{rendered}.openai({model})"
+            given = "".join(f", {key!r}: {code}" for key, _, code in (each.partition("=") for each in prompt.rest))
+            return f"{{**{rendered}.openai({model}){given}}}" if given else f"{rendered}.openai({model})"
         case "text":
             return f"{prompt.function}(prompt={rendered}.text{f', model={model}' if model else ''}{rest})"
         case "messages":
@@ -394,7 +400,12 @@ def _belongs(path: Path, name: str, config: Config) -> bool:
 
 
 def _said(error: PromptoptError, root: Path) -> str:
-    return " ".join(str(error).replace(f"{root}/", "").split())
+    """What is wrong, without the place in a file of the trial, which nobody will see."""
+    text = str(error)
+    path = root / error.path if isinstance(error, InputError) and error.path is not None else None
+    if isinstance(error, InputError) and path is not None and path.is_relative_to(root) and path.exists():
+        text = f"{error.message}\n{error.remedy or ''}"
+    return " ".join(text.replace(f"{root}/", "").split())
 
 
 def _below(config: Config, folder: Path) -> Path:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from promptopt.onboarding.carried import as_front_matter, notes_of
 from promptopt.onboarding.found import (
     ROLES,
     SAYS_PROMPT,
@@ -35,14 +36,6 @@ from promptopt.onboarding.python_text import FEWEST_WORDS, TextReader, literal_w
 NOT_SENT = ("constant", "text function", "chat")
 _MAKES = re.compile(r"prompt|instructions?$|^(build|make|get|create)_messages$", re.IGNORECASE)
 PROMPT_NAME = re.compile(r"PROMPT|TEMPLATE|INSTRUCTIONS?$|^SYSTEM(_?(MESSAGE|MSG|TEXT|ROLE))?$", re.IGNORECASE)
-# The names of settings in SDKs, and in front matter.
-_SETTINGS = {
-    **{name: name for name in ("temperature", "top_p", "seed", "stop", "frequency_penalty", "presence_penalty")},
-    **dict.fromkeys(("max_tokens", "max_completion_tokens", "max_output_tokens"), "max_output_tokens"),
-    "reasoning_effort": "reasoning_effort",
-    "verbosity": "verbosity",
-    "stop_sequences": "stop",
-}
 CLASSES = {
     "UserMessage": "user",
     "AssistantMessage": "assistant",
@@ -495,23 +488,24 @@ def _settings(
     given: Mapping[str, ast.expr], reader: TextReader
 ) -> tuple[dict[str, Any], tuple[str, ...], str, tuple[str, ...]]:
     """Front matter, the arguments that stay, the code of a model that is no literal, and notes."""
-    settings: dict[str, Any] = {}
-    rest, notes, model_code = [], [], ""
-    for name, node in given.items():
-        value = _constant(node, reader)
-        if name == "model":
-            if isinstance(value, str) and value:
-                settings["model"] = value
-            else:
-                model_code = ast.unparse(node)
-                notes.append(f"its model is known when it runs only: {model_code}")
-        elif name in _SETTINGS and value is not None:
-            settings[_SETTINGS[name]] = value
-        else:
-            rest.append(f"{name}={ast.unparse(node)}")
-            if name in ("tools", "functions", "response_format", "text_format"):
-                notes.append(f"{name} stays in the call, and is not counted: see `tools` and `output_schema`")
-    return settings, tuple(rest), model_code, tuple(notes)
+    values = {name: _constant(node, reader) for name, node in given.items()}
+    model = values.pop("model", None)
+    settings, refused = as_front_matter(values)
+    # What is said to be nothing is as if it were not said.
+    said = {name: why for name, why in refused.items() if ast.unparse(given[name]) != "None"}
+    notes, model_code = list(notes_of(said, call=True)), ""
+    if isinstance(model, str) and model:
+        settings = {"model": model, **settings}
+    elif "model" in given:
+        model_code = ast.unparse(given["model"])
+        notes.append(f"its model is known when it runs only: {model_code}")
+    notes += [
+        f"{name} stays in the call, and is not counted: see `tools` and `output_schema`"
+        for name in ("tools", "functions", "response_format", "text_format")
+        if name in given
+    ]
+    rest = tuple(f"{name}={ast.unparse(given[name])}" for name in refused)
+    return settings, rest, model_code, tuple(notes)
 
 
 def _constant(node: ast.expr, reader: TextReader) -> Any:

@@ -215,7 +215,8 @@ class _Mapper:
         model, table, program = self._model()
         settings = ConfigSettings(self._document, self._identity, self._config, self._place)
         if not program:
-            settings.read(table[1]["type"] if table else model.partition(":")[0])
+            kind = table[1]["type"] if table else model.partition(":")[0]
+            settings.read("responses" if table and table[1].get("api") == "responses" else kind)
         label = self._entry.get("label")
         prompts = self._entry.get("prompts")
         transform = self._entry.get("transform", self._config.get("transform"))

@@ -3,42 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from promptopt.call_options import CallOptions
+from promptopt.call_options import CallOptions, setting_names
+from promptopt.dialects import anthropic_arguments, google_arguments, responses_arguments
+from promptopt.messages import Message, Request
 from promptopt.promptfoo.document import ConfigFile
 from promptopt.schemas import strict_findings
 from promptopt.templates.tools import make_tools
 
-# promptfoo's names of settings, and this project's.
-_SETTINGS: Mapping[str, str] = {
-    "temperature": "temperature",
-    "max_tokens": "max_output_tokens",
-    "max_completion_tokens": "max_output_tokens",
-    "max_output_tokens": "max_output_tokens",
-    "maxTokens": "max_output_tokens",
-    "maxOutputTokens": "max_output_tokens",
-    "max_new_tokens": "max_output_tokens",
-    "num_predict": "max_output_tokens",
-    "max_gen_len": "max_output_tokens",
-    "maxTokenCount": "max_output_tokens",
-    "top_p": "top_p",
-    "topP": "top_p",
-    "seed": "seed",
-    "stop": "stop",
-    "stop_sequences": "stop",
-    "stopSequences": "stop",
-    "reasoning_effort": "reasoning_effort",
-    "verbosity": "verbosity",
-    "service_tier": "service_tier",
-    "logprobs": "logprobs",
-    "top_logprobs": "top_logprobs",
-    "parallel_tool_calls": "parallel_tool_calls",
-}
+# What says what an API has no place for.
+_ARGUMENTS = {"anthropic": anthropic_arguments, "google": google_arguments, "responses": responses_arguments}
 # Settings that an API takes under this very name, beside those of every model.
 _BODY = (
-    *("presence_penalty", "frequency_penalty", "logit_bias", "n", "user", "metadata", "store", "top_k", "modalities"),
+    *("logit_bias", "n", "user", "metadata", "store", "top_k", "modalities"),
     *("audio", "prediction", "web_search_options", "thinking", "min_p", "repetition_penalty", "provider", "plugins"),
     *("search_parameters", "reasoning", "text", "truncation", "include", "background", "min_tokens", "best_of"),
 )
@@ -92,10 +71,26 @@ class ConfigSettings:
         self._body: dict[str, Any] = {}
 
     def read(self, kind: str) -> None:
-        """Read the config of a provider of that type; what has no place is left out with a note."""
+        """Read the config of a provider of that type; what has no place is left out with a note.
+
+        Args:
+            kind: The type of its table, or ``responses``.
+        """
         self._settings(kind)
         if self._body:
             self.front["extra_body"] = self._body
+        if kind in _ARGUMENTS:
+            self._leave_refused_out(_ARGUMENTS[kind])
+
+    def _leave_refused_out(self, arguments: Callable[[Request], object]) -> None:
+        """Leave out what the provider's API has no place for: no prompt could be asked with it."""
+        for name in [name for name in self.front if name in CallOptions.__dataclass_fields__]:
+            options = CallOptions(**{name: CallOptions.read(name, self.front[name])})
+            try:
+                arguments(Request("model", (Message("user", "hi"),), options))
+            except ValueError as error:
+                self._left_out(name, str(error), "")
+                del self.front[name]
 
     def _settings(self, kind: str) -> None:
         config = dict(self._config)
@@ -113,8 +108,8 @@ class ConfigSettings:
             self._setting(key, value, kind)
 
     def _setting(self, key: str, value: Any, kind: str) -> None:
-        if key in _SETTINGS:
-            self._option(_SETTINGS[key], value)
+        if key in setting_names():
+            self._option(setting_names()[key], value)
         elif key in ("response_format", "responseSchema", "response_schema"):
             self._format(value)
         elif key in ("tools", "functions"):
@@ -139,11 +134,11 @@ class ConfigSettings:
         value = self._document.with_env(value) if isinstance(value, str) else value
         if isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?", value):
             value = float(value) if "." in value else int(value)
-        if isinstance(value, float) and value.is_integer() and name in ("max_output_tokens", "seed", "top_logprobs"):
-            value = int(value)
         if value is None:
             return
         try:
+            if isinstance(value, float) and value.is_integer() and isinstance(CallOptions.read(name, int(value)), int):
+                value = int(value)
             CallOptions.read(name, value)
         except ValueError as error:
             self._left_out(name, f"{name}: {error}", "")

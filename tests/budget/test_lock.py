@@ -1,6 +1,6 @@
 import subprocess
 import tomllib
-from dataclasses import make_dataclass, replace
+from dataclasses import fields, make_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import promptopt.budget.lock as lock_module
-from promptopt.budget.lock import Lock, LockBasis, LockedCall, LockEntry, parse_lock, read_lock
+from promptopt.budget.lock import Lock, LockBasis, LockedCall, LockEntry, may_cost_more, parse_lock, read_lock
+from promptopt.call_options import CallOptions
 from promptopt.errors import LockError
 
 BASIS = LockBasis("o200k_base@sha256:abc", "gpt-4o-mini", "0.15", "0.075", "0.6")
@@ -176,3 +177,42 @@ def test_a_lock_of_0_1_0_says_nothing_of_settings() -> None:
     known = replace(make(), call=LockedCall()).text()
     assert parse_lock(known, "x").call == LockedCall()
     assert "schema = 0" in known
+
+
+# Two values of each setting, and whether a change from the first to the second may cost more, and back.
+CHANGES: dict[str, tuple[Any, Any, bool, bool]] = {
+    "temperature": (0.0, 1.0, False, False),
+    "max_output_tokens": (10, 20, True, False),
+    "seed": (1, 2, False, False),
+    "stop": (["a", "b"], ["a"], True, False),
+    "reasoning_effort": ("low", "high", True, False),
+    "verbosity": ("low", "high", True, False),
+    "service_tier": ("flex", "priority", True, False),
+    "top_p": (0.1, 0.9, False, False),
+    # Who may not repeat a word writes others.
+    "frequency_penalty": (-1.0, 1.0, True, True),
+    "presence_penalty": (-1.0, 1.0, True, True),
+    "logprobs": (False, True, False, False),
+    "top_logprobs": (1, 5, False, False),
+    "tool_choice": ("auto", "required", True, True),
+    "parallel_tool_calls": (True, False, True, True),
+    "response_format": (None, "json_object", True, True),
+    "detail": ("low", "high", False, False),
+    "extra_body": ("{}", '{"a":1}', True, True),
+}
+
+
+def test_of_every_setting_it_is_known_whether_it_may_cost_more() -> None:
+    new = {option.name for option in fields(CallOptions)} ^ CHANGES.keys()
+    assert not new, (
+        f"say in CHANGES of {__file__} whether {', '.join(new)} may cost more, and in promptopt/budget/lock.py"
+    )
+    for name, (first, second, there, back) in CHANGES.items():
+        assert (may_cost_more(name, first, second), may_cost_more(name, second, first)) == (there, back), name
+    assert may_cost_more("a setting of a later version", 1, 2)
+
+
+def test_a_setting_below_zero_is_locked_as_it_is() -> None:
+    call = LockedCall({"frequency_penalty": -0.5, "presence_penalty": 2.0})
+    lock = Lock("p", "v1", BASIS, {"a": ENTRY}, call=call)
+    assert parse_lock(lock.text(), "p.lock.toml").call == call

@@ -1,6 +1,7 @@
 """Variants: prompt x model x settings, with labels, recordings of their own, and dollars against quality."""
 
 import json
+from dataclasses import fields
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptopt import Request, Response, Usage, compare
+from promptopt.call_options import CallOptions
 from promptopt.config import load_config
 from promptopt.errors import ConfigError, ProviderError, RecordingError, UsageError
 from promptopt.experiment.frontier import frontier
@@ -290,6 +292,38 @@ def test_a_front_without_prices_names_none(sums: Path) -> None:
 )
 def test_what_models_refuse(model: str, options: dict[str, Any], refused: list[str]) -> None:
     assert refused_options(model, options) == refused
+
+
+# A value of each setting, and which of these models answer it with an error.
+ASKED = ("gpt-5-mini", "o3", "gpt-4o")
+REFUSED: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "temperature": (0.5, ("gpt-5-mini", "o3")),
+    "max_output_tokens": (60, ()),
+    "seed": (7, ()),
+    "stop": (["END"], ("o3",)),
+    "reasoning_effort": ("low", ("gpt-4o",)),
+    "verbosity": ("low", ("gpt-4o",)),
+    "service_tier": ("flex", ()),
+    "top_p": (0.5, ("gpt-5-mini", "o3")),
+    "frequency_penalty": (0.5, ("gpt-5-mini", "o3")),
+    "presence_penalty": (0.5, ("gpt-5-mini", "o3")),
+    "logprobs": (True, ("gpt-5-mini", "o3")),
+    "top_logprobs": (2, ("gpt-5-mini", "o3")),
+    "tool_choice": ("auto", ()),
+    "parallel_tool_calls": (True, ()),
+    "response_format": ("json_object", ()),
+    "detail": ("low", ()),
+    "extra_body": ("{}", ()),
+}
+
+
+def test_of_every_setting_it_is_known_which_models_refuse_it() -> None:
+    new = {option.name for option in fields(CallOptions)} ^ REFUSED.keys()
+    assert not new, (
+        f"say in REFUSED of {__file__} who refuses {', '.join(new)}, and in promptopt/providers/openai/models.py"
+    )
+    for name, (value, models) in REFUSED.items():
+        assert [model for model in ASKED if refused_options(model, {name: value})] == list(models), name
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=3, max_size=8))

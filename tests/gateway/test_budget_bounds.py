@@ -6,6 +6,7 @@ import json
 import sqlite3
 import struct
 from contextlib import closing
+from dataclasses import fields
 from decimal import Decimal
 
 import pytest
@@ -14,11 +15,13 @@ from hypothesis import strategies as st
 from upstream import Reply, answer, ask, response, wait_until
 
 import promptopt
+from promptopt.call_options import CallOptions
 from promptopt.config import load_config
-from promptopt.gateway.bounds import Unbounded, bound_of, is_possible
+from promptopt.gateway.bounds import Unbounded, bound_of, is_possible, loose_bound
 from promptopt.gateway.call import Answer, Call, Wire
 from promptopt.gateway.costs import Costs
 from promptopt.gateway.images import part_tokens
+from promptopt.gateway.openai.state import self_contained
 from promptopt.prices import find_price
 from promptopt.values import Usage
 
@@ -516,3 +519,41 @@ def test_what_is_not_plain_is_counted(body):
     plain = {"model": MINI, "messages": [{"role": "user", "content": "hi"}], "max_completion_tokens": 10}
     assert Costs(load_config()).loose_case(Call.of("chat", "", plain)) is not None
     assert Costs(load_config()).loose_case(Call.of("chat", "", {**plain, **body})) is None
+
+
+# A value of each setting, and whether a request with it is a plain one, whose text is all that it uses.
+SETTINGS = {
+    "temperature": (0.5, True),
+    "max_output_tokens": (60, True),
+    "seed": (7, True),
+    "stop": (("END",), True),
+    "reasoning_effort": ("low", False),
+    "verbosity": ("low", False),
+    "service_tier": ("flex", True),
+    "top_p": (0.5, True),
+    "frequency_penalty": (0.5, True),
+    "presence_penalty": (0.5, True),
+    "logprobs": (True, False),
+    "top_logprobs": (2, False),
+    "tool_choice": ("look", False),
+    "parallel_tool_calls": (True, False),
+    "response_format": ("json_object", False),
+    "detail": ("low", True),
+    "extra_body": ('{"min_p":0.1}', False),
+}
+
+
+def test_a_request_with_any_setting_is_bounded_and_says_all_itself():
+    new = {option.name for option in fields(CallOptions)} ^ SETTINGS.keys()
+    assert not new, (
+        f"say in SETTINGS of {__file__} whether a request with {', '.join(new)} is plain, and in "
+        "promptopt/gateway/bounds.py and promptopt/gateway/openai/state.py"
+    )
+    for name, (value, plain) in SETTINGS.items():
+        given_options = CallOptions(**{name: value}).openai()
+        given_options |= given_options.pop("extra_body", {})
+        body = {"model": MINI, "messages": [{"role": "user", "content": "hi"}], "max_completion_tokens": 10}
+        call = Call.of("chat", "", {**body, **given_options})
+        assert self_contained(call), name
+        assert (loose_bound(call) is not None) == plain, name
+        assert bound_of(call, find_price(MINI)).usage.output_tokens == given_options.get("max_completion_tokens", 10)

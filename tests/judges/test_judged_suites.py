@@ -11,6 +11,7 @@ from browser import data_of
 from click.testing import CliRunner
 
 from promptopt.cli import cli
+from promptopt.judges.settings import JudgeSettings
 
 SUITE = """
 defaultTest:
@@ -511,3 +512,14 @@ def test_a_prompt_without_a_cap_does_not_make_the_cost_of_judges_unbounded(judge
     refused = compare(judged, "--record", "all", "--max-cost", "0.01", **endpoint.environment)
     assert refused.returncode == 2
     assert "may cost more than --max-cost $0.01" in refused.stderr
+
+
+def test_a_provider_of_an_assert_may_give_settings_by_the_names_of_other_tools() -> None:
+    config = {"topP": 0.5, "maxTokens": 9, "stop_sequences": ["x"], "frequencyPenalty": 1, "apiKey": "k"}
+    settings = JudgeSettings().of({"provider": {"id": "openai:gpt-4o-mini", "config": config}})
+    assert settings.params.to_dict() == {
+        "top_p": 0.5,
+        "max_output_tokens": 9,
+        "stop": ["x"],
+        "frequency_penalty": 1.0,
+    }

@@ -59,6 +59,7 @@ providers:
       reasoning: {effort: low}
       stop: [END]
       frequency_penalty: 0.5
+      logit_bias: {"50256": -100}
       response_format: {type: json_object}
       tool_choice: {type: function, function: {name: look}}
       tools: [{type: function, function: {name: look, parameters: {type: object, properties: {}}}}, {type: web_search}]
@@ -81,15 +82,33 @@ providers:
         "max_output_tokens": 50,
         "temperature": 0.2,
         "reasoning_effort": "low",
-        "stop": ["END"],
-        "extra_body": '{"frequency_penalty":0.5}',
+        "extra_body": '{"logit_bias":{"50256":-100}}',
         "response_format": "json_object",
         "tool_choice": "look",
     }
     assert [tool.name for tool in evaluation.parts[0].templates[0].front.tools] == ["look"]
     notes = {note.line: note.message for note in evaluation.notes}
-    assert "nonsense" in notes[19]
-    assert "web_search" in notes[18]
+    assert "nonsense" in notes[20]
+    assert "web_search" in notes[19]
+    assert "the Responses API takes no stop: leave it out" in notes[14]
+    assert "the Responses API takes no frequency_penalty: leave it out" in notes[15]
+
+
+def test_a_setting_that_the_provider_s_api_has_no_place_for_is_left_out_with_a_note(project) -> None:
+    config = "{frequency_penalty: 0.5, presencePenalty: 1, seed: 7, verbosity: low, topP: 0.5}"
+    left = {}
+    for name in ("openai:gpt-4o", "anthropic:messages:claude-haiku-4-5", "google:gemini-3-flash"):
+        evaluation = providers(project, f"providers: [{{id: '{name}', config: {config}}}]\n")
+        params = evaluation.parts[0].templates[0].front.params
+        assert params.top_p == 0.5
+        all_notes = " ".join(note.message for note in evaluation.notes)
+        left[name] = {
+            setting
+            for setting in ("frequency_penalty", "presence_penalty", "seed", "verbosity")
+            if f"takes no {setting}: leave it out" in all_notes
+        }
+        assert not left[name] & params.to_dict().keys()
+    assert list(left.values()) == [set(), {"frequency_penalty", "presence_penalty", "seed", "verbosity"}, {"verbosity"}]
 
 
 def test_a_schema_that_strict_mode_refuses_travels_as_it_is(project) -> None:

@@ -11,7 +11,7 @@ _REASONING = re.compile(r"o[1-9](?:-|$)|gpt-5(?!.*chat)|codex-")
 _PLAIN = re.compile(r"gpt-(?:3\.5|4)|chatgpt-|gpt-5.*chat")
 # As openai.types.chat.completion_create_params says.
 _NO_STOP = re.compile(r"o3|o4-mini")
-_SAMPLING = ("temperature", "top_p", "logprobs", "top_logprobs")
+_SAMPLING = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs")
 
 
 def refused_options(model: str, options: Mapping[str, Any]) -> list[str]:
