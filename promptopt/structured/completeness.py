@@ -78,6 +78,7 @@ _DESCRIBES = re.compile(
 )
 _HARMLESS = 5
 _HOW = re.compile(r"\b(?:how (?:sure|certain|confident)|confidence (?:level|score|in your))\b", re.IGNORECASE)
+_RATES_IT = re.compile(r"\W*(?:rate|score|assess|judge|estimate|grade)\b", re.IGNORECASE)
 _SECTIONS = re.compile(
     r"\b(?:these|the following|\w+) sections\s*:|^#{1,4}[ \t]+\w[^\n]*\n+(?:[^\n#]+\n+)*?#{1,4}[ \t]+(?:verdict|conclusion|summary)\b",
     re.IGNORECASE | re.MULTILINE,
@@ -106,13 +107,19 @@ def asks_for_more(document: PromptText, fields: Sequence[Field], covered: Sequen
     return None
 
 
+# "**Database schema:**" and below it what the data look like
+_OF_DATA = re.compile(
+    r"\b(?:database|db|sql|tables?|dataset|data|input|graph)\b[^\n]{0,30}:?[*\s`\"']*\Z", re.IGNORECASE
+)
+
+
 def form_in_variable(document: PromptText) -> str | None:
     """Where a variable holds the form of the answer; ``None`` if none does."""
-    variable = _SCHEMA_VARIABLE.search(document.source)
-    if variable is None:
-        return None
-    line = document.source.count("\n", 0, variable.start()) + 1
-    return f"line {line}: the form of the answer is in a variable of the template"
+    for variable in _SCHEMA_VARIABLE.finditer(document.source):
+        if not _OF_DATA.search(document.source[max(0, variable.start() - 60) : variable.start()]):
+            line = document.source.count("\n", 0, variable.start()) + 1
+            return f"line {line}: the form of the answer is in a variable of the template"
+    return None
 
 
 # Where an answer's JSON is shown under a label; what it says is not read if it is in a branch or in a raw block.
@@ -322,6 +329,8 @@ def _signs(document: PromptText, fields: Sequence[Field], covered: Sequence[Span
         own = [span for span in covered if span.overlaps(Span(*sentence.span()))]
         for pattern in (_SEVERAL, _HOW) if own else (_HOW,):
             for match in pattern.finditer(sentence[0]):
+                if pattern is _HOW and _RATES_IT.match(sentence[0]) and len(fields) == 1:
+                    continue  # "Rate how confident the speaker sounds" is the one value itself
                 yield sentence.start() + match.start(), sentence.start() + match.end()
         yield from _orders(sentence, own, known, labelled)
 

@@ -129,9 +129,15 @@ def with_counts(
     counts = list(dict.fromkeys(ordered(text, alone=wrapped)))
     if wrapped:
         bounds = {tuple(count.bounds.items()) for count in counts}
-        only = len(bounds) == 1 and not {"minItems", "maxItems"} & set(schema) and not _inner(schema, counts)
-        return {**schema, **dict(bounds.pop())} if only else dict(schema)
+        only = len(bounds) == 1 and not _inner(schema, counts)
+        return _bounded(schema, dict(bounds.pop())) if only else dict(schema)
     return _with_named(schema, counts, document.text)
+
+
+def _bounded(schema: Mapping[str, Any], bounds: Mapping[str, int]) -> dict[str, Any]:
+    """A list with a count, if it has no other one."""
+    known = {key: schema[key] for key in ("minItems", "maxItems") if key in schema}
+    return {**schema, **bounds} if all(bounds.get(key) == value for key, value in known.items()) else dict(schema)
 
 
 def _inner(schema: Mapping[str, Any], counts: Sequence[Count]) -> bool:
@@ -146,9 +152,12 @@ def _with_named(schema: Mapping[str, Any], counts: Sequence[Count], text: str) -
     for name in lists:
         child = properties[name]
         found = {tuple(count.bounds.items()) for count in counts if _is_of(count, name)}
-        found |= {tuple(count.bounds.items()) for count in _at_key(name, text)}
-        if len(found) == 1 and not {"minItems", "maxItems"} & set(child):
-            properties[name] = {**child, **dict(found.pop())}
+        found |= {
+            tuple(count.bounds.items())
+            for count in (*_at_key(name, text), *_beside_key(name, text), *_at_first(name, text))
+        }
+        if len(found) == 1:
+            properties[name] = _bounded(child, dict(found.pop()))
     return {**schema, "properties": properties} if properties else dict(schema)
 
 
@@ -169,6 +178,26 @@ def _at_key(name: str, text: str) -> Iterator[Count]:
 
 def _is_list(child: Mapping[str, Any]) -> bool:
     return child.get("type") == "array"
+
+
+def _beside_key(name: str, text: str) -> Iterator[Count]:
+    """The count in brackets in the line of a key: "ports: array of strings with the ports (at least 5)"."""
+    for line in re.finditer(
+        rf"^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*[*_`\"']*{re.escape(name)}[*_`\"']*[ \t]*(?:\([^()\n]*\))?[ \t]*[:–—-][^\n]*\((?P<bound>at least|at most|up to|max(?:imum)?|min(?:imum)?) (?P<n>{_N})\)",
+        text,
+        re.IGNORECASE | re.MULTILINE,
+    ):
+        least = line["bound"].lower() in ("at least", "min", "minimum")
+        yield Count(_number(line["n"]) if least else None, None if least else _number(line["n"]), ())
+
+
+def _at_first(name: str, text: str) -> Iterator[Count]:
+    """The count that the first of several items shown for a list begins with."""
+    for shown in re.finditer(rf"[\"']{re.escape(name)}[\"']\s*:\s*\[\s*[\"'](?P<first>[^\"'\n]+)[\"']\s*,", text):
+        if (said := _AT_ITEM.match(shown["first"])) and not said["bound"]:
+            low, high = int(said["low"]), int(said["high"] or said["low"])
+            if high >= _LEAST and low <= high:
+                yield Count(low, high, ())
 
 
 # "List 3-5 strengths", as the first item of the list that it is said of

@@ -145,7 +145,7 @@ def _inferred(document: PromptText) -> Inferred:
 
 def _counted(document: PromptText, found: Inferred) -> Inferred:
     """The fields with the counts that the prompt orders for their lists."""
-    if found.whole not in ("JSON", "keys") or not found.fields:
+    if found.whole not in ("JSON", "keys", "") or not found.fields:
         return found
     if found.wrapped:
         schema = with_counts(document, found.fields[0].schema, found.covered, wrapped=True)

@@ -39,7 +39,7 @@ def quoted(label: str) -> str:
 # "Respond in this format:" and below it one label a line.
 LEAD = re.compile(
     rf"\b{OUTPUT}\b[^\n]{{0,120}}\b(?:formats?|form|structure|template|follows|following|like this|this way|below|lines?)\b[^\n]{{0,60}}:[\s*_`\"']*$"
-    r"|\b(?:reply|respond|answer|output)\b(?: only)? (?:with|using|as follows|in the form)\s*:[\s*_`\"']*$"
+    r"|\b(?:reply|respond|answer|output)\b(?: only)? (?:exactly|with|using|as follows|in the form)\s*:[\s*_`\"']*$"
     rf"|\b(?:format|structure|template)\b[^\n]{{0,30}}:[\s*_`\"']*$|^[#\s*_]*(?:output|response|answer|expected)\b[^\n]{{0,20}}\b(?:format|structure|form)\b[^\n]{{0,30}}$",
     re.IGNORECASE,
 )
@@ -158,7 +158,7 @@ def _parts(lines: list[str], offset: int) -> list[tuple[str, str, int, int]]:
     """Labels with what is said beside and below each, and where."""
     parts: list[tuple[str, str, int, int]] = []
     blank = False
-    for line in lines:
+    for number, line in enumerate(lines):
         start, offset = offset, offset + len(line) + 1
         if not line.strip() or _FENCE.fullmatch(line):
             if parts and "```json" in line:
@@ -176,10 +176,11 @@ def _parts(lines: list[str], offset: int) -> list[tuple[str, str, int, int]]:
             name, said, first, _ = parts[-1]
             parts[-1] = (name, f"{said} {line.strip()}", first, start + len(line))
             continue
+        ended = blank and len(parts) > 1 and _begins_input(label, lines[number + 1 :])
         blank = False
         if _is_variable(label["value"]) and line.lstrip().startswith("["):
             continue
-        if _ends(line, label, bool(parts)):
+        if ended or _ends(line, label, bool(parts)):
             break
         if len(parts) == 1 and not parts[0][1].strip() and _HEADING.search(parts[0][0]):
             parts = []
@@ -187,10 +188,19 @@ def _parts(lines: list[str], offset: int) -> list[tuple[str, str, int, int]]:
     return parts
 
 
+def _begins_input(label: re.Match[str], rest: list[str]) -> bool:
+    """Whether a label has a value of the template below it: the input of the prompt."""
+    below = next((line for line in rest if line.strip()), "")
+    return not label["value"].strip() and _is_variable(below)
+
+
+_OF_PROMPT = r"notes?(?: that)?|important|where|(?:[\w-]+ )?(?:rules|guide|guidelines?|instructions?|criteria|rubric|definitions?|examples?)"
+
+
 def _ends(line: str, label: re.Match[str], begun: bool) -> bool:
     """Whether a label is no part of the form: an input, a heading, or a definition in a list."""
     value = label["value"]
-    if begun and re.fullmatch(r"notes?(?: that)?|important|rules|where", label["name"].strip(), re.IGNORECASE):
+    if begun and re.fullmatch(_OF_PROMPT, label["name"].strip(), re.IGNORECASE):
         return True
     if _is_variable(value) or (begun and not value.strip() and len(label["name"].split()) > 3):
         return True
@@ -224,8 +234,10 @@ def _labelled(document: PromptText, name: str, said: str, start: int, end: int) 
 
 def _said_before(document: PromptText, name: str, start: int) -> dict[str, Any]:
     """What the prompt says of a part before its form: "1. VERDICT: one of ...", "2. Quality score: 0-100"."""
+    # A label in capitals is one without the mark of a list too.
+    bare = "|" if name.isupper() else ""
     stated_there = re.compile(
-        rf"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_]*(?:[A-Za-z]+ )?{re.escape(name)}[*_]*:[*_]*[ \t]*(?P<said>[^\n]+)$",
+        rf"^[ \t]*(?:(?:[-*•]|\d+[.)])[ \t]+{bare})[*_]*(?:[A-Za-z]+ )?{re.escape(name)}[*_]*:[*_]*[ \t]*(?P<said>[^\n]+)$",
         re.MULTILINE | re.IGNORECASE,
     )
     found = [match["said"] for match in stated_there.finditer(document.text, 0, start)]
@@ -235,7 +247,7 @@ def _said_before(document: PromptText, name: str, start: int) -> dict[str, Any]:
         parts = [part.strip(" \"'`") for part in re.split(r"[,|/]", listed["list"])]
         return {"type": "string", "enum": parts} if len(parts) > 1 and all(parts) else {}
     span = re.match(
-        r"(?P<low>-?\d+(?:\.\d+)?)\s*(?:-|–|to)\s*(?P<high>-?\d+(?:\.\d+)?)(?=\s*(?:$|[(,;.]|based\b|where\b|indicating\b|depending\b))",
+        r"(?P<low>-?\d+(?:\.\d+)?)\s*(?:-|–|to)\s*(?P<high>-?\d+(?:\.\d+)?)(?=\s*(?:$|[(,;.—–]|based\b|where\b|indicating\b|depending\b))",
         found[0],
     )
     return number_range(span["low"], span["high"]) if span else {}

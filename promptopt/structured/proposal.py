@@ -168,7 +168,8 @@ def with_directive(source: str) -> str:
     chats = read.chats
     start, end = (chats[0].body_start, chats[0].body_end) if chats else (read.front_end, len(source))
     last = start + len(source[start:end].rstrip())
-    if not _ends_with_variable(read, start, last):
+    # After a cue for the answer ("Names:") the wish would be read as its begin.
+    if not _ends_with_variable(read, start, last) and not source[start:last].endswith(":"):
         if chats:
             return f"{source[:last]} {MINIFY}{source[last:].lstrip(' ')}"
         return f"{source[:last]}\n{MINIFY}\n"

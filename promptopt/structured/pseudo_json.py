@@ -27,7 +27,8 @@ _PLACE = re.compile(
     re.IGNORECASE,
 )
 # "(<=50 words)" opens no place.
-_COMPARED = re.compile(r"[<>]=?\s?\d|[<>]=")
+# "<= 4", and not the place "<1, 2 or 3>"
+_COMPARED = re.compile(r"<(?!\d[^<>\n]*>)=?\s?\d|>=?\s?\d|[<>]=")
 _OTHER = re.compile(r"\s*(?:\||/|,\s*or\b|,|\bor\b)\s*")
 # ', "some", or "all"' at the end of a value
 _LABELS = re.compile(r"(?:\s*,\s*\"[^\"\n]{1,40}\")*\s*,?\s*\bor\s*\"[^\"\n]{1,40}\"\s*(?=[,}\n])")

@@ -27,7 +27,7 @@ _TASKS = (
     (
         re.compile(
             # "Compute a score" speaks of a judgement.
-            r"\b(?:(?:calculate|compute)(?!(?: an?| the| your)?(?: [\w-]+){0,3} (?:score|rating|metric|similarity|grade|confidence|probability|likelihood|relevance)s?\b)|work out|add up|(?<!user )(?<!users )(?<!helps )(?<!to )solve (?:for|the (?:equation|problem|puzzle|riddle))|(?:math|arithmetic|algebra|geometry)\w*)\b",
+            r"\b(?:(?:calculate|compute)(?! (?:nodes?|clusters?|instances?|resources?|engines?|services?|power|budget|costs?|time)\b)(?!(?: an?| the| your)?(?: [\w-]+){0,3} (?:score|rating|metric|similarity|grade|confidence|probability|likelihood|relevance)s?\b)|work out|add up|(?<!user )(?<!users )(?<!helps )(?<!to )solve (?:for|the (?:equation|problem|puzzle|riddle))|(?:math|arithmetic|algebra|geometry)\w*)\b",
             re.IGNORECASE,
         ),
         "arithmetic",
@@ -105,6 +105,13 @@ def _is_listed(text: str, match: re.Match[str]) -> bool:
     return enumerated or (_BULLET.match(line) is not None and not _ORDER.search(line))
 
 
+def _is_quoted(text: str, match: re.Match[str]) -> bool:
+    """Whether a word is spoken about: it alone is in quotation marks."""
+    return text[match.start() - 1 : match.start()] in tuple("\"'`“") and text[match.end() : match.end() + 1] in tuple(
+        "\"'`”"
+    )
+
+
 def keeps_reasoning_in(name: str) -> bool:
     """Whether a part of an answer is for its reasoning, by its name."""
     return bool(set(field_name(name).split("_")) & _NAMES) or "summary" in name.lower()
@@ -135,7 +142,11 @@ def needs_reasoning(document: PromptText) -> str | None:
             before = text[max(0, match.start() - 300) : match.start()]
             if _NEGATED.search(before):
                 break
-            if _is_listed(text, match) or (what == "arithmetic" and _JUDGED.search(before) and _IS_TOPIC(match[0])):
+            if (
+                _is_quoted(text, match)
+                or _is_listed(text, match)
+                or (what == "arithmetic" and _JUDGED.search(before) and _IS_TOPIC(match[0]))
+            ):
                 continue
             return f"line {document.line(match.start())}: {match[0]!r} is a task of {what}"
     return None

@@ -67,13 +67,19 @@ def refined(
         child = _with_open_items(name, child, document, words)
         child = with_most(name, with_bounds(name, with_items(name, child, lists), document), document)
         if "properties" in child or "properties" in child.get("items", {}):
-            return child
+            return nulls(name, child) if child.get("type") == "array" else child
         if shared and not set(child) & {"type", "enum"} and is_numeric(name):
             child = {**child, **shared[0]}
         child = _known(child, name)
         if child == {"type": "number"} and _WHOLE.search(field_name(name)):
             child = {"type": "integer"}
-        if shared and child.get("type") in ("integer", "number") and not set(child) & {"minimum", "enum"}:
+        counted = _COUNTED.search(field_name(name)) is not None
+        if (
+            shared
+            and not counted
+            and child.get("type") in ("integer", "number")
+            and not set(child) & {"minimum", "enum"}
+        ):
             child = _bounded(name, child, shared)
         child = with_labels(name, with_aside(name, child, document), document)
         return nulls(name, label_lists.of(name, child))
@@ -116,6 +122,8 @@ def _keys(schema: Mapping[str, Any]) -> Iterator[str]:
 
 # What counts is whole, although its sample may be a mere 0.
 _WHOLE = re.compile(r"(?:\A|_)(?:index|idx|count|rank|page|line_number)\Z")
+# What a range that is said of grades is not said of.
+_COUNTED = re.compile(r"(?:\A|_)(?:index|idx|count|rank|page|line_number|position|id|year|quantity)\Z")
 
 
 def refined_field(document: PromptText, field: Field, ranges: list[Choice], lists: list[Choice]) -> Field:

@@ -1,8 +1,7 @@
 """A second reading of a prompt, against the fields of a first one: what is said of a key must be in its schema.
 
-It shares no pattern with the readers that propose: they look for forms, it looks for words that bound a value (a range, a
-list of labels, a type, null) wherever a key is spoken of, and asks whether the key's schema has any such bound at all. So
-it needs to know little of a form to know that one was not read whole.
+It shares no pattern with the readers that propose: they look for forms, it looks for words that bound a value (a range,
+labels, a type, null) wherever a key is spoken of, and asks whether the key's schema has any such bound at all.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from promptopt.structured.witness_keys import (
 )
 from promptopt.structured.witness_names import gainsaid_names
 from promptopt.structured.witness_orders import other_orders
-from promptopt.structured.witness_types import doubted
+from promptopt.structured.witness_types import doubted, listed_places
 
 
 def gainsaid(document: PromptText, found: Inferred) -> str | None:
@@ -51,6 +50,7 @@ def gainsaid(document: PromptText, found: Inferred) -> str | None:
         (_free_objects(document, leaves), found.whole == "JSON"),
         (_null_of_none(document, leaves), keyed),
         (unaccounted(document, found, plain), keyed),
+        (listed_places(document, plain), found.whole == "labels"),
         (doubted(document, found, plain, leaves), found.whole in ("JSON", "keys")),
         (other_orders(document, found, leaves), found.whole in ("JSON", "keys")),
         (miscounted(document, found, leaves), found.whole in ("JSON", "keys")),
@@ -68,7 +68,7 @@ _RANGE = re.compile(
 )
 # Of a list: "exactly 3", "up to five".
 _COUNT = re.compile(
-    r"\A\W*\d+\s?(?:[-–]|to)\s?\d+ (?!words|sentences|characters)[a-z]|\b(?:must|should)\b[^.;\n]{0,40}\b(?:exactly|up to|at most|no more than|between)\s+\d+|\bmax(?:imum)? \d+ (?:items?|entries)\b|\A\W*(?:an? )?(?:json )?(?:array|list) of (?:exactly |up to |at most )?(?:\d+|two|three|four|five)\b",
+    r"\A\W*\d+\s?(?:[-–]|to)\s?\d+ (?!words|sentences|characters)[a-z]|\b(?:must|should)\b[^.;\n]{0,40}\b(?:exactly|up to|at most|no more than|between)\s+\d+|\bmax(?:imum)? \d+ (?:items?|entries)\b|\((?:at least|at most|up to|min(?:imum)?|max(?:imum)?) \d+\)|\A\W*(?:an? )?(?:json )?(?:array|list) of (?:exactly |up to |at most )?(?:\d+|two|three|four|five)\b",
     re.IGNORECASE,
 )
 _LEAST = re.compile(rf"\bmust be (?:at (?:least|most) |[<>≤≥]=? ?|positive\b|negative\b|non-negative\b)(?:{_NUMBER})?")

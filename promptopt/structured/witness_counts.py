@@ -17,7 +17,7 @@ _NUMERALS = "two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty"
 _THING = r"(?P<things>(?:(?!if\b|when\b|for\b|or\b|of\b|to\b|is\b|are\b)[\w'’-]+[ ,]+){0,4}?(?!\w+ss\b|this\b|his\b|its\b|as\b|is\b|was\b|has\b|thus\b|always\b|words\b|sentences\b|characters\b|lines\b|paragraphs\b|tokens\b|pages\b|minutes\b|seconds\b|hours\b|days\b|weeks\b|months\b|years\b|points\b|digits\b|times\b|yes\b)[a-z-]{2,}s\b)"
 _WANTED = re.compile(
     r"\b(?:generate|create|write|produce|provide|give|list|suggest|propose|pick|select|choose|recommend|identify|extract|find|return|output|draft|formulate|design|include|assign)\s+(?:me |us |up |exactly |only |a list of |an array of |a total of |the |your |at most |at least |up to |between |no more than |a maximum of |a minimum of )*"
-    rf"(?P<number>(?!1 )\d{{1,3}}(?:\s?(?:-|–|to|and)\s?\d{{1,3}})?|(?:{_NUMERALS})(?:\s?(?:-|–|to|or)\s?(?:{_NUMERALS}))?)\s+{_THING}",
+    rf"(?P<number>(?!1\b(?!\s?(?:[-–]|to\b|or\b)))\d{{1,3}}(?:\s?(?:-|–|to|and)\s?\d{{1,3}})?|(?:{_NUMERALS})(?:\s?(?:-|–|to|or)\s?(?:{_NUMERALS}))?)\s+{_THING}",
     re.IGNORECASE,
 )
 _ALL = re.compile(

@@ -89,7 +89,7 @@ def _ranges_unseen(document: PromptText, found: Inferred, values: Sequence[_Sche
         # "2. ..." counts the items of a list.
         head = r"(?!\d|[.)])" if value["minimum"] > 1 else r"(?!\d)"
         shown = re.compile(
-            rf"(?<![\d.]){low}(?!\d)(?!\.\d)[^\d\n]{{0,60}}(?<![\d.]){high}(?![\d])(?!\.\d)|\b(?:out of|of) {high}\b|/{high}\b|(?<![\d.]){low}\s*[=:][^\n]*(?<![\d.]){high}\s*[=:]"
+            rf"(?<![\d.]){low}(?:, ?\d+)*,? or {high}(?!\d)|(?<![\d.]){low}(?!\d)(?!\.\d)[^\d\n]{{0,60}}(?<!\d)(?<!\d\.){high}(?![\d])(?!\.\d)|\b(?:out of|of) {high}\b|/{high}\b|(?<![\d.]){low}\s*[=:][^\n]*(?<![\d.]){high}\s*[=:]"
             rf"|^[ \t]*(?:[-*•]|\|)?[ \t]*[*_`\"'(\[]*(?:score |level |grade |rating )?{low}{head}",
             re.MULTILINE | re.IGNORECASE,
         )
@@ -174,7 +174,7 @@ def _open_lists(document: PromptText, values: Sequence[_Schema]) -> Iterator[str
 # ---- programs -------------------------------------------------------------------------------------------------------
 
 _STATEMENT = re.compile(
-    r"^[ \t]*(?:(?:const|let|var|return|if|for|while|import|from|def|class|try|catch|else|async|await|export|throw)\b.*[;{(:]|[\w.\])]+(?:\(.*\))?;|[})]+;?|.*=>.*[{;(])[ \t]*$",
+    r"^[ \t]*(?:(?:const|let|var|return|if|for|while|import|from|def|class|try|catch|else|async|await|export|throw)\b.*[;{(:]|[\w.\])]+(?:\(.*\))?;|[})]+;?|.*=>.*[{;(]|// .*)[ \t]*$",
     re.MULTILINE,
 )
 _PROGRAM = 0.4

@@ -183,7 +183,7 @@ _ARRAY_ONLY = re.compile(
 )
 # "Generate {count} topics", "the required number of topics"
 _SO_MANY = re.compile(
-    rf"\b(?:generate|create|write|produce|suggest|propose)\b (?:the required number of|(?:exactly )?(?:{VARIABLE.pattern})+|\d+) (?:[\w-]+ ){{0,3}}?[a-z]+s\b(?! (?:or|long|words|sentences))",
+    rf"\b(?:generate|create|write|produce|suggest|propose)\b (?:the required number of|(?:exactly )?(?:{VARIABLE.pattern})+|(?!1 )\d+) (?:[\w-]+ ){{0,3}}?[a-z]+s\b(?! (?:or|long|words|sentences))",
     re.IGNORECASE,
 )
 _AS_OBJECT = re.compile(

@@ -74,6 +74,7 @@ def doubted(
     """
     yield from _undecided(document, found, plain)
     yield from _left_over(plain)
+    yield from _bounded_counts(document, plain)
     yield from _empty_lists(document, found, leaves)
     yield from _free_keys(leaves)
 
@@ -164,3 +165,29 @@ def _free_keys(leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     for leaf in leaves:
         if _PLACE_KEY.search(leaf.name):
             yield f"{leaf.name!r} stands for keys that depend on what is answered"
+
+
+_COUNTED = re.compile(r"(?:\A|_)(?:index|idx|id|rank|page|line|position|year|row|column)\Z")
+
+
+def _bounded_counts(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Numbers that count, with the range of something else."""
+    for leaf in leaves:
+        if "maximum" not in leaf.value or not _COUNTED.search(_plain(leaf.name)):
+            continue
+        bound = f"{leaf.value['maximum']:g}"
+        if not any(re.search(rf"(?<![\d.]){bound}(?:\.0+)?(?!\d)", said.text) for said in said_of(document, leaf, ())):
+            yield f"{leaf.name!r} was read with the range of something else"
+
+
+_ITEMS = r"[<\[{(]\s*(?P<word>[A-Za-z]+)\s?1\s*,\s*(?P=word)\s?2\b"
+
+
+def listed_places(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """A text of a labelled form whose place has several items: ``ports: <port1, port2>``."""
+    for leaf in leaves:
+        name = re.escape(leaf.name).replace("_", r"\W+")
+        if leaf.kinds <= {"string"} and not leaf.listed:
+            for place in re.finditer(rf"^\W*{name}\W*:\s*{_ITEMS}", document.text, re.IGNORECASE | re.MULTILINE):
+                line = document.line(place.start())
+                yield f"line {line}: {leaf.name!r} holds several things, and was read as one text"

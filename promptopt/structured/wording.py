@@ -233,6 +233,10 @@ def placeholder(text: str) -> dict[str, Any]:
     inner = _inside(text)
     if inner.lower() in TYPES:
         return {"type": TYPES[inner.lower()]}
+    if grades := re.fullmatch(r"\d{1,2}(?:,\s*\d{1,2})*,?\s+or\s+\d{1,2}", inner):
+        numbers = [int(number) for number in re.findall(r"\d+", grades[0])]
+        if numbers == list(range(numbers[0], numbers[0] + len(numbers))):
+            return {"type": "integer", "minimum": numbers[0], "maximum": numbers[-1]}
     parts = [part.strip() for part in inner.split("/")]
     if len(parts) > 1 and not _BOOLEAN.match(inner) and all(_PLAIN_WORD.fullmatch(part) for part in parts):
         return {"type": "string", "enum": list(dict.fromkeys(parts))}
@@ -370,6 +374,8 @@ def _opposites(text: str) -> list[str]:
 
 
 def _are_labels(parts: list[str]) -> bool:
+    if all(re.fullmatch(r"[A-Z]{2,}(?:[ _-][A-Z]{2,}){0,2}", part) for part in parts):
+        return True  # "SUPPORTED or NOT SUPPORTED"
     words = all(_PLAIN_WORD.fullmatch(part) for part in parts)
     plain = (
         len(parts) == 2 and _PLACED.isdisjoint(part.lower() for part in parts) and all(part.islower() for part in parts)

@@ -285,3 +285,89 @@ def test_a_long_line_below_a_lead_is_read_in_time() -> None:
     started = time.process_time()
     infer(f"Use the following format:\n{line}\n\nShip: <name>\nPort: <name>\n{_INPUT}")
     assert time.process_time() - started < 5
+
+
+# ---- forms that are read ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "Return it in this format:\n\nSEA: CALM or NOT CALM\nWHY: <one sentence>\n\nLog:\n{{ log }}",
+            {"sea": ["CALM", "NOT CALM"], "why": None},
+        ),
+        (
+            "Give it in this format:\n\nSEA: [CALM or ROUGH]\n\nWHY:\n[the reason]\n\n**Rules:**\n- Be strict.",
+            {"sea": ["CALM", "ROUGH"], "why": None},
+        ),
+        (
+            "DEPTH: 1-5 — how deep it is\nFLAG: is a flag seen?\nAnswer exactly:\nDEPTH: <n>\nFLAG: <YES|NO>",
+            {"depth": (1, 5), "flag": ["YES", "NO"]},
+        ),
+        ('Return JSON: {"sea": <0..1>, "why": "<why>"}', {"sea": (0, 1), "why": None}),
+        ('Return JSON:\n{"sea": <1, 2, or 3>, "why": "your reason"}', {"sea": (1, 3), "why": None}),
+        ("Rate how sure the master sounds. Reply with a single integer from 0 to 100.", {"score": (0, 100)}),
+    ],
+)
+def test_forms_with_places_in_words(text: str, expected: dict[str, Any]) -> None:
+    found = infer(f"Read the logbook.\n{text}")
+    assert found.fields, found.problems
+    read = {item.name: item.schema for item in found.fields}
+    assert set(read) == set(expected)
+    for name, bounds in expected.items():
+        held = read[name].get("enum") or (read[name]["minimum"], read[name]["maximum"]) if bounds else None
+        assert held == bounds
+
+
+def test_a_variable_with_the_schema_of_a_database_holds_no_form_of_the_answer() -> None:
+    text = "Database schema:\n{schema_text}\n\nReturn it in this format:\nSEA: CALM or ROUGH\nWHY: <one sentence>\n"
+    assert [item.name for item in infer(text).fields] == ["sea", "why"]
+
+
+def test_a_template_keeps_the_brackets_and_signs_of_its_words() -> None:
+    found = _fields('Return JSON: {"a": "<short reason (one line)>", "b": "<<=280 chars>>"}')
+    assert found["a"]["description"] == "short reason (one line)"
+    assert found["b"]["description"] == "<=280 chars"
+
+
+def test_a_range_is_not_that_of_what_counts() -> None:
+    form = '[{"index": 1, "depth": 0.9}, {"index": 2, "depth": 0.1}]'
+    found = _fields(f"For each port, rate its depth from 0.0 to 1.0.\n\nReturn a JSON array like this:\n{form}")
+    assert found["items"]["items"]["properties"]["index"] == {"type": "integer"}
+    assert found["items"]["items"]["properties"]["depth"]["maximum"] == 1
+
+
+def test_a_place_of_several_things_is_no_text() -> None:
+    form = "sea: <calm|rough>\nports: <port1, port2>\n"
+    assert "several things" in _refused(f"Read the logbook.\nRespond using this format:\n{form}")
+
+
+def test_a_count_in_brackets_after_a_key_is_that_of_its_list() -> None:
+    said = "- ports: array of strings with the ports that are named (at least 5)\n- ship: string"
+    assert _fields(f"Read the logbook. Return JSON with these keys:\n{said}")["ports"]["minItems"] == 5
+
+
+def test_one_thing_is_one_object() -> None:
+    form = '{"question": "the question", "answer": "its answer"}'
+    assert set(_fields(f"Generate 1 hard question about this:\n{form}\nReturn JSON: {form}")) == {"question", "answer"}
+
+
+def test_a_line_of_the_task_is_no_label() -> None:
+    task = "## Instructions\n1. Analyze the whole log\n2. Check for rust in the hold\n3. Assess the harbour dues\n"
+    found = _fields(f'{task}\nReturn JSON in this format:\n{{"rust": "Check for rust in the hold", "port": "..."}}')
+    assert "enum" not in found["rust"]
+
+
+def test_null_for_any_field_is_for_a_list_of_objects_too() -> None:
+    form = '{"ship": "string", "legs": [{"from": "string", "to": "string"}]}'
+    found = _fields(f"If a field is not found in the log, return null.\nReturn JSON:\n{form}")
+    assert found["legs"]["type"] == ["array", "null"]
+
+
+def test_the_wish_for_short_json_is_not_put_after_a_cue_for_the_answer(tmp_path: Path) -> None:
+    path = tmp_path / "cue.txt"
+    path.write_text('Read the log: {{ log }}. Return JSON: {"ship": "...", "port": "..."}\n\nAnswer:')
+    template, written_as = load_any(str(path))
+    source = structure(template, None, Options(form="schema", as_written=written_as)).source
+    assert source.rstrip().endswith("Answer:")
