@@ -23,10 +23,11 @@ from promptopt.structured.witness_keys import (
     mentions,
     said_of,
     shortened,
+    values_shown,
 )
 from promptopt.structured.witness_names import gainsaid_names
 from promptopt.structured.witness_orders import other_orders
-from promptopt.structured.witness_types import doubted, listed_places
+from promptopt.structured.witness_types import doubted, free_objects, listed_places
 
 
 def gainsaid(document: PromptText, found: Inferred) -> str | None:
@@ -47,7 +48,7 @@ def gainsaid(document: PromptText, found: Inferred) -> str | None:
         (_set_to(document, plain), found.whole in ("JSON", "keys")),
         (_unlike(leaves), found.whole == "JSON"),
         (_kinds_shown(document, found, plain), found.whole == "JSON"),
-        (_free_objects(document, leaves), found.whole == "JSON"),
+        (free_objects(document, leaves), found.whole == "JSON"),
         (_null_of_none(document, leaves), keyed),
         (unaccounted(document, found, plain), keyed),
         (listed_places(document, plain), found.whole == "labels"),
@@ -264,6 +265,11 @@ def _unsaid(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str
             yield f"line {document.line(names.start())}: nothing says what the items of {leaf.name!r} are"
 
 
+_OPEN = re.compile(rf"(?P<open>\.\.\.|…|[A-Z][A-Z_]*|(?:{VARIABLE.pattern})+)\s*(?:[,}}\n])")
+_NOT_THAT = re.compile(r"(?!null\b)\S")
+_WORD = re.compile(r"\[?\s*[\"'](?P<sample>[A-Za-z][\w-]{2,40})[\"']")
+
+
 def _shown(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Values of a form that say no type, and samples that are labels of a list elsewhere."""
     text = document.text
@@ -272,17 +278,17 @@ def _shown(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]
             continue
         key = rf"[\"']{re.escape(leaf.name)}[\"']\s*:\s*"
         spoken = list(said_of(document, leaf, ()))
-        for match in re.finditer(rf"{key}(?P<open>\.\.\.|…|[A-Z][A-Z_]*|(?:{VARIABLE.pattern})+)\s*(?:[,}}\n])", text):
+        for match in values_shown(text, leaf.name, _OPEN):
             if len(spoken) < 2 or match["open"] not in ("...", "…"):
                 line = document.line(match.start("open"))
                 yield f"line {line}: nothing says what {leaf.name!r} is, which is shown as {shortened(match['open'])!r}"
         if (
             len(spoken) < 2
-            and (null := re.search(rf"{key}null\b", text))
-            and not re.search(rf"{key}(?!null\b)\S", text)
+            and (null := next(values_shown(text, leaf.name, _NULL), None))
+            and not any(values_shown(text, leaf.name, _NOT_THAT))
         ):
             yield f"line {document.line(null.start())}: nothing says what {leaf.name!r} is, which is shown as null"
-        for match in re.finditer(rf"{key}\[?\s*[\"'](?P<sample>[A-Za-z][\w-]{{2,40}})[\"']", text):
+        for match in values_shown(text, leaf.name, _WORD):
             sample = match["sample"]
             if _KINDS_SHOWN.fullmatch(sample) or re.search(r"\d|XX|YYY", sample) or sample.lower() == leaf.name.lower():
                 continue
@@ -351,27 +357,6 @@ def _unlike(leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
         numeric = leaf.name in texts and leaf.kinds & {"number", "integer"} and leaf.bounded
         if numeric:
             yield f"{leaf.name!r} was read as a number in one place and as a text in another"
-
-
-_MAP = re.compile(
-    r"(?:\A|[_a-z])(?:schema|mapping|headers|metadata|variables|properties|translations|translation_map|args|arguments|kwargs|params|parameters|payload)\Z",
-    re.IGNORECASE,
-)
-
-
-_DICTIONARY = re.compile(r"\W*(?:an? )?(?:dict(?:ionary)?|map(?:ping)?) of\b", re.IGNORECASE)
-
-
-def _free_objects(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
-    """An object whose name says that its keys depend on what is answered: a sample of it names only some of them."""
-    for leaf in leaves:
-        if "properties" not in leaf.value:
-            continue
-        only = list(leaf.value["properties"].values())
-        if len(only) == 1 and "properties" in only[0] and re.search(r"\bfor each\b", document.text, re.IGNORECASE):
-            yield f"{leaf.name!r} is shown with {', '.join(leaf.value['properties'])} alone, which may be any key"
-        if _MAP.search(leaf.name) or any(_DICTIONARY.match(said.text) for said in said_of(document, leaf, ())):
-            yield f"{leaf.name!r} is shown with {', '.join(leaf.value['properties'])}: its keys may be others"
 
 
 # ---- what is said of no key ------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText
-from promptopt.structured.witness_keys import VARIABLE, KeyOfSchema, first_reason, keys_of, shortened
+from promptopt.structured.witness_keys import VARIABLE, KeyOfSchema, first_reason, keys_of, shortened, values_shown
 
 
 def beside(document: PromptText, found: Inferred) -> str | None:
@@ -74,11 +74,14 @@ def _begins(document: PromptText, only: re.Pattern[str] | None = None) -> Iterat
             yield f"line {document.line(match.start())}: {shortened(match[0])!r} comes before the form"
 
 
+_MASKED = re.compile(rf"[\[{{]?\s*{MASK}+\s*[\]}},\n]")
+
+
 def _filled(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Values of the form that a variable of the template fills in without quotation marks: their types are unknown."""
     form = "\n".join(document.text[span.start : span.end] for span in found.covered)
     for leaf in leaves:
-        if re.search(rf"[\"']{re.escape(leaf.name)}[\"']\s*:\s*[\[{{]?\s*{MASK}+\s*[\]}},\n]", form):
+        if any(values_shown(form, leaf.name, _MASKED)):
             yield f"what {leaf.name!r} holds is in a variable of the template"
 
 
@@ -101,6 +104,9 @@ _KIND = re.compile(
 )
 
 
+_CAPITALS = re.compile(r"\"([A-Z][A-Z_-]{2,})\"")
+
+
 def _one_sample(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """A kind that the form shows as one word in capitals, which is one of its labels: ``"verdict": "SUPPORT"``."""
     form = "\n".join(document.text[span.start : span.end] for span in found.covered)
@@ -111,7 +117,7 @@ def _one_sample(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSch
             or not _KIND.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", leaf.name))
         ):
             continue
-        shown = set(re.findall(rf"[\"']{re.escape(leaf.name)}[\"']\s*:\s*\"([A-Z][A-Z_-]{{2,}})\"", form))
+        shown = {match[1] for match in values_shown(form, leaf.name, _CAPITALS)}
         if len(shown - _TYPES) == 1:
             yield f"{leaf.name!r} is shown as {min(shown)!r}: its other labels were not read"
 
@@ -262,6 +268,9 @@ _OR = re.compile(r"\bor\b|[/|]", re.IGNORECASE)
 _SAMPLES = re.compile(r"\b(?:e\.g|examples?|such as|like|for instance)\b", re.IGNORECASE)
 
 
+_WORDS = re.compile(r"\[?\s*\"([\w -]{1,30})\"")
+
+
 def _sample_in_list(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """A text whose sample is one of several words in quotation marks in a sentence that has a word of its key."""
     text = document.text
@@ -276,7 +285,7 @@ def _sample_in_list(document: PromptText, found: Inferred, leaves: Sequence[KeyO
     for leaf in leaves if lists else ():
         if leaf.labelled or leaf.listed or "string" not in leaf.kinds:
             continue
-        samples = set(re.findall(rf"[\"']{re.escape(leaf.name)}[\"']\s*:\s*\[?\s*\"([\w -]{{1,30}})\"", form))
+        samples = {match[1] for match in values_shown(form, leaf.name, _WORDS)}
         for match, labels in lists:
             if len(labels) > 1 and samples & labels:
                 line = document.line(match.start())

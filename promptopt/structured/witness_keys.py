@@ -84,6 +84,22 @@ def keys_of(name: str, node: _Schema) -> Iterator[KeyOfSchema]:
     yield KeyOfSchema(name, node)
 
 
+@functools.lru_cache(maxsize=8)
+def _values_at(text: str) -> dict[str, list[int]]:
+    """Where the values of the keys in quotation marks begin."""
+    found: dict[str, list[int]] = {}
+    for key in re.finditer(r"[\"'“`](?P<name>[^\"'“”`\n]{1,80})[\"'”`]\s*:\s*", text):
+        found.setdefault(key["name"], []).append(key.end())
+    return found
+
+
+def values_shown(text: str, name: str, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
+    """The values of a key in a form that begin with a pattern."""
+    for start in _values_at(text).get(name, ()):
+        if match := pattern.match(text, start):
+            yield match
+
+
 _MARKS = "[\"'`*]"
 # What follows a name that is spoken of, and not only used as a word.
 _OF_IT = r"(?=\s*(?::|\(|[-–—=]\s|=|must\b|should\b|is\b|are\b|can\b|may\b|has to\b|between\b|from \d|to (?:[\"'`]|null|true|false)))"

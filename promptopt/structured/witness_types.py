@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import Inferred, PromptText
-from promptopt.structured.witness_keys import KeyOfSchema, said_of, shortened
+from promptopt.structured.witness_keys import KeyOfSchema, said_of, shortened, values_shown
 
 _TEXT = re.compile(
     r"\b(?:strings?|texts?|str|sentences?|phrases?|paragraphs?|words?|names?|titles?|explanations?|descriptions?|summary|summar(?:y|ies|ise|ize)|reasons?|reasoning|rationale|why|date|label"
@@ -79,14 +79,18 @@ def doubted(
     yield from _free_keys(leaves)
 
 
+_MARKED = re.compile(r"\[?\s*[\"'“]")
+_EMPTY = re.compile(r"\[\s*(?:\.\.\.|…)?\s*\]")
+_HOLDS = re.compile(r"\[\s*[^\]\s.…]")
+
+
 def _undecided(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Values that were read as texts for want of a word on them; each with what it may be."""
     form = "\n".join(document.text[span.start : span.end] for span in found.covered)
     for leaf in leaves:
         if leaf.labelled or leaf.kinds - {"string", "null"} or not leaf.kinds:
             continue
-        key = rf"[\"'“`]{re.escape(leaf.name)}[\"'”`]\s*:\s*"
-        if re.search(rf"{key}\[?\s*[\"'“]", form):
+        if any(values_shown(form, leaf.name, _MARKED)):
             continue
         told = [said.text.strip() for said in said_of(document, leaf, ())]
         name = _plain(leaf.name)
@@ -145,12 +149,8 @@ def _empty_lists(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSc
     """Lists that the form shows empty and of which nothing says what they hold."""
     form = "\n".join(document.text[span.start : span.end] for span in found.covered)
     for leaf in leaves:
-        key = rf"[\"'“`]{re.escape(leaf.name)}[\"'”`]\s*:\s*"
-        if (
-            not leaf.listed
-            or not re.search(rf"{key}\[\s*(?:\.\.\.|…)?\s*\]", form)
-            or re.search(rf"{key}\[\s*[^\]\s.…]", form)
-        ):
+        empty = any(values_shown(form, leaf.name, _EMPTY))
+        if not leaf.listed or not empty or any(values_shown(form, leaf.name, _HOLDS)):
             continue
         told = [said.text for said in said_of(document, leaf, ()) if not re.match(r"\s*\[\s*\]", said.text)]
         if leaf.kinds <= {"string", "null"} and not leaf.labelled and not any(len(said.split()) > 1 for said in told):
@@ -191,3 +191,24 @@ def listed_places(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterat
             for place in re.finditer(rf"^\W*{name}\W*:\s*{_ITEMS}", document.text, re.IGNORECASE | re.MULTILINE):
                 line = document.line(place.start())
                 yield f"line {line}: {leaf.name!r} holds several things, and was read as one text"
+
+
+_MAP = re.compile(
+    r"(?:\A|[_a-z])(?:schema|mapping|headers|metadata|variables|properties|translations|translation_map|args|arguments|kwargs|params|parameters|payload)\Z",
+    re.IGNORECASE,
+)
+
+
+_DICTIONARY = re.compile(r"\W*(?:an? )?(?:dict(?:ionary)?|map(?:ping)?) of\b", re.IGNORECASE)
+
+
+def free_objects(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """An object whose name says that its keys depend on what is answered: a sample of it names only some of them."""
+    for leaf in leaves:
+        if "properties" not in leaf.value:
+            continue
+        only = list(leaf.value["properties"].values())
+        if len(only) == 1 and "properties" in only[0] and re.search(r"\bfor each\b", document.text, re.IGNORECASE):
+            yield f"{leaf.name!r} is shown with {', '.join(leaf.value['properties'])} alone, which may be any key"
+        if _MAP.search(leaf.name) or any(_DICTIONARY.match(said.text) for said in said_of(document, leaf, ())):
+            yield f"{leaf.name!r} is shown with {', '.join(leaf.value['properties'])}: its keys may be others"
