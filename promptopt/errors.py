@@ -51,6 +51,7 @@ Other exceptions are caught inside the package; whoever calls a public function 
     │   └── Passing                server: a stream goes on to the client
     ├── Unbounded                  gateway: nothing bounds what a call may cost
     ├── Rejected                   server: a request is answered with an error
+    ├── HasReply                   server: a call that failed has a response already
     ├── ClientGone                 server: the client closed its connection
     ├── NoAnswer                   templates: a response holds no answer
     ├── NoVerdict                  judges: an answer of a judge holds no verdict
