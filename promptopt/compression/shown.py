@@ -78,7 +78,7 @@ class _Shape(NamedTuple):
     """What the lines of a paragraph look like together.
 
     Attributes:
-        shown: Whether they show something, wherever the paragraph stands.
+        shown: Whether they show something, wherever the paragraph is.
         table: Whether they may be a Markdown table, which has rules of its own.
         likely: Whether one may be code.
         indent: Blanks at the beginning of all of them.

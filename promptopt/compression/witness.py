@@ -74,7 +74,7 @@ def objection(before: str, after: str) -> str:
     if before == after:
         return ""
     old, new = _words(before), _words(after)
-    # What they share at their beginnings and ends stands beside the same words as before.
+    # What they share at their beginnings and ends is beside the same words as before.
     start, end = unlike(old, new)
     begin, rest = max(0, start - 1), max(0, end - 1)
     was, now = old[begin : len(old) - rest], new[begin : len(new) - rest]

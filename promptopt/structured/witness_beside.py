@@ -147,12 +147,12 @@ _WANTS = re.compile(
 
 
 def _no_list_wanted(document: PromptText, found: Inferred) -> Iterator[str]:
-    """A list that only stands somewhere: no sentence before it or after it wants one."""
+    """A list that is only somewhere in the prompt: no sentence before it or after it wants one."""
     span = found.covered[0] if found.covered else None
     if span is not None and not re.search(r"\b(?:lists?|arrays?|json|output|return)\b", document.text, re.IGNORECASE):
-        yield f"line {document.line(span.start)}: no sentence wants the list that stands there"
+        yield f"line {document.line(span.start)}: no sentence wants the list that is there"
     if span is not None and not _WANTS.search(document.text[max(0, span.start - 600) : span.end + 200]):
-        yield f"line {document.line(span.start)}: no sentence wants the list that stands there"
+        yield f"line {document.line(span.start)}: no sentence wants the list that is there"
     if span is not None and re.search(r"\A\[\s*\"[^\"\n]*\"\s+\"", document.text[span.start : span.end]):
         yield f"line {document.line(span.start)}: the list has no commas: it is no JSON"
 

@@ -164,7 +164,7 @@ def _free_keys(leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Keys that stand for others: ``"[PERSON_1]"``, ``"<id>"``, ``"key1"``."""
     for leaf in leaves:
         if _PLACE_KEY.search(leaf.name):
-            yield f"{leaf.name!r} stands for keys that depend on what is answered"
+            yield f"{leaf.name!r} takes the place of keys that depend on what is answered"
 
 
 _COUNTED = re.compile(r"(?:\A|_)(?:index|idx|id|rank|page|line|position|year|row|column)\Z")
