@@ -41,7 +41,7 @@ _FIRST = re.compile(
 )
 _QUOTED = re.compile(r"\"[^\"\s]+[ \t]+[^\"\s]+[ \t][^\"\n]{0,300}\"")
 _NO_EXPLANATION = re.compile(
-    r"(?<![\"'`“])(?:n['’]t|\b(?:no|not|without|never|ignore|omit|skip))\b[^.\n]{0,40}\b(?:expla\w+|justif\w+|rationale|reasons)\b",
+    r"(?<![\"'`“])(?:n['’]t|\b(?:no|not|without|never|ignore|omit|skip|rather than|instead of))\b(?:[^.\n]|\n[ \t]*(?=[a-z])){0,40}\b(?:expla\w+|justif\w+|rationale|reason(?:s|ing))\b",
     re.IGNORECASE,
 )
 # What a label with an explanation in a sentence takes: 35 and 57 tokens for two suites of the real small model.

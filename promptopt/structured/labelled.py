@@ -283,6 +283,13 @@ def delimited(document: PromptText) -> Iterator[Found]:
 
 
 _BRACKETED = re.compile(r"\[\[(?P<label>[^\[\]\n]{1,20})\]\]")
+# What is in the brackets in the place of a label: "[[letter]]", "[[your verdict]]".
+_A_PLACE = re.compile(
+    r"(?:(?:your|the|an?|one|final|chosen|selected|correct|best|single|option|answer|class|label)[ _-])*"
+    r"(?:letter|label|verdict|choice|option|answer|response|decision|judge?ment|class|category|result|value|name|winner)"
+    r"(?:[ _-](?:here|letter|name|label))?",
+    re.IGNORECASE,
+)
 _A_NUMBER = re.compile(r"(?:rating|score|number|grade|x|\d+(?:\.\d+)?)", re.IGNORECASE)
 
 
@@ -291,12 +298,13 @@ def bracketed(document: PromptText, ranges: list[dict[str, Any]]) -> Found | Non
     matches = list(_BRACKETED.finditer(document.text))
     if not matches:
         return None
-    labels = list(dict.fromkeys(match["label"].strip() for match in matches))
+    said = dict.fromkeys(match["label"].strip() for match in matches)
+    labels = [label for label in said if not _A_PLACE.fullmatch(label)]
     line = document.line(matches[0].start())
     if any("#" in label for label in labels):
         raise UnreadForm(f"line {line}: parts between marks such as {matches[0][0]!r} are not read")
     span = Span(matches[0].start(), matches[-1].end())
-    if all(_A_NUMBER.fullmatch(label) for label in labels):
+    if labels and all(_A_NUMBER.fullmatch(label) for label in labels):
         if not ranges or any(known != ranges[0] for known in ranges):
             return None
         schema: dict[str, Any] = dict(ranges[0])

@@ -26,6 +26,8 @@ _RANGE = re.compile(
     r"(-?\d+(?:\.\d+)?)\s*%?(?:\s*\([^()\n]{1,40}\))?\s*(?:-|–|~|to|and|\.\.+)\s*(-?\d+(?:\.\d+)?)(?!\s*[-/]\s*\d)",
     re.IGNORECASE,
 )
+# "Satisfied/Not Satisfied", "not relevant / relevant".
+_AND_NOT = re.compile(r"(?:(\w+)\s*[/|]\s*not\s+\1|not\s+(\w+)\s*[/|]\s*\2)", re.IGNORECASE)
 _WORD_LABEL = re.compile(r"[\w][\w .'/&%-]{0,40}")
 _PLAIN_WORD = re.compile(r"[A-Za-z][\w-]*")
 # Words that are labels wherever they are set against each other by "or" or a slash.
@@ -351,6 +353,8 @@ def _opposites(text: str) -> list[str]:
     phrases = re.split(r"\s+/\s+", text.strip(" ."))
     if len(phrases) >= _SEVERAL and all(re.fullmatch(r"[A-Za-z][a-z]*(?: [a-z]+){0,3}", part) for part in phrases):
         return list(dict.fromkeys(phrases))
+    if _AND_NOT.fullmatch(text.strip()):
+        return [part.strip() for part in re.split(r"[/|]", text)]
     slashes = [part.strip() for part in text.split("/")]
     if len(slashes) > 1:
         if any(part.lower() in _NO_LABELS or not _PLAIN_WORD.fullmatch(part) for part in slashes):

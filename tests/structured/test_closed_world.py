@@ -371,3 +371,49 @@ def test_the_wish_for_short_json_is_not_put_after_a_cue_for_the_answer(tmp_path:
     template, written_as = load_any(str(path))
     source = structure(template, None, Options(form="schema", as_written=written_as)).source
     assert source.rstrip().endswith("Answer:")
+
+
+@pytest.mark.parametrize("place", ["letter", "your verdict", "final_choice", "label here"])
+def test_the_place_of_a_label_in_double_brackets_is_no_label(place: str) -> None:
+    text = (
+        f'Which ship is faster? Output your verdict in this format: "Faster: [[{place}]]". '
+        'So "Faster: [[A]]" if ship A is faster, "Faster: [[B]]" if ship B is.'
+    )
+    assert _fields(text)["verdict"]["enum"] == ["A", "B"]
+
+
+def test_labels_in_double_brackets_in_small_letters_stay() -> None:
+    text = 'Which ship is faster? Reply "[[A]]" if ship A is faster, "[[B]]" if ship B is, and "[[tie]]" if neither is.'
+    assert _fields(text)["verdict"]["enum"] == ["A", "B", "tie"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Be terse and don't provide your reasoning.",
+        "Write the label rather than reasoning.",
+        "Do not\nwrite a rationale.",
+    ],
+)
+def test_reasoning_that_is_not_wanted_is_no_field(tmp_path: Path, said: str) -> None:
+    text = f"Classify the ship. {said}\nAnswer with exactly one of: cargo, ferry."
+    path = tmp_path / "ships.txt"
+    path.write_text(text + _INPUT)
+    template, written_as = load_any(str(path))
+    made = structure(template, None, Options(form="schema", as_written=written_as))
+    assert [item.name for item in made.fields] == ["answer"]
+
+
+@pytest.mark.parametrize(
+    ("said", "labels"),
+    [
+        ("Seaworthy/Not Seaworthy", ["Seaworthy", "Not Seaworthy"]),
+        ("not moored | moored", ["not moored", "moored"]),
+        ("moored/not seaworthy", None),
+    ],
+)
+def test_a_word_and_its_denial_are_two_labels(said: str, labels: list[str] | None) -> None:
+    text = f'Read the logbook. Output only JSON in this form:\n{{"captain": "<name>", "state": "{said}"}}'
+    found = infer(text + _INPUT)
+    schema = next((dict(item.schema) for item in found.fields if item.name == "state"), {})
+    assert schema.get("enum") == labels
