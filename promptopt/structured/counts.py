@@ -9,7 +9,7 @@ from typing import Any
 
 from promptopt.structured.fields import MASK, PromptText, Span
 
-_WORDS = {
+NUMERALS = {
     "one": 1,
     "two": 2,
     "three": 3,
@@ -24,7 +24,7 @@ _WORDS = {
     "fifteen": 15,
     "twenty": 20,
 }
-_N = rf"(?:\d{{1,3}}|{'|'.join(_WORDS)})"
+_N = rf"(?:\d{{1,3}}|{'|'.join(NUMERALS)})"
 _OF_LENGTH = r"(?:words?|sentences?|characters?|chars|letters?|tokens?|lines?|paragraphs?|pages?|minutes?|seconds?|hours?|days?|weeks?|months?|years?|points?|digits?|decimals?|percent|stars?|syllables?|times|steps ahead|st|nd|rd|th)\b"
 _ORDER = re.compile(
     r"(?:\A|[.!?:;,)]\s+|\n|\b(?:to|and|then|must|should|please|will|task is to|you|job:|task:)\s+)[ \t]*(?:[-*•#>]{1,3}[ \t]+)?(?:\d+[.)][ \t]+)?[*_]{0,2}"
@@ -68,7 +68,7 @@ class Count:
 
 
 def _number(text: str) -> int:
-    return _WORDS.get(text.lower()) or int(text)
+    return NUMERALS.get(text.lower()) or int(text)
 
 
 def ordered(text: str, *, alone: bool = False) -> Iterator[Count]:

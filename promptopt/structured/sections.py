@@ -9,22 +9,11 @@ from typing import Any
 
 import regex
 
+from promptopt.structured.counts import NUMERALS
 from promptopt.structured.fields import MASK, Field, PromptText, Span, field_name, object_schema, scan
 from promptopt.structured.wording import placeholder
 
-_NUMBER_WORDS = {
-    "one": 1,
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-    "seven": 7,
-    "eight": 8,
-    "nine": 9,
-    "ten": 10,
-}
-_COUNT = rf"(?P<n>\d+|{'|'.join(_NUMBER_WORDS)})"
+_COUNT = rf"(?P<n>\d+|{'|'.join(NUMERALS)})"
 _CALLED = regex.compile(
     r"\b(?i:in|into|to|under) an? (?:separate |new |final )?(?:output )?section (?:called|named|titled)\s+[\"'`*]*"
     r"(?P<name>[A-Z][\w'’ /&-]*?)[\"'`*]*\s*(?=[:.,;(]|$|\s(?:with|that|and|which|give|using)\b)",
@@ -212,7 +201,7 @@ def arrays(document: PromptText) -> Iterator[tuple[Field, Span]]:
 def listings(document: PromptText) -> Iterator[tuple[Field, Span]]:
     """Reads "List up to five keywords": a list of so many texts."""
     for match in scan(_LISTING, document.text):
-        count = int(match["n"]) if match["n"].isdigit() else _NUMBER_WORDS[match["n"].lower()]
+        count = int(match["n"]) if match["n"].isdigit() else NUMERALS[match["n"].lower()]
         noun = match["noun"].lower()
         line = document.text[document.text.rfind("\n", 0, match.start()) + 1 : match.start()]
         if re.match(r"\s*(?:Q|User|Human|Question|Input|Example)\b[^:\n]*:", line):

@@ -90,7 +90,7 @@ def test_an_empty_list_says_nothing_of_its_items() -> None:
 @pytest.mark.parametrize("key", ["[SHIP_1]", "[berth]"])
 def test_a_key_that_stands_for_others_is_no_key(key: str) -> None:
     form = f'{{"log": "the text without names", "names": {{"{key}": "what it stands for"}}}}'
-    assert "stands for keys" in _refused(f"Read the logbook. Return JSON in this format:\n{form}")
+    assert "takes the place of keys" in _refused(f"Read the logbook. Return JSON in this format:\n{form}")
 
 
 # ---- how many --------------------------------------------------------------------------------------------------------
