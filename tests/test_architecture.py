@@ -159,7 +159,9 @@ def test_tests_and_benchmarks_name_no_path_outside_of_the_repository() -> None:
     assert not found
 
 
-PAGE = (Path(__file__).parent.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+# Not beside the package, which may be installed elsewhere.
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
 
 def _names(module: str) -> set[str]:
@@ -178,7 +180,7 @@ def test_the_page_names_what_there_is() -> None:
     defined = {f"{module.removeprefix('promptopt.')}.{name}" for module in MODULES for name in _names(module)}
     known = defined | {module.removeprefix("promptopt.") for module in MODULES} | {"promptopt.wrap"}
     paths = set(re.findall(r"`((?:\w+/)+(?:\w+\.\w+)?)`", PAGE)) - {"promptopt/", "tests/"}
-    missing = {path for path in paths if not ((PACKAGE / path).exists() or (PACKAGE.parent / path).exists())}
+    missing = {path for path in paths if not ((PACKAGE / path).exists() or (ROOT / path).exists())}
     assert (set(named) - known, missing) == (set(), set())
     assert len(named) > 30
     assert len(paths) > 5
