@@ -191,7 +191,9 @@ class _Writer:
             except RuntimeError as error:
                 # The system has no thread left, or Python is ending: whoever has something to write writes it.
                 cls._thread, cls.running = None, False
-                log.warning("the gateway has no thread to write in (%s); calls write themselves", error)
+                # From Python 3.12 on there is no new thread after the main one has ended, which is nobody's fault.
+                level = logging.WARNING if threading.main_thread().is_alive() else logging.DEBUG
+                log.log(level, "the gateway has no thread to write in (%s); calls write themselves", error)
                 return False
             return True
 
