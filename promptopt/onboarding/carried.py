@@ -19,8 +19,10 @@ _SILENT = frozenset(
         *("metadata", "store", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "cache_control"),
     }
 )
+FORMS = ("tools", "functions", "response_format", "text_format")
+"""Arguments that no setting takes the place of, and that a prompt is not counted with."""
 # What is no setting: notes of their own say what becomes of these.
-_OTHERS = frozenset({"model", "messages", "tools", "functions", "response_format", "text_format"})
+_OTHERS = frozenset({"model", "messages", *FORMS})
 # Settings that an API refuses without another; tools stay in the program.
 _NEEDS = {"parallel_tool_calls": "tools", "top_logprobs": "logprobs"}
 _UNKNOWN = "front matter has no such setting"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from promptopt.onboarding.carried import as_front_matter, notes_of
+from promptopt.onboarding.carried import FORMS, as_front_matter, notes_of
 from promptopt.onboarding.found import (
     ROLES,
     SAYS_PROMPT,
@@ -501,7 +501,7 @@ def _settings(
         notes.append(f"its model is known when it runs only: {model_code}")
     notes += [
         f"{name} stays in the call, and is not counted: see `tools` and `output_schema`"
-        for name in ("tools", "functions", "response_format", "text_format")
+        for name in FORMS
         if name in given
     ]
     rest = tuple(f"{name}={ast.unparse(given[name])}" for name in refused)

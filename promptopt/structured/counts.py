@@ -24,6 +24,7 @@ NUMERALS = {
     "fifteen": 15,
     "twenty": 20,
 }
+"""The words that readers take for numbers."""
 _N = rf"(?:\d{{1,3}}|{'|'.join(NUMERALS)})"
 _OF_LENGTH = r"(?:words?|sentences?|characters?|chars|letters?|tokens?|lines?|paragraphs?|pages?|minutes?|seconds?|hours?|days?|weeks?|months?|years?|points?|digits?|decimals?|percent|stars?|syllables?|times|steps ahead|st|nd|rd|th)\b"
 _ORDER = re.compile(
@@ -67,7 +68,8 @@ class Count:
         }
 
 
-def _number(text: str) -> int:
+def number_of(text: str) -> int:
+    """The number that digits or a word of :data:`NUMERALS` say."""
     return NUMERALS.get(text.lower()) or int(text)
 
 
@@ -84,8 +86,8 @@ def ordered(text: str, *, alone: bool = False) -> Iterator[Count]:
         end = re.compile(r"[.;\n]|\Z").search(text, match.end())
         if _SOFT.search(text, begin, end.start() if end else len(text)):
             continue
-        low = _number(match["low"])
-        high = _number(match["high"]) if match["high"] else None
+        low = number_of(match["low"])
+        high = number_of(match["high"]) if match["high"] else None
         bound = (match["bound"] or "").lower().strip()
         least: int | None = low
         most: int | None = high if high is not None else low
@@ -171,7 +173,7 @@ def _at_key(name: str, text: str) -> Iterator[Count]:
         re.IGNORECASE | re.MULTILINE,
     )
     for match in pattern.finditer(text):
-        low, high = _number(match["low"]), _number(match["high"] or match["low"])
+        low, high = number_of(match["low"]), number_of(match["high"] or match["low"])
         if high >= _LEAST and low <= high and MASK not in match[0]:
             yield Count(low, high, ())
 
@@ -188,7 +190,7 @@ def _beside_key(name: str, text: str) -> Iterator[Count]:
         re.IGNORECASE | re.MULTILINE,
     ):
         least = line["bound"].lower() in ("at least", "min", "minimum")
-        yield Count(_number(line["n"]) if least else None, None if least else _number(line["n"]), ())
+        yield Count(number_of(line["n"]) if least else None, None if least else number_of(line["n"]), ())
 
 
 def _at_first(name: str, text: str) -> Iterator[Count]:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptopt.structured.choices import labels
+from promptopt.structured.counts import NUMERALS, number_of
 from promptopt.structured.fields import MASK, PromptText, Span, UnreadForm, object_schema
 from promptopt.structured.wording import described, is_numeric, number_range, or_null
 
 _NUMBER = r"-?\d+(?:\.\d+)?"
-_COUNTS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
+_SEVERAL = "|".join(word for word, number in NUMERALS.items() if 2 <= number <= 10)
 # "title: the name of the book (if given)"
 _PART = re.compile(
     r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"']*(?P<name>[A-Za-z_]\w*)[*_`\"']*[ \t]*(?P<kind>\([^()\n]*\))?[ \t]*(?:[:–—]|-(?=\s))[*_]*[ \t]*(?P<said>[^\n]*)$",
@@ -181,9 +182,9 @@ def with_most(name: str, schema: dict[str, Any], document: PromptText) -> dict[s
     last = re.findall(r"[A-Z]?[a-z]+|\d+", name)[-1:] or [name]
     noun = re.escape(last[0].lower().removesuffix("s"))
     found = {
-        (_count(match["n"]), bool(match["exact"]))
+        (number_of(match["n"]), bool(match["exact"]))
         for match in re.finditer(
-            rf"\b(?:(?P<exact>exactly)|max(?:imum)?(?: of)?|at most|up to|no more than|not more than)\s+(?P<n>\d{{1,3}}|{'|'.join(_COUNTS)})\s+(?:(?!per\b|for\b|words\b)[\w-]+\s+){{0,2}}?{noun}s?\b",
+            rf"\b(?:(?P<exact>exactly)|max(?:imum)?(?: of)?|at most|up to|no more than|not more than)\s+(?P<n>\d{{1,3}}|{_SEVERAL})\s+(?:(?!per\b|for\b|words\b)[\w-]+\s+){{0,2}}?{noun}s?\b",
             document.text,
             re.IGNORECASE,
         )
@@ -219,10 +220,6 @@ def _count_of(name: str, document: PromptText) -> tuple[int, int] | None:
         )
     }
     return found.pop() if len(found) == 1 and all(low < high for low, high in found) else None
-
-
-def _count(text: str) -> int:
-    return _COUNTS.get(text.lower()) or int(text)
 
 
 # "For EACH:", said of whatever the lists hold

@@ -9,7 +9,7 @@ from typing import Any
 
 import regex
 
-from promptopt.structured.counts import NUMERALS
+from promptopt.structured.counts import NUMERALS, number_of
 from promptopt.structured.fields import MASK, Field, PromptText, Span, field_name, object_schema, scan
 from promptopt.structured.wording import placeholder
 
@@ -201,7 +201,7 @@ def arrays(document: PromptText) -> Iterator[tuple[Field, Span]]:
 def listings(document: PromptText) -> Iterator[tuple[Field, Span]]:
     """Reads "List up to five keywords": a list of so many texts."""
     for match in scan(_LISTING, document.text):
-        count = int(match["n"]) if match["n"].isdigit() else NUMERALS[match["n"].lower()]
+        count = number_of(match["n"])
         noun = match["noun"].lower()
         line = document.text[document.text.rfind("\n", 0, match.start()) + 1 : match.start()]
         if re.match(r"\s*(?:Q|User|Human|Question|Input|Example)\b[^:\n]*:", line):

@@ -19,6 +19,7 @@ from promptopt.structured.witness_keys import (
     KeyOfSchema,
     SaidOfKey,
     first_reason,
+    form_of,
     keys_of,
     mentions,
     said_of,
@@ -323,7 +324,7 @@ _SHORTEST = 3
 
 def _kinds_shown(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """A text that the form shows as one identifier here and as another there, and true or false in quotation marks."""
-    shown = "\n".join(document.text[span.start : span.end] for span in found.covered)
+    shown = form_of(document, found)
     for leaf in leaves:
         key = rf"[\"']{re.escape(leaf.name)}[\"']\s*:\s*"
         if leaf.kinds == {"string"} and not leaf.labelled:

@@ -6,7 +6,16 @@ import re
 from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText
-from promptopt.structured.witness_keys import VARIABLE, KeyOfSchema, first_reason, keys_of, shortened, values_shown
+from promptopt.structured.witness_keys import (
+    VARIABLE,
+    KeyOfSchema,
+    first_reason,
+    form_of,
+    keys_of,
+    said_once,
+    shortened,
+    values_shown,
+)
 
 
 def beside(document: PromptText, found: Inferred) -> str | None:
@@ -25,8 +34,8 @@ def beside(document: PromptText, found: Inferred) -> str | None:
         (_in_output(document, leaves), keyed),
         (_looked_for(document, leaves), keyed),
         (_tags_left(document, found), found.whole == "labels" or not found.whole),
-        (_elsewhere(document), keyed),
-        (_repeated(document), found.whole == "labels"),
+        (said_once(document, _ELSEWHERE, ": the form is given elsewhere"), keyed),
+        (said_once(document, _REPEAT, ": the answer has the form several times"), found.whole == "labels"),
         (_taken(document, found), found.whole == "JSON"),
         (_sample_in_list(document, found, leaves), found.whole == "JSON"),
         (_letters(leaves), keyed),
@@ -79,7 +88,7 @@ _MASKED = re.compile(rf"[\[{{]?\s*{MASK}+\s*[\]}},\n]")
 
 def _filled(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Values of the form that a variable of the template fills in without quotation marks: their types are unknown."""
-    form = "\n".join(document.text[span.start : span.end] for span in found.covered)
+    form = form_of(document, found)
     for leaf in leaves:
         if any(values_shown(form, leaf.name, _MASKED)):
             yield f"what {leaf.name!r} holds is in a variable of the template"
@@ -109,7 +118,7 @@ _CAPITALS = re.compile(r"\"([A-Z][A-Z_-]{2,})\"")
 
 def _one_sample(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """A kind that the form shows as one word in capitals, which is one of its labels: ``"verdict": "SUPPORT"``."""
-    form = "\n".join(document.text[span.start : span.end] for span in found.covered)
+    form = form_of(document, found)
     for leaf in leaves:
         if (
             leaf.labelled
@@ -140,6 +149,8 @@ def _objects_listed(document: PromptText, found: Inferred) -> Iterator[str]:
 
 
 _GIVEN = re.compile(r"\b(?:inputs?|given|receive|provided|contains?|have|not|never)\b", re.IGNORECASE)
+_SAYS_LIST = re.compile(r"\b(?:lists?|arrays?|json|output|return)\b", re.IGNORECASE)
+_NO_COMMA = re.compile(r"\[\s*\"[^\"\n]*\"\s+\"")
 _WANTS = re.compile(
     r"\b(?:json|lists?|arrays?|output|return|respond|reply|answer|generate|suggest|extract|provide|format)\b",
     re.IGNORECASE,
@@ -148,13 +159,12 @@ _WANTS = re.compile(
 
 def _no_list_wanted(document: PromptText, found: Inferred) -> Iterator[str]:
     """A list that is only somewhere in the prompt: no sentence before it or after it wants one."""
-    span = found.covered[0] if found.covered else None
-    if span is not None and not re.search(r"\b(?:lists?|arrays?|json|output|return)\b", document.text, re.IGNORECASE):
-        yield f"line {document.line(span.start)}: no sentence wants the list that is there"
-    if span is not None and not _WANTS.search(document.text[max(0, span.start - 600) : span.end + 200]):
-        yield f"line {document.line(span.start)}: no sentence wants the list that is there"
-    if span is not None and re.search(r"\A\[\s*\"[^\"\n]*\"\s+\"", document.text[span.start : span.end]):
-        yield f"line {document.line(span.start)}: the list has no commas: it is no JSON"
+    for span in found.covered[:1]:
+        line, text = f"line {document.line(span.start)}", document.text
+        if not _SAYS_LIST.search(text) or not _WANTS.search(text[max(0, span.start - 600) : span.end + 200]):
+            yield f"{line}: no sentence wants the list that is there"
+        if _NO_COMMA.match(text[span.start : span.end]):
+            yield f"{line}: the list has no commas: it is no JSON"
 
 
 _OUTPUT_TAG = re.compile(r"<(?:output|response|answer|result)>\s*\{\s*\"(?P<key>\w+)\"\s*:", re.IGNORECASE)
@@ -212,30 +222,16 @@ _INSTRUCTS = re.compile(
     r"\b(?:you|your)\b[^.!?\n]{10,}[.!?](?:\s|\Z)|\A\s*(?:Never|Always|Do not|Use|Follow|Help|Fulfill|Choose|Avoid|Keep)\b[^.\n]{15,}\.",
     re.DOTALL,
 )
+# A form that another message gives.
 _ELSEWHERE = re.compile(
     r"\b(?:output|response|answer|reply|json)?\s?(?:format|schema|structure)\b[^.\n]{0,30}\b(?:specified|given|defined|described|provided|requested|stated) (?:in|by|with) the (?:user|system)(?:'s)? (?:prompt|message|request|turn|instructions?)\b",
     re.IGNORECASE,
 )
-
-
-def _elsewhere(document: PromptText) -> Iterator[str]:
-    """A form that another message gives."""
-    if elsewhere := _ELSEWHERE.search(document.text):
-        yield f"line {document.line(elsewhere.start())}: {shortened(elsewhere[0])!r}: the form is given elsewhere"
-
-
+# A form that an answer has several times.
 _REPEAT = re.compile(
     r"\b(?:format|form|structure|template)\b[^\n]{0,30}\b(?:repeat(?:ed)?|once) (?:this |it |them )?(?:per|for (?:each|every))\b|\brepeat (?:this|the) (?:format|form|block|structure|template|section)\b",
     re.IGNORECASE,
 )
-
-
-def _repeated(document: PromptText) -> Iterator[str]:
-    """A form that an answer has several times."""
-    if repeat := _REPEAT.search(document.text):
-        yield f"line {document.line(repeat.start())}: {shortened(repeat[0])!r}: the answer has the form several times"
-
-
 _TAKES = re.compile(
     r"\b(?:accepts?|takes|expects?|consumes?|receives?|reads|loads|parses|POST|GET|PUT|request body|payload)\b[^\n]{0,60}:?\W*\Z"
 )
@@ -259,7 +255,7 @@ def _taken(document: PromptText, found: Inferred) -> Iterator[str]:
 
 
 _LIST = re.compile(
-    r"[\"'`“](?P<first>[\w -]{1,30})[\"'`”](?:\s*\([^()\n]{1,120}\))?(?:\s*(?:,|/|\||,?\s*\bor\b)\s*[\"'`“][\w -]{1,30}[\"'`”](?:\s*\([^()\n]{1,120}\))?)+",
+    r"[\"'`“][\w -]{1,30}[\"'`”](?:\s*\([^()\n]{1,120}\))?(?:\s*(?:,|/|\||,?\s*\bor\b)\s*[\"'`“][\w -]{1,30}[\"'`”](?:\s*\([^()\n]{1,120}\))?)+",
     re.IGNORECASE,
 )
 
@@ -276,7 +272,7 @@ def _sample_in_list(document: PromptText, found: Inferred, leaves: Sequence[KeyO
     text = document.text
     for span in found.covered:
         text = text[: span.start] + re.sub(r"[^\n]", " ", text[span.start : span.end]) + text[span.end :]
-    form = "\n".join(document.text[span.start : span.end] for span in found.covered)
+    form = form_of(document, found)
     lists = [
         (match, set(re.findall(r"[\"'`“]([\w -]{1,30})[\"'`”]", match[0])))
         for match in _LIST.finditer(text)

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText
 from promptopt.structured.witness_accounts import instructions
-from promptopt.structured.witness_keys import VARIABLE, KeyOfSchema, shortened
+from promptopt.structured.witness_keys import NUMBER_WORDS, VARIABLE, KeyOfSchema, shortened
 
-_NUMERALS = "two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty"
+_NUMERALS = "|".join(word for word, number in NUMBER_WORDS.items() if number > 1)
 _THING = r"(?P<things>(?:(?!if\b|when\b|for\b|or\b|of\b|to\b|is\b|are\b)[\w'’-]+[ ,]+){0,4}?(?!\w+ss\b|this\b|his\b|its\b|as\b|is\b|was\b|has\b|thus\b|always\b|words\b|sentences\b|characters\b|lines\b|paragraphs\b|tokens\b|pages\b|minutes\b|seconds\b|hours\b|days\b|weeks\b|months\b|years\b|points\b|digits\b|times\b|yes\b)[a-z-]{2,}s\b)"
 _WANTED = re.compile(
     r"\b(?:generate|create|write|produce|provide|give|list|suggest|propose|pick|select|choose|recommend|identify|extract|find|return|output|draft|formulate|design|include|assign)\s+(?:me |us |up |exactly |only |a list of |an array of |a total of |the |your |at most |at least |up to |between |no more than |a maximum of |a minimum of )*"
@@ -67,13 +67,6 @@ def _last(name: str) -> set[str]:
     return {_one(words[-1]), _one(words[0])} if words else set()
 
 
-_VALUES = {word: number for number, word in enumerate(_NUMERALS.split("|")[:9], 2)} | {
-    "twelve": 12,
-    "fifteen": 15,
-    "twenty": 20,
-}
-
-
 # "axes" and "gaps" stand in other words.
 _SHORT = 5
 
@@ -81,7 +74,7 @@ _SHORT = 5
 def _is_counted(found: Inferred, number: str, told: set[str]) -> bool:
     """Whether as many fields were read as are wanted, or such a thing is what one of the fields holds."""
     first = re.match(r"\d+|[a-z]+", number.lower())
-    count = int(first[0]) if first and first[0].isdigit() else _VALUES.get(first[0] if first else "", 0)
+    count = int(first[0]) if first and first[0].isdigit() else NUMBER_WORDS.get(first[0] if first else "", 0)
     names = {_one(word) for name in _names(found) for word in re.findall(r"[a-z]+", name.lower())}
     said = " ".join(str(dict(item.schema)) for item in found.fields).lower()
     return (len(found.fields) >= count > 1 and any(_one(word) in names for word in told)) or any(

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from promptopt.structured.fields import MASK, Field, Inferred, PromptText
-from promptopt.structured.witness_keys import VARIABLE, first_reason, shortened
+from promptopt.structured.witness_keys import NUMBER_WORDS, VARIABLE, first_reason, said_once, shortened
 
 _Schema = Mapping[str, Any]
 
@@ -34,7 +34,10 @@ def gainsaid_form(document: PromptText, found: Inferred, values: Sequence[_Schem
         (_of_input(document, found.fields), found.whole == "labels"),
         (_shown_apart(document, found.fields), found.whole == "labels"),
         (_of_turns(found.fields), found.whole == "labels"),
-        (_ends_with(document), found.whole in ("JSON", "keys", "labels")),
+        (
+            said_once(document, _ENDS_WITH, " is beside the form, or instead of it"),
+            found.whole in ("JSON", "keys", "labels"),
+        ),
         (_counted(document, found), found.whole in ("labels", "JSON", "keys")),
         (_no_labels(document, found), not found.whole or "brackets" in found.fields[0].source),
         (_choices_unread(document, values), found.whole in ("JSON", "keys")),
@@ -293,18 +296,12 @@ _PLACES = frozenset(
 _TURNS = frozenset(re.findall(r"\w+", "user assistant system human question query input context passage document"))
 
 
-# "End your response with the word DONE", "respond with exactly:" and below it a call
+# A word after the form, and a call that is written instead of it: "End your response with the word DONE", "respond with exactly:" and below it a call
 _ENDS_WITH = re.compile(
     r"\b(?:end|finish|close) (?:your|the) (?:response|answer|reply|message) with (?:the (?:word|phrase|line|token)|exactly|[\"'`])[^.\n]*"
     r"|\b(?:respond|reply|answer) with exactly:\s*\n\s*[a-z]\w*\(\)",
     re.IGNORECASE,
 )
-
-
-def _ends_with(document: PromptText) -> Iterator[str]:
-    """A word after the form, and a call that is written instead of it."""
-    if ends := _ENDS_WITH.search(document.text):
-        yield f"line {document.line(ends.start())}: {shortened(ends[0])!r} is beside the form, or instead of it"
 
 
 # "SCORING RULES:" below the form
@@ -320,20 +317,9 @@ def _of_turns(fields: Sequence[Field]) -> Iterator[str]:
             yield f"line {item.line}: {item.name!r} is no part of the answer"
 
 
-_NUMERALS = {
-    "one": 1,
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-    "seven": 7,
-    "eight": 8,
-    "nine": 9,
-    "ten": 10,
-}
+_TO_TEN = "|".join(word for word, number in NUMBER_WORDS.items() if number <= 10)
 _SO_MANY = re.compile(
-    rf"\b(?:exactly|only|these|following|with|has|have|using) (?:the )?(?:following )?(?P<count>{'|'.join(_NUMERALS)}|\d)(?: \w+)?"
+    rf"\b(?:exactly|only|these|following|with|has|have|using) (?:the )?(?:following )?(?P<count>{_TO_TEN}|\d)(?: \w+)?"
     r" (?P<of>lines|fields|keys|properties|tags|labels|sections)\b(?! (?:above|of the input|per|for each|each))",
     re.IGNORECASE,
 )
@@ -349,7 +335,7 @@ def _counted(document: PromptText, found: Inferred) -> Iterator[str]:
             continue
         if match["of"].lower() in ("lines", "sections") and found.whole != "labels":
             continue
-        count = _NUMERALS.get(match["count"].lower()) or int(match["count"])
+        count = NUMBER_WORDS.get(match["count"].lower()) or int(match["count"])
         total = len(found.fields)
         if count < total and found.whole != "labels":
             continue  # a count that is too small is a slip of the prompt

@@ -9,12 +9,37 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptopt.structured.fields import MASK, PromptText
+from promptopt.structured.fields import MASK, Inferred, PromptText
 
 _Schema = Mapping[str, Any]
 
 VARIABLE = re.compile(rf"{MASK}|\{{\w+\}}")
 """What a template puts in."""
+
+
+NUMBER_WORDS = {
+    **{
+        word: number
+        for number, word in enumerate(
+            ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"], 1
+        )
+    },
+    "twelve": 12,
+    "fifteen": 15,
+    "twenty": 20,
+}
+"""The words that a second reading takes for numbers; those that propose have a table of their own."""
+
+
+def form_of(document: PromptText, found: Inferred) -> str:
+    """The text of the form that was read."""
+    return "\n".join(document.text[span.start : span.end] for span in found.covered)
+
+
+def said_once(document: PromptText, pattern: re.Pattern[str], meaning: str) -> Iterator[str]:
+    """A reason that quotes the first match of a pattern, and goes on with what that means."""
+    if said := pattern.search(document.text):
+        yield f"line {document.line(said.start())}: {shortened(said[0])!r}{meaning}"
 
 
 def first_reason(checks: Iterable[tuple[Iterator[str], bool]]) -> str | None:

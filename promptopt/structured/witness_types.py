@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import Inferred, PromptText
-from promptopt.structured.witness_keys import KeyOfSchema, said_of, shortened, values_shown
+from promptopt.structured.witness_keys import KeyOfSchema, form_of, said_of, shortened, values_shown
 
 _TEXT = re.compile(
     r"\b(?:strings?|texts?|str|sentences?|phrases?|paragraphs?|words?|names?|titles?|explanations?|descriptions?|summary|summar(?:y|ies|ise|ize)|reasons?|reasoning|rationale|why|date|label"
@@ -86,7 +86,7 @@ _HOLDS = re.compile(r"\[\s*[^\]\s.…]")
 
 def _undecided(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Values that were read as texts for want of a word on them; each with what it may be."""
-    form = "\n".join(document.text[span.start : span.end] for span in found.covered)
+    form = form_of(document, found)
     for leaf in leaves:
         if leaf.labelled or leaf.kinds - {"string", "null"} or not leaf.kinds:
             continue
@@ -147,7 +147,7 @@ def _left_over(leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
 
 def _empty_lists(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Lists that the form shows empty and of which nothing says what they hold."""
-    form = "\n".join(document.text[span.start : span.end] for span in found.covered)
+    form = form_of(document, found)
     for leaf in leaves:
         empty = any(values_shown(form, leaf.name, _EMPTY))
         if not leaf.listed or not empty or any(values_shown(form, leaf.name, _HOLDS)):

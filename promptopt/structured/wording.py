@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptopt.schemas.make_strict import nullable
+from promptopt.structured.counts import NUMERALS, number_of
 from promptopt.structured.fields import MASK, field_name
 
 TYPES: Mapping[str, str] = {
@@ -110,13 +111,13 @@ _MAY_BE_NULL = re.compile(
     r"|(?<!true )(?<!false )\bonly (?:if|when|for)\b|\bomit(?:ted)? (?:it )?(?:if|when|unless)\b|\b(?:may|can) be (?:null|omitted|left out)\b|\bif (?:any|available|known|present|applicable|stated|mentioned)\b",
     re.IGNORECASE,
 )
-_COUNTS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
+_TO_TEN = "|".join(word for word, number in NUMERALS.items() if number <= 10)
 _AT_MOST = re.compile(
-    rf"\b(?:at most|up to|max(?:imum)?(?: of)?|no more than)\s+(?P<n>\d{{1,4}}|{'|'.join(_COUNTS)})\b(?!\s*(?:words|characters|sentences))",
+    rf"\b(?:at most|up to|max(?:imum)?(?: of)?|no more than)\s+(?P<n>\d{{1,4}}|{_TO_TEN})\b(?!\s*(?:words|characters|sentences))",
     re.IGNORECASE,
 )
 _AT_LEAST = re.compile(
-    rf"\b(?:at least|minimum(?: of)?)\s+(?P<n>\d{{1,3}}|{'|'.join(_COUNTS)})\b(?!\s*(?:words|characters|sentences))",
+    rf"\b(?:at least|minimum(?: of)?)\s+(?P<n>\d{{1,3}}|{_TO_TEN})\b(?!\s*(?:words|characters|sentences))",
     re.IGNORECASE,
 )
 _TO_MOST = re.compile(r"\W*\d+\s*(?:-|–|to)\s*(?P<n>\d{1,3}) (?!words|characters|sentences)[a-z]")
@@ -195,11 +196,11 @@ def with_note(schema: Mapping[str, Any], note: str) -> dict[str, Any]:
     if labels:
         found = {"type": "string", "enum": labels}
     elif kind == "array" and (most := _AT_MOST.search(note) or _TO_MOST.match(note)):
-        found["maxItems"] = _count(most["n"])
+        found["maxItems"] = number_of(most["n"])
         if least := _AT_LEAST.search(note):
-            found["minItems"] = _count(least["n"])
+            found["minItems"] = number_of(least["n"])
     elif kind == "array" and (least := _AT_LEAST.search(note)):
-        found["minItems"] = _count(least["n"])
+        found["minItems"] = number_of(least["n"])
     elif kind in ("integer", "number") and (span := _RANGE.search(note)):
         found = {**found, **{key: value for key, value in number_range(span[1], span[2]).items() if key != "type"}}
     if _MAY_BE_NULL.search(note) and not _ELSE_EMPTY.search(note):
@@ -207,10 +208,6 @@ def with_note(schema: Mapping[str, Any], note: str) -> dict[str, Any]:
     known = found.pop("description", "")
     note = note.strip(" -–—:")
     return {**found, "description": "; ".join(part for part in (known, note) if part)}
-
-
-def _count(text: str) -> int:
-    return _COUNTS.get(text.lower()) or int(text)
 
 
 def noted_labels(note: str) -> list[str]:
@@ -598,7 +595,7 @@ def _list_of(what: str, words: str) -> dict[str, Any] | None:
     number = thing in ("id", "index", "indice") and re.search(r"\b(?:integers?|numbers?|indices)\b", words)
     most = _AT_MOST.search(words)
     items = {"type": TYPES.get(thing) or ("integer" if number else "string")}
-    return {"type": "array", "items": items, **({"maxItems": _count(most["n"])} if most else {})}
+    return {"type": "array", "items": items, **({"maxItems": number_of(most["n"])} if most else {})}
 
 
 _CONDITIONAL = re.compile(

@@ -122,17 +122,20 @@ async def unless_gone(scope: Scope, work: Callable[[], Awaitable[None]]) -> None
         exchange.on_gone = None
 
 
+def _headers_of(reply: Reply) -> list[tuple[bytes, bytes]]:
+    return [*reply.headers, (b"content-length", str(len(reply.content)).encode())]
+
+
 async def respond(send: Send, reply: Reply) -> None:
     """Write a whole response."""
-    headers = [*reply.headers, (b"content-length", str(len(reply.content)).encode())]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.start", "status": reply.status, "headers": _headers_of(reply)})
     await send({"type": "http.response.body", "body": reply.content})
 
 
 def as_response(reply: Reply) -> Response:
     """A reply for what Starlette routes."""
     response = Response(reply.content, reply.status)
-    response.raw_headers = [*reply.headers, (b"content-length", str(len(reply.content)).encode())]
+    response.raw_headers = _headers_of(reply)
     return response
 
 

@@ -20,10 +20,10 @@ from yarl import URL
 _HIGH = 128 * 1024
 _JOINED = 64 * 1024
 _MOST_HEAD = 256 * 1024
-# What zlib is told of a body that came packed though it was to come as it is: gzip, or its own form.
-_CODINGS = {"gzip": 47, "x-gzip": 47, "deflate": 47}
-# Of "deflate" there is a form without a head as well.
-_BARE, _METHOD = -15, 8
+# How a body may come packed though it was to come as it is.
+_CODINGS = frozenset(("gzip", "x-gzip", "deflate"))
+# What zlib is told of it: the head says whether it is gzip's form or its own; of "deflate" there is one without a head.
+_HEADED, _BARE, _METHOD = 47, -15, 8
 # Responses that have no body, whatever they say.
 _EMPTY = (204, 304)
 
@@ -76,7 +76,7 @@ class UpstreamResponse:
     def close(self) -> None:
         """Nobody wants the rest."""
         if self._connection is not None:
-            self._connection.fail(aiohttp.ClientConnectionError("Connection closed"))
+            self._connection.close()
 
     async def _more(self) -> bool:
         """Wait for more of the body; whether there may be any. Raises the error that has ended it."""
@@ -119,8 +119,7 @@ class UpstreamResponse:
 
 
 def _unpacking(coding: str) -> Callable[[bytes], bytes]:
-    bits = _CODINGS.get(coding)
-    if bits is None:
+    if coding not in _CODINGS:
         raise aiohttp.ClientPayloadError(f"the body is encoded as {coding!r}, though it was to come as it is")
     unpacker: Any = None
 
@@ -128,7 +127,7 @@ def _unpacking(coding: str) -> Callable[[bytes], bytes]:
         nonlocal unpacker
         if unpacker is None:
             bare = coding == "deflate" and data[:1] and data[0] & 0xF != _METHOD
-            unpacker = zlib.decompressobj(_BARE if bare else bits)
+            unpacker = zlib.decompressobj(_BARE if bare else _HEADED)
         unpacked: bytes = unpacker.decompress(data)
         return unpacked
 
@@ -189,7 +188,7 @@ class UpstreamConnection(asyncio.Protocol):
         try:
             return await found
         except asyncio.CancelledError:
-            self.fail(aiohttp.ClientConnectionError("Connection closed"))
+            self.close()
             raise
 
     def fail(self, error: Exception) -> None:
