@@ -158,6 +158,11 @@ PATTERNS += (
         "letter",
         rf"\b{ASK}\b[^.\n(]{{0,120}}\b(?:(?P<noun>category|class|intent|topic|sentiment|severity|priority)(?: code)?|code|label)\s*\((?P<list>{ITEM}(?:\s*,\s*{ITEM})*\s*,?\s+or\s+{ITEM})\)",
     ),
+    # "Choose a category (billing, delivery, other)"
+    (
+        "letter",
+        rf"\b(?:choose|pick|select|assign|classif\w+|categori[sz]e)\b[^.\n(]{{0,60}}\b(?P<noun>category|class|intent|topic|sentiment|severity|priority|type|label|team|department)\s*\((?!\s*(?:such as|like|for example|for instance|including)\b)(?P<list>{ITEM}(?:\s*[,/|]\s*{ITEM}){{1,}})\)",
+    ),
     # "Then, on the last line, write FRAUD or LEGITIMATE."
     (
         "answer",

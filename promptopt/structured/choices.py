@@ -48,6 +48,13 @@ _CASE = re.compile(
     rf"|\b(?i:{ASK})\b\s+(?:(?i:with|only|the)\s+)*{_VALUE.replace('quoted', 'quoted3').replace('plain', 'plain3')}\s+(?P<rest>(?i:otherwise))"
 )
 _QUOTED = re.compile(QUOTE)
+# "billing, delivery or other, and rate its urgency": the sentence goes on with another order.
+_NEXT_ORDER = re.compile(
+    r"\s*[,;]?\s+(?:and|then|and then)\s+(?:also |then )*(?:rate|score|give|write|explain|state|say|provide|add|assign|list|extract|summari[sz]e"
+    r"|include|return|output|determine|identify|estimate|set|choose|describe|justify|report|mark|note|tell|decide)\s+"
+    r"(?:its|their|the|an?|your|how|why|whether|which|what|each|it|one|any|me|us)\b.*",
+    re.IGNORECASE | re.DOTALL,
+)
 # "a question that an expert can answer with yes or no"
 _BY_OTHERS = re.compile(r"\b(?!you\b)\w+ (?:can|could|may|might|would) (?:be )?\Z", re.IGNORECASE)
 _COMPILED = tuple((kind, regex.compile(pattern, re.IGNORECASE | re.MULTILINE)) for kind, pattern in PATTERNS)
@@ -134,7 +141,10 @@ def choices(document: PromptText) -> Iterator[Choice]:
     for kind, pattern in _COMPILED:
         for match in scan(pattern, text):
             groups = match.groupdict()
-            listed = match["list"] or groups.get("listed") or ""
+            group = "list" if match["list"] else "listed"
+            listed, end = groups.get(group) or "", match.end()
+            if onward := _NEXT_ORDER.search(listed):
+                listed, end = listed[: onward.start()], match.start(group) + onward.start()
             values = labels(_ASIDES.sub(lambda match: match["quoted"] or "", listed))
             if kind == "answer" and _BY_OTHERS.search(text[max(0, match.start() - 30) : match.start()]):
                 continue
@@ -150,7 +160,7 @@ def choices(document: PromptText) -> Iterator[Choice]:
             if kind == "classify" and name not in _KINDS:
                 # What is sorted is the input; only a few nouns name what it is sorted by.
                 name = ""
-            span = Span(match.start(), match.end() + text.startswith(".", match.end()) * (kind == "list"))
+            span = Span(match.start(), end + text.startswith(".", end) * (kind == "list"))
             yield Choice(
                 name,
                 enum(values),

@@ -417,3 +417,32 @@ def test_a_word_and_its_denial_are_two_labels(said: str, labels: list[str] | Non
     found = infer(text + _INPUT)
     schema = next((dict(item.schema) for item in found.fields if item.name == "state"), {})
     assert schema.get("enum") == labels
+
+
+_SORTED = 'Read the logbook. {said}\nRespond only with JSON: {{"category": "...", "urgency": <1-5>}}'
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Classify it as one of: cargo, ferry, other, and rate its urgency from 1 to 5.",
+        "Classify its category as one of: cargo, ferry, other; then rate the urgency.",
+        "Classify it as cargo, ferry or other, and rate its urgency.",
+        "Choose a category (cargo, ferry, other) and rate its urgency from 1 to 5.",
+    ],
+)
+def test_labels_end_where_the_sentence_goes_on_with_another_order(said: str) -> None:
+    assert _fields(_SORTED.format(said=said)) == {
+        "category": {"type": "string", "enum": ["cargo", "ferry", "other"]},
+        "urgency": {"type": "integer", "minimum": 1, "maximum": 5},
+    }
+
+
+def test_what_another_order_asks_for_is_not_lost() -> None:
+    assert "rate its urgency" in _refused(
+        "Classify the ship as one of: cargo, ferry, other, and rate its urgency from 1 to 5."
+    )
+
+
+def test_samples_in_a_bracket_are_not_all_labels() -> None:
+    assert "enum" not in str(infer("Choose a category (such as cargo, ferry)." + _INPUT).fields)
