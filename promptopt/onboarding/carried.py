@@ -25,6 +25,8 @@ FORMS = ("tools", "functions", "response_format", "text_format")
 _OTHERS = frozenset({"model", "messages", *FORMS})
 # Settings that an API refuses without another; tools stay in the program.
 _NEEDS = {"parallel_tool_calls": "tools", "top_logprobs": "logprobs"}
+# An SDK takes it as front matter has it; the table of names leaves it out, since other tools spread it over a config.
+_AS_IT_IS = {"extra_body": "extra_body"}
 _UNKNOWN = "front matter has no such setting"
 _LATER = "its value is known when it runs only"
 
@@ -35,7 +37,7 @@ def as_front_matter(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str,
     Args:
         given: The values by name; ``None`` is not known.
     """
-    names = setting_names()
+    names = {**setting_names(), **_AS_IT_IS}
     front: dict[str, Any] = {}
     refused: dict[str, str] = {}
     for name, value in given.items():

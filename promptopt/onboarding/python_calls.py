@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from promptopt.onboarding.carried import FORMS, as_front_matter, notes_of
+from promptopt.onboarding.call_settings import settings_of_call, without_config
 from promptopt.onboarding.found import (
     ROLES,
     SAYS_PROMPT,
@@ -158,10 +158,11 @@ class ModuleSearch:
             return self._template(call, None, place)
         if last == "generate_content" and ("contents" in given or call.args):
             text = self._content(given.pop("contents") if "contents" in given else call.args[0], place.reader)
-            inner = _keywords(given.get("config"))
-            if "system_instruction" in inner:
-                raise Unreadable("its system_instruction is in config: carry it over by hand")
-            return self._found(call, place, [FoundMessage("user", text)], "google", function, given)
+            messages = [FoundMessage("user", text)]
+            given, system = without_config(given, place.reader)
+            if system is not None:
+                messages = [FoundMessage("system", self._content(system, place.reader)), *messages]
+            return self._found(call, place, messages, "google", function, given)
         if "prompt" in given and re.search(
             r"(^|\.)(Completion\.create|completions\.create|generate|complete)$", function
         ):
@@ -231,7 +232,7 @@ class ModuleSearch:
             elif isinstance(each, ast.Attribute):
                 self.used.add(each.attr)
         self.used |= _reached(place.reader, node)
-        settings, rest, model_code, notes = _settings(given, place.reader)
+        settings, rest, model_code, notes = settings_of_call(given, place.reader, call)
         where = place.name or (function.rpartition(".")[2] if call == "messages" else "module")
         target = _target(self._module.tree, node) if not place.name else ""
         return FoundPrompt(
@@ -438,13 +439,6 @@ class ModuleSearch:
         return text, ()
 
 
-def _keywords(node: ast.expr | None) -> set[str]:
-    """The names that a call or a table gives."""
-    if isinstance(node, ast.Dict):
-        return {str(key.value) for key in node.keys if isinstance(key, ast.Constant)}
-    return {each.arg for each in node.keywords if each.arg} if isinstance(node, ast.Call) else set()
-
-
 def _blocks(place: ast.AST) -> Iterator[list[ast.stmt]]:
     for each in walk(place):
         yield from blocks_of(each)
@@ -482,45 +476,6 @@ def _as_template(message: FoundMessage, form: str) -> FoundMessage:
             raise Unreadable("a mustache template with sections")
         return replace(message, text=(text,), jinja=True)
     return replace(message, text=format_text(text))
-
-
-def _settings(
-    given: Mapping[str, ast.expr], reader: TextReader
-) -> tuple[dict[str, Any], tuple[str, ...], str, tuple[str, ...]]:
-    """Front matter, the arguments that stay, the code of a model that is no literal, and notes."""
-    values = {name: _constant(node, reader) for name, node in given.items()}
-    model = values.pop("model", None)
-    settings, refused = as_front_matter(values)
-    # What is said to be nothing is as if it were not said.
-    said = {name: why for name, why in refused.items() if ast.unparse(given[name]) != "None"}
-    notes, model_code = list(notes_of(said, call=True)), ""
-    if isinstance(model, str) and model:
-        settings = {"model": model, **settings}
-    elif "model" in given:
-        model_code = ast.unparse(given["model"])
-        notes.append(f"its model is known when it runs only: {model_code}")
-    notes += [
-        f"{name} stays in the call, and is not counted: see `tools` and `output_schema`"
-        for name in FORMS
-        if name in given
-    ]
-    rest = tuple(f"{name}={ast.unparse(given[name])}" for name in refused)
-    return settings, rest, model_code, tuple(notes)
-
-
-def _constant(node: ast.expr, reader: TextReader) -> Any:
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError):
-        pass
-    try:
-        text = reader.text(node) if isinstance(node, ast.Name | ast.Attribute) else ()
-        if text and all(isinstance(part, str) for part in text):
-            return "".join(map(str, text))
-        found = reader.value(node)
-        return ast.literal_eval(found[0][1].value) if found and len(found) == 1 and found[0][1].value else None
-    except (Unreadable, ValueError, TypeError):
-        return None
 
 
 def _reached(reader: TextReader, node: ast.AST) -> set[str]:

@@ -13,6 +13,7 @@ from promptopt.providers.openai.client import OpenAIProvider
 
 ASK = "[{'role': 'user', 'content': f'Route the ticket {ticket}'}]"
 CALL = "client.chat.completions.create(model='gpt-4o-mini', messages=" + ASK + ", %s)"
+CLAUDE = "client.messages.create(model='claude-haiku-4-5', max_tokens=9, messages=" + ASK + ", %s)"
 # A value of every argument of the SDK, as a program may write it.
 ARGUMENTS: dict[str, str] = {
     "audio": "{'voice': 'ash', 'format': 'mp3'}",
@@ -82,7 +83,7 @@ def sent(project: Any, proposal: Proposal, *values: Any) -> list[dict[str, Any]]
     calls = [
         ast.get_source_segment(source, node) or "" for node in ast.walk(ast.parse(source)) if isinstance(node, kind)
     ]
-    old = next(call for call in calls if "messages" in call and "model" in call)
+    old = next(call for call in calls if ("messages" in call or "contents" in call) and "model" in call)
     given: list[dict[str, Any]] = []
 
     class Client:
@@ -228,3 +229,58 @@ def test_a_prompt_that_cannot_be_carried_over_is_not_blamed_on_a_file_that_is_no
     assert str(left).startswith("prompt_parts/prompt.j2:1: ")
     assert "ours" in left.reason
     assert "v1.j2" not in left.reason
+
+
+def test_a_further_body_comes_over(project) -> None:
+    body = "{'top_k': 5, 'metadata': {'user_id': 'u'}}"
+    proposal, front = proposed(project, CLAUDE % f"temperature=0.2, extra_body={body}")
+    assert front["extra_body"] == ast.literal_eval(body)
+    assert settings_of(proposal) == []
+    program, now = sent(project, proposal)
+    assert now.pop("extra_body") == {"temperature": program.pop("temperature"), **program.pop("extra_body")}
+    assert now == program
+
+
+def test_a_further_body_that_stays_keeps_the_sampling_beside_it(project) -> None:
+    proposal, front = proposed(project, CLAUDE % "temperature=0.2, top_p=0.5, extra_body=body", ", body")
+    assert front == {"model": "claude-haiku-4-5", "max_output_tokens": 9}
+    assert len(settings_of(proposal)) == 3
+    program, now = sent(project, proposal, {"top_k": 5})
+    assert now == program
+
+
+CONTENT = "client.models.generate_content(model='gemini-2.5-flash', contents=f'Route the ticket {ticket}', config=%s)"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "{'temperature': 0.2, 'max_output_tokens': 50, 'stop_sequences': ['END']}",
+        "dict(temperature=0.2, top_p=0.5, seed=3)",
+        "{'system_instruction': 'Answer with one word.'}",
+        "{'temperature': 0.2, 'system_instruction': 'Answer with one word.'}",
+    ],
+)
+def test_settings_in_a_config_come_over(config: str, project) -> None:
+    proposal, front = proposed(project, CONTENT % config)
+    assert settings_of(proposal) == []
+    assert ("temperature" in front) == ("temperature" in config)
+    program, now = sent(project, proposal)
+    assert now["config"] == program["config"]
+    assert now["contents"] == [{"role": "user", "parts": [{"text": program["contents"]}]}]
+
+
+def test_a_config_with_more_than_settings_stays_whole(project) -> None:
+    proposal, front = proposed(project, CONTENT % "{'temperature': 0.2, 'safety_settings': []}")
+    assert front == {"model": "gemini-2.5-flash"}
+    (note,) = settings_of(proposal)
+    assert note.endswith("measured without it: safety_settings: front matter has no such setting")
+    program, now = sent(project, proposal)
+    assert now["config"] == program["config"]
+
+
+def test_the_system_message_of_a_config_that_stays_is_named(project) -> None:
+    call = CONTENT % "{'system_instruction': 'Be brief.', 'safety_settings': []}"
+    project.write({"app.py": f"import openai\ndef route(client, ticket):\n    return {call}\n"})
+    (left,) = propose(project.root).left_out
+    assert "safety_settings: front matter has no such setting" in left.reason

@@ -242,7 +242,7 @@ pulled = hub.pull('rlm/rag')  # named
 shots = FewShotPromptTemplate(examples=[], prefix='Name the flower here', suffix='{x}')  # named
 
 def system_instruction(c, t):
-    return c.generate_content(f'Name the car {t}', config=Config(system_instruction='Be brief and kind'))  # named
+    return c.generate_content(f'Name the car {t}', config=Config(system_instruction='Be kind', labels={}))  # named
 
 def body(t):
     return post(json={'messages': [{'role': 'user', 'content': 'Name the ship here'}]})  # named
