@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
 
 from gate import failures
@@ -24,7 +25,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from corpora import own_prompts, real_prompts
 
 import promptopt
+from promptopt.compression import parser
 from promptopt.compression.document import Document
+from promptopt.compression.edit import Level
 from promptopt.compression.lint import check_documents
 from promptopt.compression.rules.base import choose_rules
 from promptopt.tokens import tokenizer_for
@@ -54,22 +57,37 @@ def half(text: str) -> int:
     return int(hashlib.sha256(text.encode()).hexdigest(), 16) % 2
 
 
+def taken(texts: list[str], level: Level, parsed: bool) -> list[float]:
+    """Milliseconds of CPU that each text takes, in a process that has seen none of them."""
+    if not parsed:
+        sys.modules["spacy"] = None  # type: ignore[assignment]  # as if it were not installed
+    # What is loaded on first use, such as the fuzzy matcher and the parser, is start-up time.
+    example = "# Example\n\nInput: a small blue bird that sings in an old tree\nOutput: a bird"
+    warm = f"Please make sure to read the text in order to answer the question.\n\n{example}\n"
+    promptopt.compress(warm, level=level)
+    found = []
+    for text in texts:
+        start = time.process_time()
+        promptopt.compress(text, level=level)
+        found.append(1000 * (time.process_time() - start))
+    return found
+
+
 def speed(texts: list[str], before: list[int]) -> None:
     """CPU time of prompts that were never seen before, and of ``check`` over 500 of them."""
-    # What is loaded on first use, such as the fuzzy matcher, is start-up time.
-    example = "# Example\n\nInput: a small blue bird that sings in an old tree\nOutput: a bird"
-    promptopt.compress(f"Please make sure to read the text in order to answer the question.\n\n{example}\n")
     near = sorted(zip(before, texts, strict=True), key=lambda pair: abs(pair[0] - 2000))[:6]
-    taken = []
-    for _, text in near:
-        start = time.process_time()
-        promptopt.compress(text)
-        taken.append(1000 * (time.process_time() - start))
     sizes = [tokens for tokens, _ in near]
-    print(
-        f"{len(near)} prompts of {min(sizes):,} to {max(sizes):,} tokens, at standard: "
-        f"{2000 * sum(taken) / sum(sizes):.0f} ms of CPU for 2,000 tokens, {max(taken):.0f} ms for one prompt at most"
-    )
+    print(f"{len(near)} prompts of {min(sizes):,} to {max(sizes):,} tokens, milliseconds of CPU for 2,000 tokens:")
+    ways: list[tuple[Level, bool]] = [("standard", False)]
+    if parser.available():
+        ways += [("standard", True), ("telegraphic", True)]
+    with get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        for level, parsed in ways:
+            times = pool.apply(taken, ([text for _, text in near], level, parsed))
+            print(
+                f"  {level}, {'with' if parsed else 'without'} the parser: {2000 * sum(times) / sum(sizes):.0f}, "
+                f"for one prompt {max(times):.0f} at most"
+            )
     # Each line of each copy gets a number of its own, so that no two copies share a sentence.
     copies = (re.sub(r"(?m)(?<=\w[.!?])$", f" {n}", text) for n in range(1, 100) for text in texts)
     documents = [Document(text) for text, _ in zip(copies, range(500), strict=False)]
