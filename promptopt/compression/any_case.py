@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 
 
 class AnyCase:
@@ -16,8 +17,16 @@ class AnyCase:
     _CASED = re.compile("[^\x00-\x7f\ue000‘’“”„«»…–—•→]")
 
     def __init__(self, pattern: str) -> None:
-        self._lower = re.compile(pattern)
-        self._any = re.compile(pattern, re.IGNORECASE)
+        self._pattern = pattern
+
+    # Most programs read texts that need one of the two alone.
+    @cached_property
+    def _lower(self) -> re.Pattern[str]:
+        return re.compile(self._pattern)
+
+    @cached_property
+    def _any(self) -> re.Pattern[str]:
+        return re.compile(self._pattern, re.IGNORECASE)
 
     def finditer(self, text: str) -> Iterator[re.Match[str]]:
         """The matches, with their places in ``text``."""
