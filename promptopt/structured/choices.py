@@ -10,6 +10,7 @@ from typing import Any
 import regex
 
 from promptopt.structured.choice_patterns import ASK, CLOSE, INNER, PATTERNS, QUOTE
+from promptopt.structured.chosen_lists import chosen_lists
 from promptopt.structured.fields import BOUNDARY, MASK, PromptText, Span, field_name, scan
 from promptopt.structured.subject_lists import subject_lists
 
@@ -171,6 +172,14 @@ def choices(document: PromptText) -> Iterator[Choice]:
             )
     yield from _lists(document)
     yield from _cases(document)
+    yield from _of_leads(document)
+
+
+def _of_leads(document: PromptText) -> Iterator[Choice]:
+    """The lists of labels that are read by what leads to them."""
+    for chosen in chosen_lists(document):
+        source = f"list in the prose, line {document.line(chosen.span.start)}"
+        yield Choice(chosen.name, enum(list(chosen.values)), chosen.span, source)
     for known in subject_lists(document):
         source = f"list in the prose, line {document.line(known.span.start)}"
         yield Choice(

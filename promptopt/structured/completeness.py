@@ -39,7 +39,7 @@ _LABEL_IN_QUOTES = re.compile(r"[\"'`“]\w+[\"'`”]")
 _ITSELF = frozenset(
     re.findall(
         r"\S+",
-        """answer answers response reply output result score rating grade number integer value label labels category class classification verdict
+        """answer answers response reply output result score rating grade number integer digit value label labels category class classification verdict
     decision judgement judgment choice option letter word words token yes no true false it one only single just exactly either nothing
     in as with by using on following format json text form below above them this that these here final most best appropriate correct
     evaluation assessment solely simply strictly back immediately directly at to if when whether based accordingly so for from within

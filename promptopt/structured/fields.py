@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,3 +154,23 @@ def field_name(label: str) -> str:
     """A label of a text as the name of a property: ``ONE-SENTENCE SUMMARY:`` is ``one_sentence_summary``."""
     words = re.sub(r"['’`\"*]", "", label).strip()
     return re.sub(r"[^0-9a-zA-Z]+", "_", words).strip("_").lower()
+
+
+def conditional(document: PromptText, span: Span) -> Inferred | None:
+    """Nothing read and the reason, if a part is only in some renderings; ``None`` if it is in all."""
+    if not document.depends(span):
+        return None
+    return Inferred(problems=(f"line {document.line(span.start)}: the format depends on a variable of the template",))
+
+
+def of_fields(document: PromptText, found: Sequence[tuple[Field, Span]], *, carried: bool) -> Inferred:
+    """The fields with where each was read; none if one of them is only in some renderings.
+
+    Args:
+        carried: Whether a schema says all that the parts say.
+    """
+    for _, span in found:
+        if bad := conditional(document, span):
+            return bad
+    spans = tuple(span for _, span in found)
+    return Inferred(tuple(field for field, _ in found), spans if carried else (), covered=spans)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from promptopt.structured.bare_values import from_values
 from promptopt.structured.choices import Choice, choices
 from promptopt.structured.completeness import (
     asks_for_more,
@@ -19,15 +20,16 @@ from promptopt.structured.completeness import (
 )
 from promptopt.structured.counts import with_count_of_items, with_counts
 from promptopt.structured.fields import (
-    MASK,
     Field,
     Inferred,
     PromptText,
     Span,
     TooSlow,
     UnreadForm,
+    conditional,
     field_name,
     object_schema,
+    of_fields,
 )
 from promptopt.structured.json_blocks import ORDERS_JSON, Block
 from promptopt.structured.json_blocks import blocks as json_blocks
@@ -38,17 +40,13 @@ from promptopt.structured.nulls import nulls_of
 from promptopt.structured.pseudo_json import NotPseudo, merge, read_pseudo
 from promptopt.structured.ranges import numbers, scale
 from promptopt.structured.refine import (
-    anchor,
-    asks_for_label,
     grades_of,
-    object_of_task,
     refined,
     refined_field,
     with_aside,
-    with_fallback,
 )
 from promptopt.structured.said_of_keys import list_under_key, with_bounds, with_labels, with_most
-from promptopt.structured.sections import arrays, headed, lines, listings, parted, ruled, sections, tables, titled
+from promptopt.structured.sections import headed, parted, ruled, sections, tables, titled
 from promptopt.structured.tags import tagged
 from promptopt.structured.variants import (
     check_described,
@@ -58,6 +56,7 @@ from promptopt.structured.variants import (
     with_variants,
     without_samples,
 )
+from promptopt.structured.verdict_lines import verdict_line
 from promptopt.structured.witness import gainsaid
 from promptopt.structured.wording import described, stated
 
@@ -123,10 +122,11 @@ def _inferred(document: PromptText) -> Inferred:
     readers: tuple[Callable[[], Inferred | None], ...] = (
         lambda: _from_json(document, said),
         lambda: _from_keys(document, said),
+        lambda: verdict_line(document),
         lambda: _from_labels(document, said),
         lambda: _from_sections(document),
         lambda: _from_tables(document),
-        lambda: _from_values(document, said),
+        lambda: from_values(document, said),
     )
     for read in readers:
         found = read()
@@ -181,12 +181,6 @@ def _checked(document: PromptText, found: Inferred) -> Inferred:
     return Inferred(problems=(more,))
 
 
-def _conditional(document: PromptText, span: Span) -> Inferred | None:
-    if not document.depends(span):
-        return None
-    return Inferred(problems=(f"line {document.line(span.start)}: the format depends on a variable of the template",))
-
-
 def _contradiction(document: PromptText, said: list[Choice]) -> str | None:
     """Two lists of labels for one thing that differ: nobody can say which one holds."""
     lists = [choice for choice in said if "enum" in choice.schema]
@@ -208,7 +202,7 @@ def _from_json(document: PromptText, said: list[Choice]) -> Inferred | None:
         return None
     if all(block.example for block in blocks) and _outside_tags(document, blocks):
         return None
-    if bad := next((found for block in blocks if (found := _conditional(document, block.span))), None) or _unreadable(
+    if bad := next((found for block in blocks if (found := conditional(document, block.span))), None) or _unreadable(
         document, blocks
     ):
         return bad
@@ -285,7 +279,7 @@ def _from_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
         name, listed, span = under
         line = document.line(span.start)
         field = Field(name, with_most(name, listed, document), f"key in the prose, line {line}", line)
-        return _conditional(document, span) or Inferred((field,), covered=(span,), whole="JSON")
+        return conditional(document, span) or Inferred((field,), covered=(span,), whole="JSON")
     keys = named_keys(document)
     if not keys:
         return None
@@ -301,7 +295,7 @@ def _from_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
     graded = grades_of(document)
     fields = []
     for key in keys:
-        if bad := _conditional(document, key.span):
+        if bad := conditional(document, key.span):
             return bad
         line = document.line(key.span.start)
         schema = _shown_or_described(key.name, key.said)
@@ -377,7 +371,7 @@ def _from_labels(document: PromptText, said: list[Choice]) -> Inferred | None:
     """Parts of a text with labels of any kind."""
     found = list(ruled(document))
     if found:
-        return replace(_of_fields(document, found, carried=True), whole="labels")
+        return replace(of_fields(document, found, carried=True), whole="labels")
     marked = tagged(document)
     found = list(forms(document)) or list(delimited(document))
     carried = bool(found)
@@ -393,7 +387,7 @@ def _from_labels(document: PromptText, said: list[Choice]) -> Inferred | None:
         )
         if single is None:
             return None
-        inferred = _of_fields(document, [single], carried=False)
+        inferred = of_fields(document, [single], carried=False)
         near = tuple(choice.span for choice in ranges)
         return replace(inferred, covered=(*inferred.covered, *near), whole="labels")
     lists = [choice for choice in said if "enum" in choice.schema]
@@ -401,7 +395,7 @@ def _from_labels(document: PromptText, said: list[Choice]) -> Inferred | None:
         found = [_only_part(*found[0], ranges, lists)]
     if found:
         found = [(refined_field(document, field, ranges, lists), span) for field, span in found]
-    return replace(_of_fields(document, found, carried=False), whole="labels")
+    return replace(of_fields(document, found, carried=False), whole="labels")
 
 
 def _only_part(field: Field, span: Span, ranges: list[Choice], lists: list[Choice]) -> tuple[Field, Span]:
@@ -420,135 +414,12 @@ def _from_sections(document: PromptText) -> Inferred | None:
     names = [field.name for field, _ in found]
     if len(found) < 2 or len(set(names)) < len(names):
         return None
-    return replace(_of_fields(document, found, carried=False), whole="sections")
+    return replace(of_fields(document, found, carried=False), whole="sections")
 
 
 def _from_tables(document: PromptText) -> Inferred | None:
     found = list(tables(document))
     if len(found) != 1:
         return None
-    inferred = _of_fields(document, found, carried=False)
+    inferred = of_fields(document, found, carried=False)
     return replace(inferred, wrapped=bool(inferred.fields), whole="table")
-
-
-def _of_fields(document: PromptText, found: list[tuple[Field, Span]], *, carried: bool) -> Inferred:
-    for _, span in found:
-        if bad := _conditional(document, span):
-            return bad
-    spans = tuple(span for _, span in found)
-    return Inferred(tuple(field for field, _ in found), spans if carried else (), covered=spans)
-
-
-def _from_values(document: PromptText, said: list[Choice]) -> Inferred | None:
-    found = _from_choices(document, said)
-    each = _LIST_FOR_EACH.search(document.text)
-    if found and each and len(found.fields) == 1:
-        # "For each example in turn, return 1 or 0. You must return your response in a valid Python list."
-        item = found.fields[0]
-        items = {"type": "array", "items": dict(item.schema)}
-        spans = (*found.covered, Span(*each.span()))
-        return Inferred((replace(item, name="items", schema=items),), wrapped=True, covered=spans, whole="JSON")
-    return found or _from_listings(document)
-
-
-_LIST_FOR_EACH = re.compile(
-    r"\bfor each\b[^\n]*?\b(?:return|respond|answer|output|give|provide)\b[^.\n]{0,60}\b(?:in|as) (?:a|an) "
-    r"(?:valid |single )?(?:python|json) (?:list|array)\b(?! of\b)",
-    re.IGNORECASE,
-)
-
-
-# "At the very end, type "Answer:" and then your answer": other words may come before it.
-_AT_THE_END = re.compile(
-    r"\bat the (?:very )?end\b[^.\n]{0,60}\b(?:type|print|write|give|state|output|provide|put|add|answer)\b|\bend your (?:answer|response|reply) with\b",
-    re.IGNORECASE,
-)
-
-
-def _from_choices(document: PromptText, said: list[Choice]) -> Inferred | None:
-    lists = [choice for choice in said if "enum" in choice.schema]
-    ranges = list(numbers(document))
-    asked = [choice for choice in lists if choice.asks]
-    if lists and not asked and not asks_for_label(document.text, lists):
-        lists = []
-    if not lists:
-        return _from_range(document, ranges)
-    if any(choice.asks for choice in ranges):
-        # "A score between 1 and 3 is low" names no labels.
-        lists = [choice for choice in lists if choice.schema.get("type") != "integer" or len(choice.schema["enum"]) > 2]
-        if not lists:
-            return _from_range(document, ranges)
-    lists = _largest(document, lists)
-    sets = {frozenset(str(v).casefold() for v in choice.schema["enum"]) for choice in lists}
-    if len(sets) > 1:
-        lines = ", ".join(str(document.line(choice.span.start)) for choice in lists)
-        return Inferred(
-            problems=(f"lines {lines}: several lists of labels, and nothing says which one the answer is from",)
-        )
-    if bad := next((b for choice in lists if (b := _conditional(document, choice.span))), None):
-        return bad
-    best = lists[0]
-    if len(lists) == 1 and best.asks and MASK in document.text[best.span.start : best.span.end].replace("\n", ""):
-        line = document.line(best.span.start)
-        return Inferred(problems=(f"line {line}: the list of labels holds a variable of the template",))
-    name = (
-        next((choice.name for choice in lists if choice.name), "")
-        or anchor(document.text)
-        or object_of_task(document.text)
-    )
-    schema = with_fallback(document.text, dict(best.schema))
-    carried = tuple(choice.span for choice in lists if choice.bare)
-    covered = tuple(choice.span for choice in lists)
-    ends = _AT_THE_END.search(document.text)
-    return Inferred(
-        (Field(name or "answer", schema, best.source, document.line(best.span.start)),),
-        carried,
-        covered=covered,
-        beside=f"line {document.line(ends.start())}: the value ends a longer answer" if ends else None,
-    )
-
-
-def _largest(document: PromptText, lists: list[Choice]) -> list[Choice]:
-    """The lists without those that one of them holds, if it only adds what "If none fits, answer Unknown" adds."""
-    sets = [{str(label).casefold() for label in choice.schema["enum"]} for choice in lists]
-    for one, labels in zip(lists, sets, strict=True):
-        added = set().union(*(labels - other for other in sets if len(other) > 1))
-        held = all(other <= labels for other in sets)
-        if one.asks and held and len(added) == 1:
-            label = re.escape(added.pop())
-            if re.search(rf"\bif\b[^.\n]*[\"'`]{label}[\"'`]", document.text, re.IGNORECASE):
-                return [choice for choice, other in zip(lists, sets, strict=True) if other == labels]
-    return lists
-
-
-# A number is to be given, and not only spoken about.
-_ASKS_FOR_NUMBER = re.compile(
-    r"(?:^|[.,;:!?—]\s*|\b(?:to|and|then|please|must|should|will|can|only|just|you|by|need|first|are|is|be)\s)[ \t]*(?:[-*•#>]|\d+[.)])*[ \t*]*"
-    r"\b(?:rat(?:e|ing)|scor(?:e|ing)|grad(?:e|ing)|assign|giv(?:e|ing)|provid(?:e|ing)|output|return|respond|answer|reply|estimate|assess|evaluate|judge"
-    r"|determine|predict|say|write|express|report|produce|calculate|compute|choose|select)\b|\bhow (?:likely|well|relevant|much|similar|good)\b",
-    re.IGNORECASE | re.MULTILINE,
-)
-
-
-def _from_range(document: PromptText, ranges: list[Choice]) -> Inferred | None:
-    asked = [choice for choice in ranges if choice.asks]
-    distinct = {str(sorted(choice.schema.items())): choice for choice in asked}
-    if len(distinct) != 1 or not _ASKS_FOR_NUMBER.search(document.text):
-        return None
-    choice = next(iter(distinct.values()))
-    if bad := _conditional(document, choice.span):
-        return bad
-    name = anchor(document.text) or choice.name or "score"
-    covered = tuple(known.span for known in ranges)
-    return Inferred((Field(name, choice.schema, choice.source, document.line(choice.span.start)),), covered=covered)
-
-
-def _from_listings(document: PromptText) -> Inferred | None:
-    found = list(arrays(document)) or list(lines(document)) or list(listings(document))
-    names = {field.name for field, _ in found}
-    if len(names) != 1:
-        return None
-    inferred = _of_fields(document, found[:1], carried=False)
-    whole = found[0][0].name == "items"
-    spans = tuple(span for _, span in found)
-    return replace(inferred, covered=spans, wrapped=whole, whole="JSON" if whole else "")

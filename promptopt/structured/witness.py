@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from promptopt.structured.fields import MASK, Inferred, PromptText
 from promptopt.structured.witness_accounts import unaccounted
 from promptopt.structured.witness_beside import beside
+from promptopt.structured.witness_codes import codes_instead
 from promptopt.structured.witness_counts import miscounted
 from promptopt.structured.witness_forms import gainsaid_form
 from promptopt.structured.witness_keys import (
@@ -56,6 +57,7 @@ def gainsaid(document: PromptText, found: Inferred) -> str | None:
         (doubted(document, found, plain, leaves), found.whole in ("JSON", "keys")),
         (other_orders(document, found, leaves), found.whole in ("JSON", "keys")),
         (miscounted(document, found, leaves), found.whole in ("JSON", "keys")),
+        (codes_instead(document, found), not found.whole),
     )
     said = first_reason(checks) or gainsaid_names(document, found)
     return said or gainsaid_form(document, found, [leaf.value for leaf in plain]) or beside(document, found)

@@ -1,0 +1,137 @@
+"""Lists of labels below an order to choose one of them, where another order wants nothing but the one that was chosen.
+
+"Sort the request into one of:", below it "1. billing" and so on, and at the end "Reply with the category name only."
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import regex
+
+from promptopt.structured.fields import BOUNDARY, MASK, PromptText, Span, field_name, scan
+
+_CHOOSE = r"(?:classif\w+|categori[sz]e|sort|route|assign|label|tag|mark|pick|select|choose|identify|determine|decide|detect|name|give|predict|find)"
+_FROM = (
+    r"(?:(?:in|to|as|with|from|of)?\s*(?:exactly |only |strictly )?one of(?: the| these| our)?(?: following)?(?: [\w-]+){0,2}?"
+    r"|from (?:this|the)(?: exact| fixed| closed| following)? (?:list|set)(?: of [\w-]+)?)"
+)
+_MARK = r"(?:[-*•]|\(?\d{1,2}[.)])"
+# "... into one of:" and the labels below each other
+_BELOW = regex.compile(
+    rf"\b{_CHOOSE}\b[^.:\n]{{0,120}}?\b{_FROM}\s*:[ \t]*\n\s*(?P<items>(?:[ \t]*{_MARK}[ \t]+[^\n]+(?:\n|\Z)){{2,}}|(?:[\w][\w /&-]{{0,40}}:[ \t]+[^\s{MASK}{{][^\n]*(?:\n|\Z)){{3,}}|(?:[ \t]*[\w][\w /&-]{{0,30}},?[ \t]*(?:\n|\Z)){{3,}})",
+    regex.IGNORECASE,
+)
+_INLINE = r"[A-Za-z][\w/&'’-]*(?: (?!\d{1,2}[.)])[\w/&'’-]+)*"
+# "... one of: 1. red 2. green"
+_NUMBERED = regex.compile(
+    rf"\b{_CHOOSE}\b[^.:\n]{{0,120}}?\b{_FROM}\s*:[ \t]*(?P<items>\(?1[.)] ?{_INLINE}(?:[,;]?\s+\(?\d{{1,2}}[.)] ?{_INLINE})+)(?=[.;\n{BOUNDARY}]|\Z)",
+    regex.IGNORECASE,
+)
+# "... from this exact list:", and the labels in one line, with commas
+_ONE_LINE = regex.compile(
+    rf"\b{_CHOOSE}\b[^.:\n]{{0,120}}?\b{_FROM}\s*:[ \t]*(?:\n\s*)?(?P<items>[\w][\w /&+'’-]*(?:,[ \t]*(?:or |and )?[\w][\w /&+'’-]*){{2,}})\.?[ \t]*(?=\n|\Z)",
+    regex.IGNORECASE,
+)
+# '... from ["for", "against"]', with quotation marks of any kind
+_BRACKETS = regex.compile(
+    rf"\b{_CHOOSE}\b[^.:\n\[]{{0,120}}?\b(?:from|among|one of|in|as)(?: the| these)?(?: following)?(?: \w+)?:?[ \t]*\[(?P<items>[^\[\]\n{{}}]{{3,400}})\]",
+    regex.IGNORECASE,
+)
+_SEVERAL = re.compile(r"\b(?:one or more|all that|any|several|multiple|each|every|both|as many)\b", re.IGNORECASE)
+_WRITE = r"(?:answer|respond|reply|return|output|give|write|say|print|provide|state|name)"
+# "Reply with the category name only.", "Only give the name."
+_ONLY = re.compile(
+    rf"(?:\A|[.!?\n{BOUNDARY}]\s*|\band )[ \t]*(?:[-*•][ \t]+)?(?:please |then )?(?:"
+    rf"(?:only|just) {_WRITE}(?: (?:with|me|back))? (?P<first>(?:the |one |a single )?[\w -]{{3,40}}?)"
+    rf"|{_WRITE}(?: (?:with|in|using|back))? (?:only|just|exactly|nothing but|strictly)(?: with)? (?P<second>(?:the |one |a single |a )?[\w -]{{3,40}}?)"
+    rf"|{_WRITE}(?: (?:with|in))? (?P<third>(?:the |one |a single |a )?[\w -]{{3,40}}?),? (?:only|alone|and nothing else|without explanation)"
+    rf")(?: and nothing else|, nothing else| from (?:the|this) list| as plain text| in plain text| without any (?:other |additional |further )?\w+| with no (?:other|additional|further) \w+)?[ \t]*(?:[.!,;\n(]|\Z)",
+    re.IGNORECASE,
+)
+_NOUNS = re.compile(
+    r"(?:(?:the|one|a single|a|exact|single|final|matching|best|chosen|selected|correct|corresponding|most (?:likely|suitable|appropriate|fitting)|relevant|right|appropriate|predicted) )*(?P<noun>[a-z]+(?: [a-z]+)?)",
+    re.IGNORECASE,
+)
+# What says nothing of the kind of the value.
+_ANY_NOUN = frozenset(
+    {"name", "label", "option", "answer", "word", "one", "value", "text", "result", "choice", "response"}
+)
+_BY_NUMBER = re.compile(r"\b(?:number|digit|index|code)\b", re.IGNORECASE)
+_ENDS = re.compile(r"\s*(?::|\s[–—-]\s|\(|→|[-=]>)")
+_LONGEST = 4
+_NOT_LABEL = re.compile(r"(?:etc|and so on|other words|\.\.\.)\b|.*[?!{}<>]", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenList:
+    """Labels of which the answer is one.
+
+    Attributes:
+        name: What the order to answer calls the value; empty if it has no word for its kind.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    span: Span
+
+
+def chosen_lists(document: PromptText) -> Iterator[ChosenList]:
+    """Each list to choose from, if the prompt has one order to answer with what was chosen."""
+    noun = wanted_alone(document)
+    if not noun:
+        return
+    for pattern in (_BELOW, _NUMBERED, _ONE_LINE, _BRACKETS):
+        for match in scan(pattern, document.text):
+            values = _values(match["items"], pattern)
+            lead = document.text[match.start() : match.start("items")]
+            if not _are_labels(values) or _SEVERAL.search(lead):
+                continue
+            # A variable in the order is none of the labels.
+            span = Span(match.start() + lead.rfind(MASK) + 1, match.end("items"))
+            if _BY_NUMBER.search(noun):
+                if pattern not in (_BELOW, _NUMBERED) or not _counted(match["items"], len(values)):
+                    continue
+                values = [str(number) for number in range(1, len(values) + 1)]
+            last = noun.rpartition(" ")[2]
+            yield ChosenList("" if last in _ANY_NOUN else field_name(noun), tuple(dict.fromkeys(values)), span)
+
+
+def wanted_alone(document: PromptText) -> str:
+    """What the answer is to be and nothing else: "Reply with the crop only" is a crop; empty if no one thing is."""
+    wanted = {_noun(match) for match in _ONLY.finditer(document.text)} - {""}
+    return wanted.pop() if len(wanted) == 1 else ""
+
+
+def _noun(order: re.Match[str]) -> str:
+    """What an order wants: "the category name" is a category; empty if it wants several things, or no noun is known."""
+    said = next(part for part in (order["first"], order["second"], order["third"]) if part)
+    match = _NOUNS.fullmatch(said.strip())
+    if match is None:
+        return ""
+    noun = re.sub(r"(?<=\w) (?:name|label|itself|word)\Z", "", match["noun"].lower())
+    plural = noun.endswith("s") and not noun.endswith(("ss", "us", "is"))
+    return "" if plural else noun
+
+
+def _values(items: str, pattern: regex.Pattern[str]) -> list[str]:
+    if pattern is _BELOW:
+        lines = [re.sub(rf"^[ \t]*(?:{_MARK}[ \t]+)?", "", line) for line in items.splitlines() if line.strip()]
+        return [_ENDS.split(line, maxsplit=1)[0].strip("*`\"'“”‘’ .,;") for line in lines]
+    if pattern is _NUMBERED:
+        return [part.strip(" ,;") for part in re.split(r"(?:\A|\s)\(?\d{1,2}[.)]", items) if part.strip()]
+    return [re.sub(r"\A(?:or|and) ", "", part.strip()).strip("\"'`“”‘’ .") for part in items.split(",")]
+
+
+def _are_labels(values: list[str]) -> bool:
+    return len(set(values)) > 1 and all(
+        value and MASK not in value and len(value.split()) <= _LONGEST and not _NOT_LABEL.match(value)
+        for value in values
+    )
+
+
+def _counted(items: str, count: int) -> bool:
+    numbers = [int(number) for number in re.findall(r"(?:^|\s)\(?(\d{1,2})[.)]", items, re.MULTILINE)]
+    return numbers == list(range(1, count + 1))

@@ -1,0 +1,45 @@
+"""Forms that prompts tell in words: lists to choose from, codes, lines with labels, keys with what is said of them."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from promptopt.errors import SchemaError, UsageError
+from promptopt.structured.build import structure
+from promptopt.structured.proposal import Options
+from promptopt.templates import load_prompt
+
+CASES = yaml.safe_load((Path(__file__).parent / "told_forms.yaml").read_text())
+SHORT = {"string": "str", "integer": "int", "number": "num", "boolean": "bool"}
+
+
+def short(schema: dict) -> str:
+    """A schema in one line: ``[{tag sharp|flat, at int 0..9}] 1..3``."""
+    if "enum" in schema:
+        return "|".join(map(str, schema["enum"]))
+    if schema.get("type") == "object":
+        return "{" + ", ".join(f"{key} {short(child)}" for key, child in schema["properties"].items()) + "}"
+    if "items" in schema:
+        counts = f" {schema.get('minItems', '')}..{schema.get('maxItems', '')}" if "maxItems" in schema else ""
+        return f"[{short(schema['items'])}]{counts}"
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    bounds = f" {schema['minimum']}..{schema['maximum']}" if "minimum" in schema else ""
+    return "|".join(SHORT.get(kind, kind) for kind in kinds) + bounds
+
+
+def proposed(text: str, path: Path) -> str:
+    path.write_text(text)
+    made = structure(load_prompt(path), options=Options(form="schema"))
+    return ", ".join(f"{item.name} {short(dict(item.schema))}" for item in made.fields)
+
+
+@pytest.mark.parametrize("case", CASES["read"], ids=lambda case: case["text"].strip()[:50])
+def test_what_is_told_is_read(case: dict, tmp_path: Path) -> None:
+    assert proposed(case["text"], tmp_path / "v1.j2") == case["form"]
+
+
+@pytest.mark.parametrize("text", CASES["refused"], ids=lambda text: text.strip()[:50])
+def test_what_is_told_otherwise_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises((SchemaError, UsageError), match=r"cannot infer|bare answers would lose it"):
+        proposed(text, tmp_path / "v1.j2")
