@@ -116,6 +116,12 @@ def _is_of(count: Count, name: str) -> bool:
     return bool(head) and _stem(head[-1]) in {_stem(word) for word in count.what}
 
 
+def _is_of_items(count: Count, child: Mapping[str, Any]) -> bool:
+    """Whether the things of a count are what the first key of each item of a list is called after."""
+    first = next(iter(child.get("items", {}).get("properties", {}).items()), None)
+    return first is not None and not _is_list(first[1]) and _is_of(count, first[0])
+
+
 def with_counts(
     document: PromptText, schema: Mapping[str, Any], covered: Sequence[Span], *, wrapped: bool
 ) -> dict[str, Any]:
@@ -151,9 +157,16 @@ def _inner(schema: Mapping[str, Any], counts: Sequence[Count]) -> bool:
 def _with_named(schema: Mapping[str, Any], counts: Sequence[Count], text: str) -> dict[str, Any]:
     properties = dict(schema.get("properties", {}))
     lists = [name for name, child in properties.items() if _is_list(child)]
+    named = {name for name in lists if any(_is_of(count, name) for count in counts)}
+    called = [name for name in lists if any(_is_of_items(count, properties[name]) for count in counts)]
+    only = called if len(called) == 1 and not named else []
     for name in lists:
         child = properties[name]
-        found = {tuple(count.bounds.items()) for count in counts if _is_of(count, name)}
+        found = {
+            tuple(count.bounds.items())
+            for count in counts
+            if _is_of(count, name) or (name in only and _is_of_items(count, child))
+        }
         found |= {
             tuple(count.bounds.items())
             for count in (*_at_key(name, text), *_beside_key(name, text), *_at_first(name, text))

@@ -33,6 +33,7 @@ from promptopt.structured.fields import (
 )
 from promptopt.structured.json_blocks import ORDERS_JSON, Block
 from promptopt.structured.json_blocks import blocks as json_blocks
+from promptopt.structured.key_choices import with_choices
 from promptopt.structured.labelled import bracketed, delimited, ending, forms, lettered_end, read_pattern, tuples
 from promptopt.structured.labels_of_keys import with_items, with_only_key, with_only_list, with_prose
 from promptopt.structured.named_keys import named_keys
@@ -70,7 +71,8 @@ _ADDED = re.compile(
 )
 _FREE_KEYS = re.compile(
     r"\b(?:string|numeric|integer|number) keys\b|\bkeys? (?:must |should )?match(?:es|ing)? (?:the )?(?:input|index|id)"
-    r"|\bkeys are (?:the )?\w+ (?:ids?|names|indices)\b",
+    r"|\bkeys are (?:the )?\w+ (?:ids?|names|indices)\b|\bwith (?:the |each )?(?:<\w+>|(?:\w+ )?(?:ids?|index|indices)) as (?:the )?keys?\b"
+    r"|\beach [<\w> ]{1,30} (?:should |must |will )?maps? to an? (?:json )?object\b",
     re.IGNORECASE,
 )
 _PROGRAM = re.compile(r"^[ \t]*\w+: (?:List|Literal|Optional|Union|Dict)\[[^\n]*\] = Field\(", re.MULTILINE)
@@ -309,7 +311,8 @@ def _from_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
         if not stated(key.said):
             schema = dict(graded.get(field_name(key.name)) or with_aside(key.name, schema, document))
             schema = with_labels(key.name, schema, document)
-        schema = with_most(key.name, with_bounds(key.name, with_items(key.name, schema, lists), document), document)
+        schema = with_choices(key.name, with_items(key.name, schema, lists), document)
+        schema = with_most(key.name, with_bounds(key.name, schema, document), document)
         fields.append(Field(key.name, schema, f"key in the prose, line {line}", line))
     whole = with_only_key(object_schema({item.name: dict(item.schema) for item in fields}), lists)["properties"]
     fields = [replace(item, schema=whole[item.name]) for item in fields]

@@ -9,11 +9,13 @@ from typing import Any
 
 from promptopt.structured.choices import Choice, labels
 from promptopt.structured.fields import Field, PromptText, Span, UnreadForm, field_name
+from promptopt.structured.key_choices import with_choices
 from promptopt.structured.labelled import read_pattern
 from promptopt.structured.labels_of_keys import with_items, with_only_key, with_prose
 from promptopt.structured.named_keys import named_keys
 from promptopt.structured.nulls import nulls_of
 from promptopt.structured.pseudo_json import LEFT_OPEN
+from promptopt.structured.quiz_options import with_options
 from promptopt.structured.ranges import numbers, scale
 from promptopt.structured.said_of_keys import items_said, with_bounds, with_labels, with_most
 from promptopt.structured.sample_labels import LabelLists
@@ -64,7 +66,7 @@ def refined(
         if bounds and child.get("type") in (None, "integer", "number") and not set(child) & {"enum", "minimum"}:
             child = {**child, **bounds, "type": child.get("type", bounds["type"])}
         child = with_prose(name, _with_words(child, words.get(name, "")), ranges, lists)
-        child = _with_open_items(name, child, document, words)
+        child = with_choices(name, _with_open_items(name, child, document, words), document)
         child = with_most(name, with_bounds(name, with_items(name, child, lists), document), document)
         if "properties" in child or "properties" in child.get("items", {}):
             return nulls(name, child) if child.get("type") == "array" else child
@@ -95,7 +97,7 @@ def refined(
             node = {**node, "items": visit(items if "properties" in items else _known(items))}
         return node
 
-    return with_only_key(visit(schema), lists)
+    return with_options(document, with_only_key(visit(schema), lists), covered)
 
 
 # "- budget: number", in a list of the keys
@@ -185,7 +187,14 @@ def with_aside(name: str, schema: dict[str, Any], document: PromptText) -> dict[
     said_of = (match["list"] or match["either"] or match["said"]) if match else ""
     values = labels(said_of)
     short = all(len(value.split()) <= 2 for value in values)
-    return {**schema, "enum": values} if len(values) > 1 and short else schema
+    # "(start date, end date, or total length)" is what belongs there.
+    parts = any(value.split()[-1].lower() in _PARTS for value in values)
+    return {**schema, "enum": values} if len(values) > 1 and short and not parts else schema
+
+
+_PARTS = frozenset(
+    ("date", "dates", "length", "name", "names", "number", "time", "id", "amount", "period", "title", "address", "code")
+)
 
 
 def _bounded(name: str, schema: dict[str, Any], shared: tuple[dict[str, Any], bool]) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def _bounds_said(name: str, document: PromptText) -> dict[str, Any]:
     found = [
         number_range(match["low"], match["high"])
         for match in re.finditer(
-            rf"(?:[\"'`]{re.escape(name)}[\"'`](?!\s*:)|{_own(name)})(?:[^.\n]|\.\d)*?\b(?:between|from)\s+(?P<low>{_NUMBER})\s+(?:and|to)\s+(?P<high>{_NUMBER})\b(?!\s*(?:words|sentences|characters|items))",
+            rf"(?:[\"'`]{re.escape(name)}[\"'`](?!\s*:)|{_own(name)})(?:[^.\n]|\.\d)*?\b(?:between|from|(?:scale|range) (?:of|from))\s+(?P<low>{_NUMBER})(?:\s+(?:and|to)\s+|\s?[-–]\s?)(?P<high>{_NUMBER})\b(?!\s*(?:words|sentences|characters|items))",
             document.text,
             re.IGNORECASE,
         )
@@ -78,6 +78,16 @@ def _bounds_said(name: str, document: PromptText) -> dict[str, Any]:
         number_range(match["low"], match["high"])
         for match in re.finditer(
             rf"\bbetween (?P<low>{_NUMBER}) and (?P<high>{_NUMBER}) for [\"'`]?{re.escape(name)}\b",
+            document.text,
+            re.IGNORECASE,
+        )
+    ]
+    found += [
+        number_range(match["low"], match["high"])
+        for match in re.finditer(
+            rf"(?:[\"'`]{re.escape(name)}[\"'`](?!\s*:)|{_own(name)}) (?:should|must|has to|is|will|needs to|ranges?|goes)(?: always| only)?(?: be)?"
+            rf"(?: an?)?(?: integer| whole number| number| float| decimal| score| value| percentage)?(?: in| of| on| from| between)? (?P<low>{_NUMBER})\s*(?:-|–|to|and)\s*(?P<high>{_NUMBER})\b"
+            r"(?!\s*(?:words|sentences|characters|items))",
             document.text,
             re.IGNORECASE,
         )

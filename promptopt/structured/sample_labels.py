@@ -175,11 +175,17 @@ _LINE = re.compile(
 )
 
 
+# "Vary the level (low, mid, high)."
+_AFTER_NAME = re.compile(
+    r"(?<![\w-])(?P<name>[A-Za-z]\w*)[*_`\"']* \((?P<list>[A-Za-z][\w-]*(?:(?:, (?:or |and )?| or |/)[A-Za-z][\w-]*)+)\)"
+)
+
+
 def _inline(text: str) -> list[_List]:
-    """Lists in the line of their name."""
+    """Lists in the line of their name, or in brackets after it."""
     return [
-        _List(match["name"], re.split(r"\s*\|\s*|, (?:or )?", match["list"]))
-        for match in _LINE.finditer(text)
+        _List(match["name"], re.split(r"\s*\|\s*|, (?:or |and )?| or |/", match["list"]))
+        for match in (*_LINE.finditer(text), *_AFTER_NAME.finditer(text))
         if MASK not in match[0]
     ]
 

@@ -130,11 +130,16 @@ _EITHER = re.compile(r"[A-Z]\w*(?:,? or [A-Z]\w*)+[.\"']*")
 def _of_keys(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """What is said of a key anywhere and its schema has nothing of."""
     names = list(dict.fromkeys(leaf.name for leaf in leaves if len(leaf.name) > 1))
+    lists = {leaf.name.casefold() for leaf in leaves if leaf.listed}
     begins = {name: [match.start() for match in mentions(document.text, name)] for name in names}
     for name in names:
         same = [leaf for leaf in leaves if leaf.name == name]
         stops = sorted(start for key in names if key not in name for start in begins[key])
         for said in said_of(document, same[0], stops):
+            if (other := _OF_OTHER.search(said.text)) and (other["key"] or other["other"]).casefold() in lists - {
+                name.casefold()
+            }:
+                continue  # "an exact match to one of the options": what another key holds
             lacks = [lack for leaf in same if (lack := _lack(leaf, said))]
             if len(lacks) == len(same):
                 words, what = lacks[0]
@@ -142,6 +147,10 @@ def _of_keys(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[st
                 yield f"line {line}: {words!r} is said of {name!r}, which was read {what}"
 
 
+_OF_OTHER = re.compile(
+    r"\b(?:one|any|some) of (?:the |these |those |its )?(?:\w+ )?[\"'`]?(?P<key>\w+)[\"'`]?|\b(?:from|in) the [\"'`]?(?P<other>\w+)[\"'`]? (?:list|array)\b",
+    re.IGNORECASE,
+)
 _MUST_BE = re.compile(
     r"\W*(?:field )?(?:must|should|has to|needs to) (?:always |only )?be (?:given as |returned as |set to )?"
 )

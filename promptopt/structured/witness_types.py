@@ -76,10 +76,12 @@ def doubted(
     yield from _left_over(plain)
     yield from _bounded_counts(document, plain)
     yield from _empty_lists(document, found, leaves)
+    yield from _lists_by_name(document, found, leaves)
     yield from _free_keys(leaves)
 
 
-_MARKED = re.compile(r"\[?\s*[\"'“]")
+# "2", ["2"], {"value": "2"}
+_MARKED = re.compile(r"\[?\s*[\"'“]|\{[^{}]*[\"']value[\"']\s*:\s*[\"'“]")
 _EMPTY = re.compile(r"\[\s*(?:\.\.\.|…)?\s*\]")
 _HOLDS = re.compile(r"\[\s*[^\]\s.…]")
 
@@ -91,12 +93,12 @@ def _undecided(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSche
         if leaf.labelled or leaf.kinds - {"string", "null"} or not leaf.kinds:
             continue
         if any(values_shown(form, leaf.name, _MARKED)):
-            continue
+            continue  # in quotation marks it is a text, whatever its name
         told = [said.text.strip() for said in said_of(document, leaf, ())]
         name = _plain(leaf.name)
         text = any(_TEXT.search(said[:_BEGIN]) for said in told)
         for what, pattern in _NAMES:
-            said_so = any(_TYPED_TEXT.search(said[:_BEGIN]) for said in told) if what == "a number" else text
+            said_so = text if what != "a number" else any(_told_as_text(said) for said in told)
             if not said_so and not leaf.listed and pattern.search(name):
                 yield f"{_at(document, found, leaf)}{leaf.name!r} was read as a text, and is {what} by its name"
         for what, pattern in _SAID:
@@ -114,6 +116,24 @@ _TYPED_TEXT = re.compile(
     r"\b(?:strings?|str|sentences?|phrases?|as (?:a )?text|text (?:of|with|as)|as written|label|words?)\b",
     re.IGNORECASE,
 )
+# '(start date, end date, or total length)', 'with its currency', 'e.g. "two years"': a sample or a part that is no number
+_OF_TEXT = re.compile(
+    r"\((?:[^()\n]*\W)?(?:dates?|period|unit|terms?)\b[^()\n]*\)|\b(?:with|including|include) (?:the |its |a )?(?:currency|unit|period)\b"
+    r"|\b(?:e\.g\.?|like|such as|for example),? [\"'`“][^\"'`”\n]*[A-Za-z$€£¥%][^\"'`”\n]*[\"'`”]",
+    re.IGNORECASE,
+)
+_OF_NUMBER = re.compile(
+    r"\b(?:how many|number of|count of|integers?|int|floats?|numeric|numbers?|in (?:whole )?(?:seconds|minutes|hours|days|weeks|months|years|usd|eur|dollars|percent))\b",
+    re.IGNORECASE,
+)
+
+
+def _told_as_text(said: str) -> bool:
+    """Whether a line describes a value as a text, although its key is one of a number."""
+    typed = _TYPED_TEXT.search(said[:_BEGIN]) is not None
+    return typed or (_OF_TEXT.search(said) is not None and _OF_NUMBER.search(said) is None)
+
+
 # What is said of a value's kind comes first.
 _BEGIN = 60
 
@@ -152,9 +172,44 @@ def _empty_lists(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSc
         empty = any(values_shown(form, leaf.name, _EMPTY))
         if not leaf.listed or not empty or any(values_shown(form, leaf.name, _HOLDS)):
             continue
+        last = _plain(leaf.name).rpartition("_")[2]
+        if last in _TEXTS and re.search(rf"\b{last}\b", _blank_form(document, found), re.IGNORECASE):
+            continue  # "extract the sentences": they are texts
         told = [said.text for said in said_of(document, leaf, ()) if not re.match(r"\s*\[\s*\]", said.text)]
         if leaf.kinds <= {"string", "null"} and not leaf.labelled and not any(len(said.split()) > 1 for said in told):
             yield f"{_at(document, found, leaf)}{leaf.name!r} is shown as an empty list, and nothing says what it holds"
+
+
+_TEXTS = frozenset({"sentences", "quotes", "excerpts", "phrases", "passages", "keywords", "quotations", "paragraphs"})
+
+
+def _blank_form(document: PromptText, found: Inferred) -> str:
+    text = document.text
+    for span in found.covered:
+        text = text[: span.start] + " " * (span.end - span.start) + text[span.end :]
+    return text
+
+
+_LIST_SAID = re.compile(
+    r"\b(?:lists?|arrays?|sets?|collections?|sequence|one or more|multiple|several|each|all|every|up to|at (?:most|least)|one per|separate|bullets?|\d+|two|three|four|five|enumerate)\b|\[",
+    re.IGNORECASE,
+)
+
+
+def _lists_by_name(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Lists of texts for which the prompt has nothing but a name in the plural: "fees: what the shop charges"."""
+    form = form_of(document, found)
+    for leaf in () if found.wrapped else leaves:
+        if not leaf.listed or leaf.labelled or leaf.kinds - {"string"} or {"minItems", "maxItems"} & set(leaf.node):
+            continue
+        if any(values_shown(form, leaf.name, _IS_SHOWN_LIST)):
+            continue
+        told = [said.text for said in said_of(document, leaf, ())]
+        if not any(_LIST_SAID.search(said) for said in told):
+            yield f"{_at(document, found, leaf)}nothing but its name says whether {leaf.name!r} is a list or a text"
+
+
+_IS_SHOWN_LIST = re.compile(r"[^\n,]*?(?:\[|\b(?:list|array)\b)", re.IGNORECASE)
 
 
 _PLACE_KEY = re.compile(r"\A[\[<{].*[\]>}]\Z|\A(?:key|field|name|item|id|property)_?(?:\d|n|x)\Z", re.IGNORECASE)
