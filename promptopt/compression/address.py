@@ -162,12 +162,14 @@ MANY_HEADS = 3
 """Times that a line of a label's form must come: what is between them are worked examples."""
 CLOSE = 800
 """Characters of an example above such a line."""
-# "### Answer" with a line or two under it, and nothing else: the answer goes on with them.
+_FILLED = r"[^\S\n]*\S[^\n]*"
+# "### Answer" with a line or two under it, and nothing else: the answer goes on with them. Each line ends with its end
+# alone: if it could end anywhere, the ways to part some lines would be too many to try.
 _BEGUN = re.compile(
     r"^[ \t]*(?:#{1,6}[ \t]*)?[*_]*(?:Answer|Response|Completion|Reply|Solution)[*_]*[ \t]*:?[*_]*[ \t]*\n"
-    r"(?P<said>(?:(?![ \t]*[#{])[^\n]*\S[^\n]*\n?){1,3})\s*\Z"
+    rf"(?P<said>(?:(?![ \t]*[#{{]){_FILLED}\n){{0,2}}(?![ \t]*[#{{]){_FILLED}\n?)\s*\Z"
     # "<|assistant|>", "@!>Assistant:": the beginning of its turn.
-    r"|^[@!<|>]{1,6}(?:assistant|ai|bot|model)\b[^\w\n]{0,4}\n(?P<turn>(?:[^\n]*\S[^\n]*\n?){1,6})\s*\Z",
+    rf"|^[@!<|>]{{1,6}}(?:assistant|ai|bot|model)\b[^\w\n]{{0,4}}\n(?P<turn>(?:{_FILLED}\n){{0,5}}{_FILLED}\n?)\s*\Z",
     re.MULTILINE | re.IGNORECASE,
 )
 

@@ -2,6 +2,7 @@
 
 import re
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptopt.compression import instructions
+from promptopt.compression.address import begun_answer
 from promptopt.compression.any_case import AnyCase
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, apply
@@ -152,3 +154,11 @@ def test_a_text_whose_white_space_is_counted_in_slices_is_counted_as_a_whole():
     edits = [Edit(0, 2, "", "X", "")]
     count = Tokenizer("o200k_base", True).count
     assert tokens_saved(Tokenizer("o200k_base", True), text, edits) == count(text) - count(apply(text, edits))
+
+
+@pytest.mark.parametrize(("label", "lines"), [("Answer:", ["word " * 12] * 4), ("<|assistant|>", ["x" * 8] * 7)])
+def test_lines_under_the_label_of_an_answer_are_read_once(label, lines):
+    """Too many lines for an answer that is only begun, which could be parted in millions of ways."""
+    started = time.process_time()
+    assert begun_answer("\n".join(["Sort the words.", "", label, *lines])) is None
+    assert time.process_time() - started < 1
