@@ -3,9 +3,10 @@
     python benchmarks/rewrites.py [NAME ...] [--list]
 
 Each file in benchmarks/rewrites is a wordy prompt in passages: ``was`` is what the author wrote, ``now`` an editor's
-rewrite that keeps all that is asked (a passage without ``now`` stays as it is). ``losses`` are twins of the rewrite: in
+rewrite that keeps all that is asked (a passage without ``now`` stays as it is), ``again`` what the editor writes after
+a refusal, having seen its reason and neither the guard nor its verdict. ``losses`` are twins of the rewrite: in
 each one, ``was`` is replaced by ``becomes``, and with it goes one fact, which ``lost`` describes. A refusal names the
-fact if one of the words in ``named_by`` is in its reason.
+fact if one of the words in ``named_by`` is in its reason. A twin's editor keeps to the loss when asked again.
 
 Tables and rules of the guard were made with the prompts up to 95 at hand. Those from 96 on were written in three
 fifteens, and those from 141 on, a passage each, in two thirties, each before the guard was run on it; docs/compress.md
@@ -30,7 +31,7 @@ from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from click.testing import CliRunner
@@ -69,57 +70,80 @@ class Loss:
         return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", reason, re.IGNORECASE) for word in self.named_by)
 
 
+class Passage(NamedTuple):
+    """What the author wrote, an editor's rewrite, and the one after a refusal; without that, the editor insists."""
+
+    was: str
+    now: str
+    again: str
+
+    def losing(self, loss: Loss) -> Passage:
+        """The twin: with the loss in both rewrites."""
+        now = self.now.replace(loss.was, loss.becomes)
+        if loss.was not in self.now or self.again == self.now:
+            return self._replace(now=now, again=now if self.again == self.now else self.again)
+        # Where the second rewrite says it in other words, the editor of the twin insists on the first.
+        return self._replace(
+            now=now, again=self.again.replace(loss.was, loss.becomes) if loss.was in self.again else now
+        )
+
+
 @dataclass(frozen=True)
 class Sample:
     """A prompt and its rewrite, passage by passage."""
 
     name: str
     task: str
-    passages: tuple[tuple[str, str], ...]
+    passages: tuple[Passage, ...]
     losses: tuple[Loss, ...]
 
     @classmethod
     def load(cls, path: Path) -> Sample:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-        passages = [(one["was"].strip(), one.get("now", one["was"]).strip()) for one in raw["passages"]]
+        passages = []
+        for one in raw["passages"]:
+            was, now = one["was"].strip(), one.get("now", one["was"]).strip()
+            passages.append(Passage(was, now, one.get("again", now).strip()))
         losses = tuple(Loss(**{**loss, "named_by": tuple(loss["named_by"])}) for loss in raw["losses"])
         sample = cls(path.stem, raw["task"], tuple(passages), losses)
         for loss in losses:
-            if sample.rewrite.count(loss.was) != 1 or sum(loss.was in now for _, now in passages) != 1:
+            if sample.rewrite.count(loss.was) != 1 or sum(loss.was in each.now for each in passages) != 1:
                 raise SystemExit(f"{path}: not in one place of the rewrite: {loss.was!r}")
         return sample
 
     @property
     def prompt(self) -> str:
-        return "\n\n".join(was for was, _ in self.passages)
+        return "\n\n".join(each.was for each in self.passages)
 
     @property
     def rewrite(self) -> str:
-        return "\n\n".join(now for _, now in self.passages)
+        return "\n\n".join(each.now for each in self.passages)
 
     def twin(self, loss: Loss) -> Sample:
-        changed = tuple((was, now.replace(loss.was, loss.becomes)) for was, now in self.passages)
-        return Sample(self.name, self.task, changed, ())
+        return Sample(self.name, self.task, tuple(each.losing(loss) for each in self.passages), ())
 
     @cached_property
-    def runs(self) -> list[tuple[str, str]]:
+    def runs(self) -> list[Passage]:
         """Every run of paragraphs that a tool may ask for, up to the whole prompt, with and without chat tags."""
-        blocks: list[tuple[str, str]] = []
-        for was, now in self.passages:
-            old, new = blocks_of(was), blocks_of(now)
-            blocks += zip(old, new, strict=True) if len(old) == len(new) else [(was, now)]
+        blocks: list[Passage] = []
+        for passage in self.passages:
+            parts = [blocks_of(text) for text in passage]
+            alike = len({len(part) for part in parts}) == 1
+            blocks += map(Passage._make, zip(*parts, strict=True)) if alike else [passage]
         found = []
         for start, end in combinations(range(len(blocks) + 1), 2):
-            run = ("\n\n".join(was for was, _ in blocks[start:end]), "\n\n".join(now for _, now in blocks[start:end]))
-            found += [run, (_bare(run[0]), _bare(run[1]))]
+            run = Passage._make("\n\n".join(texts) for texts in zip(*blocks[start:end], strict=True))
+            found += [run, Passage._make(map(_bare, run))]
         return found
 
-    def answer(self, asked: str) -> str | None:
+    def answer(self, asked: str, *, again: bool) -> str | None:
         """The rewrite of the passages that ``asked`` is most like; ``None`` if it is like none."""
         tags = "{%" in asked
-        choices = [run for run in self.runs if ("{%" in run[0]) == tags]
-        best = max(choices, key=lambda run: ratio(_flat(run[0]), _flat(asked)), default=("", ""))
-        return best[1] if ratio(_flat(best[0]), _flat(asked)) >= SIMILAR else None
+        choices = [run for run in self.runs if ("{%" in run.was) == tags]
+        best = max(choices, key=lambda run: ratio(_flat(run.was), _flat(asked)), default=Passage("", "", ""))
+        if ratio(_flat(best.was), _flat(asked)) < SIMILAR:
+            return None
+        return best.again if again else best.now
 
 
 def _flat(text: str) -> str:
@@ -140,10 +164,11 @@ class Editor:
     url: str = ""
 
     def reply(self, body: dict[str, Any]) -> bytes:
-        content = body["messages"][-1]["content"]
+        content = next(each["content"] for each in body["messages"] if each["role"] == "user")
         match = re.search(r"<text>(.*)</text>", content, re.DOTALL)
         asked = match[1] if match else content
-        answer = self.sample and self.sample.answer(asked)
+        again = any(each["role"] == "assistant" for each in body["messages"])
+        answer = self.sample and self.sample.answer(asked, again=again)
         if answer is None:
             self.unknown.append(asked)
         return completion(asked if answer is None else answer, body["model"])
@@ -186,13 +211,14 @@ class Judged:
     accepted: tuple[str, ...]
     refused: tuple[tuple[str, str], ...]
 
-    def state(self, part: str) -> tuple[str, str]:
-        """Whether the rewrite that contains ``part`` was ``accepted``, ``refused`` (and why) or ``not asked`` for."""
-        part = _flat(_bare(part))
+    def state(self, *parts: str) -> tuple[str, str]:
+        """Whether a rewrite with one of ``parts`` was ``accepted``, ``refused`` (and why) or ``not asked`` for."""
+        found = [_flat(_bare(part)) for part in parts]
         # A refused rewrite may be taken without the sentences that lose something.
-        if why := next((why for new, why in self.refused if part in _flat(new)), ""):
+        if why := next((why for new, why in self.refused if any(part in _flat(new) for part in found)), ""):
             return "refused", why
-        return ("accepted", "") if any(part in _flat(new) for new in self.accepted) else ("not asked", "")
+        taken = any(part in _flat(new) for part in found for new in self.accepted)
+        return ("accepted", "") if taken else ("not asked", "")
 
 
 def run(editor: Editor, sample: Sample) -> Judged:
@@ -215,10 +241,21 @@ def blocks_of(passage: str) -> list[str]:
     return re.split(r"\n\s*\n", passage)
 
 
-def place(sample: Sample, loss: Loss) -> str:
-    """The paragraph of the rewrite in which a twin has its loss, or the passage if the loss is in several."""
-    passage = next(now for _, now in sample.passages if loss.was in now)
-    return next((block for block in blocks_of(passage) if loss.was in block), passage)
+def places(sample: Sample, loss: Loss) -> tuple[str, ...]:
+    """The paragraph of each rewrite in which a twin has its loss, or the passage if the loss is in several."""
+    passage = next(each for each in sample.passages if loss.was in each.now).losing(loss)
+    texts = dict.fromkeys((passage.now, passage.again))
+    return tuple(next((block for block in blocks_of(text) if loss.becomes in block), text) for text in texts)
+
+
+def faithful_places(sample: Sample, loss: Loss) -> tuple[str, ...]:
+    """The paragraph of the faithful rewrites that a twin changes."""
+    passage = next(each for each in sample.passages if loss.was in each.now)
+    number = next((n for n, block in enumerate(blocks_of(passage.now)) if loss.was in block), None)
+    whole = (passage.now, passage.again)
+    if number is None or len(blocks_of(passage.again)) <= number:
+        return whole
+    return tuple(blocks_of(text)[number] for text in whole)
 
 
 def faithful(samples: list[Sample], judged: list[Judged], listed: bool) -> None:
@@ -227,8 +264,10 @@ def faithful(samples: list[Sample], judged: list[Judged], listed: bool) -> None:
     passages: Counter[str] = Counter()
     for sample, result in zip(samples, judged, strict=True):
         states = []
-        for now in (now for was, now in sample.passages if was != now):
-            found = {result.state(part)[0] for part in (now, *blocks_of(now))}
+        for passage in (each for each in sample.passages if each.was != each.now):
+            first, second = blocks_of(passage.now), blocks_of(passage.again)
+            both = zip(first, second, strict=True) if len(first) == len(second) else [(passage.now, passage.again)]
+            found = {result.state(*pair)[0] for pair in ((passage.now, passage.again), *both)}
             states.append(next((state for state in ("refused", "accepted") if state in found), "not asked"))
         passages.update(states)
         whole += all(state == "accepted" for state in states)
@@ -250,12 +289,11 @@ def twins(samples: list[Sample], judged: Iterator[Judged], trusted: dict[str, Ju
     told: Counter[str] = Counter()
     for sample in samples:
         for loss in sample.losses:
-            where = place(sample, loss)
-            state, reason = next(judged).state(where.replace(loss.was, loss.becomes))
+            state, reason = next(judged).state(*places(sample, loss))
             if state == "refused":
                 state = "named" if loss.named_in(reason) else "unnamed"
             kinds.setdefault(loss.kind, Counter())[state] += 1
-            if trusted[sample.name].state(where)[0] == "accepted":
+            if trusted[sample.name].state(*faithful_places(sample, loss))[0] == "accepted":
                 told[state] += 1
             if listed and state in ("accepted", "unnamed"):
                 print(f"{sample.name}: {state}, lost: {loss.lost}\n    {_flat(loss.becomes)}\n    {reason}")

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import pairwise, product
 
 from promptopt.call_options import CallOptions
-from promptopt.compression.asked import asked_in
 from promptopt.compression.document import Document
 from promptopt.compression.engine import Compression
 from promptopt.compression.facts import facts
-from promptopt.compression.guard import added_by_rewrite, lost_in_rewrite
 from promptopt.compression.judge import JudgedEdit
 from promptopt.compression.masked_lines import MASK
 from promptopt.compression.parser import parse
+from promptopt.compression.rewritten_paragraph import RewrittenParagraph
 from promptopt.money import dollars
 from promptopt.prices import find_price
 from promptopt.providers import Provider
 from promptopt.templates import Template
-from promptopt.templates.source import same_code
 from promptopt.tokens import tokenizer_for
-from promptopt.values import Message, Request, Usage
+from promptopt.values import Message, Request, Response, Usage
 
 INSTRUCTION = (
     "Rewrite the text between <text> and </text> in as few words as you can. Keep every instruction, number, name, "
@@ -32,12 +29,13 @@ INSTRUCTION = (
     "breaks and the list markers. Copy everything in {{ }}, {% %}, backticks and quotes exactly, each once. "
     "Answer with the rewritten text alone."
 )
+AGAIN = (
+    "Refused: it {why}. Rewrite the text once more. Say what was lost in the text's own words, take back what was "
+    "added, and leave the rest short. Answer with the rewritten text alone."
+)
+ROUNDS = 2
+"""How often a model is asked for one paragraph: once more after a refusal, with the reason."""
 LEAST_WORDS = 5
-LEAST_SENTENCES = 2
-MOST_PAIRS = 900
-"""Sentences of a passage times those of its rewrite beyond which no part of a refused rewrite is tried."""
-# After a full stop, before a list item, at an empty line.
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^\sa-z])|\n(?=[ \t]*(?:[-*•#]|\d+[.)])[ \t])|\n\s*\n")
 _PARAGRAPH = re.compile(r"[^\s][^\n]*(?:\n[^\n]*[^\s][^\n]*)*")
 
 
@@ -48,7 +46,7 @@ class Rewrite:
     Attributes:
         compression: The compression with the proposals that were kept.
         asked: Paragraphs that the model was asked to rewrite.
-        kept: Those of its proposals that lost no fact and were shorter.
+        kept: Those of which a proposal, the first or the one after a refusal, lost no fact and was shorter.
         partly: Others of which the sentences were taken that lose none.
         usd: List cost of asking; ``None`` for an unpriced model.
         calls_to_repay: Calls of the prompt after which the rewrite has paid for itself; ``None`` if unknown.
@@ -73,6 +71,8 @@ def rewrite_prompt(
 ) -> Rewrite:
     """Ask ``model`` to rewrite the paragraphs of a compressed prompt; keep the rewrites that lose no fact.
 
+    A refused one is asked for once more, with the reason.
+
     Args:
         provider: Answers instead of the one that the model's name selects.
 
@@ -93,24 +93,27 @@ def rewrite_prompt(
     paragraphs = list(_paragraphs(document))
     kept = partly = 0
     for start, end in reversed(paragraphs):
-        old = document.text[start:end]
-        asked = (Message("system", INSTRUCTION), Message("user", f"<text>{old}</text>"))
-        response = own.complete(Request(model, asked, CallOptions(temperature=0)))
-        if response.usage is not None:
-            usage.append(response.usage)
-        new = _answer(response.text)
+        paragraph = RewrittenParagraph(text, start, end, count)
+        proposals: dict[str, str] = {}
+        for response, new, why in _proposals(own, model, paragraph):
+            usage += [] if response.usage is None else [response.usage]
+            proposals[new] = why
+        old, new, why = paragraph.old, *list(proposals.items())[-1]
         line, column = document.line_of(start)
         edit = JudgedEdit("rewrite", line, column, old, new, count(old) - count(new), len(facts(old)))
-        if why := _refusal(old, new, text, start, end, edit.tokens):
-            refused.append(replace(edit, refused=why))
-            new = _kept_sentences(old, new, text, start, end)
-            edit = replace(edit, new=new, tokens=count(old) - count(new))
-            if new == old or _refusal(old, new, text, start, end, edit.tokens):
+        if why:
+            refused += [
+                replace(edit, new=each, tokens=count(old) - count(each), refused=reason)
+                for each, reason in proposals.items()
+            ]
+            new = min(map(paragraph.kept_sentences, proposals), key=count)
+            if new == old or paragraph.refusal(new):
                 continue
+            edit = replace(edit, new=new, tokens=count(old) - count(new))
             partly += 1
         else:
             kept += 1
-        text = text[:start] + new + text[end:]
+        text = paragraph.replaced_by(new)
         edits.append(edit)
     after = replace(compression, text=text, tokens_after=count(text), edits=tuple(edits), refused=tuple(refused))
     usd = _spent(model, usage)
@@ -122,6 +125,22 @@ def rewrite_prompt(
         usd,
         _calls_to_repay(usd, document, compression.tokens_after - after.tokens_after),
     )
+
+
+def _proposals(provider: Provider, model: str, paragraph: RewrittenParagraph) -> Iterator[tuple[Response, str, str]]:
+    """What a model proposes until a proposal is taken: the response, the text, and why it is refused or nothing."""
+    messages = [Message("system", INSTRUCTION), Message("user", f"<text>{paragraph.old}</text>")]
+    before = None
+    for _ in range(ROUNDS):
+        response = provider.complete(Request(model, tuple(messages), CallOptions(temperature=0)))
+        new = _answer(response.text)
+        why = paragraph.refusal(new)
+        yield response, new, why
+        # A model that says nothing, or the same again, has nothing else to say.
+        if not why or not new or new == before:
+            return
+        before = new
+        messages += [Message("assistant", response.text), Message("user", AGAIN.format(why=why))]
 
 
 def _paragraphs(document: Document) -> list[tuple[int, int]]:
@@ -155,62 +174,6 @@ def _is_prose(document: Document, start: int, end: int) -> bool:
 
 def _answer(text: str) -> str:
     return re.sub(r"\A\s*<text>|</text>\s*\Z", "", text.strip()).strip()
-
-
-def _refusal(old: str, new: str, text: str, start: int, end: int, saved: int) -> str:
-    if not new or saved <= 0:
-        return "is not shorter"
-    # "from {{ a }} to {{ b }}" is another request the other way round.
-    if not same_code(text, text[:start] + new + text[end:]):
-        return "would change a tag or an expression, or their order"
-    if lost := lost_in_rewrite(old, new, text[:start] + "\n\n" + text[end:]):
-        return "would lose " + ", ".join(lost)
-    if added := added_by_rewrite(old, new):
-        return "would add " + ", ".join(added)
-    return ""
-
-
-def _kept_sentences(old: str, new: str, text: str, start: int, end: int) -> str:
-    """The original with the sentences of a refused rewrite that lose nothing, each in the place of its own."""
-    parts, offered = _sentences(old), _sentences(new)
-    if len(parts) < LEAST_SENTENCES or len(parts) * len(offered) > MOST_PAIRS:
-        return old
-    mixed = ""
-    for first, second, mine, its in _aligned(parts, offered):
-        was, now = "".join(parts[first:second]), "".join(offered[mine:its])
-        end_of = was[len(was.rstrip()) :]
-        now = now.rstrip() + end_of if now.strip() else ""
-        # What the passage says elsewhere is known, as it is from the rest of the prompt.
-        rest = text[:start] + "\n\n" + "".join((*parts[:first], *parts[second:])) + "\n\n" + text[end:]
-        fine = len(now) < len(was) and not lost_in_rewrite(was, now, rest) and not added_by_rewrite(was, now)
-        mixed += now if fine else was
-    return mixed
-
-
-def _sentences(text: str) -> list[str]:
-    """The sentences, each with the blanks that follow it."""
-    ends = [0, *(match.end() for match in _SENTENCE_END.finditer(text)), len(text)]
-    return [text[start:end] for start, end in pairwise(ends) if text[start:end]]
-
-
-def _aligned(parts: Sequence[str], offered: Sequence[str]) -> list[tuple[int, int, int, int]]:
-    """Runs of sentences that say the same, in order: the most alike of up to three of the original to up to two.
-
-    Returns:
-        For each run: first and end in the original, first and end in the rewrite.
-    """
-    old, new = ([asked_in(part).concepts for part in parts] for parts in (parts, offered))
-    best: dict[tuple[int, int], tuple[float, list[tuple[int, int, int, int]]]] = {(0, 0): (0.0, [])}
-    for i, j in product(range(len(parts) + 1), range(len(offered) + 1)):
-        for first, mine in product(range(max(0, i - 3), i), range(max(0, j - 2), j + 1)):
-            if (first, mine) not in best:
-                continue
-            left, right = frozenset().union(*old[first:i]), frozenset().union(*new[mine:j])
-            alike = 2 * len(left & right) / max(1, len(left) + len(right))
-            score = best[first, mine][0] + alike * (i - first + j - mine) ** 0.9
-            if score > best.get((i, j), (-1.0, []))[0]:
-                best[i, j] = (score, [*best[first, mine][1], (first, i, mine, j)])
-    return best.get((len(parts), len(offered)), (0.0, []))[1]
 
 
 def _spent(model: str, usage: Sequence[Usage]) -> Decimal | None:

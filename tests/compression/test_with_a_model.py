@@ -124,6 +124,36 @@ def test_a_refused_rewrite_names_every_lost_fact(project, endpoint):
     assert refused == ["would lose 'whales', 'gulls', 'crabs', 'seals', 'tides'"]
 
 
+def test_after_a_refusal_the_model_is_asked_once_more_with_the_reason(project, endpoint):
+    project.write(
+        {"prompts/list/v1.j2": "Please would you describe all of the whales and the gulls that you can see.\n"}
+    )
+    endpoint.reply = lambda body: (
+        "Describe all whales and gulls you see." if "gulls'" in str(body) else "Describe all whales."
+    )
+    done = project.run("compress", "list", "--rewrite", "gpt-4o-mini", "--json", **endpoint.environment)
+    found = json.loads(done.stdout)
+    assert found["text"] == "Describe all whales and gulls you see.\n"
+    assert found["refused"] == []
+    assert "rewrite: 1 of 1 proposals kept every fact" in done.stderr
+    first, second = (request["messages"] for request in endpoint.requests)
+    assert second[: len(first)] == first
+    assert second[-2]["content"] == "Describe all whales."
+    assert "would lose 'gulls'" in second[-1]["content"]
+
+
+@pytest.mark.parametrize(("answers", "asked"), [([""], 1), (["Describe."], 2), (["Describe.", "Look.", "More."], 2)])
+def test_a_model_is_asked_twice_at_most(answers, asked, project, endpoint):
+    project.write(
+        {"prompts/list/v1.j2": "Please would you describe all of the whales and the gulls that you can see.\n"}
+    )
+    endpoint.reply = lambda body: answers[min(len(body["messages"]) // 2, len(answers)) - 1]
+    done = project.run("compress", "list", "--rewrite", "gpt-4o-mini", "--json", **endpoint.environment)
+    assert len(endpoint.requests) == asked
+    refused = [edit["new"] for edit in json.loads(done.stdout)["refused"] if edit["rule"] == "rewrite"]
+    assert refused == answers[:asked]
+
+
 def test_of_a_refused_rewrite_the_sentences_that_lose_nothing_are_taken(project, endpoint):
     wordy = (
         "I would like you to please describe the harbour of the town. "
