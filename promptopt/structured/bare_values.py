@@ -8,6 +8,7 @@ from dataclasses import replace
 from promptopt.structured.choices import Choice, enum
 from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span, conditional, of_fields
 from promptopt.structured.label_codes import label_codes
+from promptopt.structured.lines_of_text import lines_of_text
 from promptopt.structured.ranges import numbers
 from promptopt.structured.refine import anchor, asks_for_label, object_of_task, with_fallback
 from promptopt.structured.sections import arrays, lines, listings
@@ -23,7 +24,7 @@ def from_values(document: PromptText, said: list[Choice]) -> Inferred | None:
         items = {"type": "array", "items": dict(item.schema)}
         spans = (*found.covered, Span(*each.span()))
         return Inferred((replace(item, name="items", schema=items),), wrapped=True, covered=spans, whole="JSON")
-    return found or _from_listings(document)
+    return found or lines_of_text(document) or _from_listings(document)
 
 
 _LIST_FOR_EACH = re.compile(

@@ -63,7 +63,7 @@ _SKIPPED = frozenset(
 _SEVERAL = re.compile(
     r"\b(?:on|for|against|by|across|along) (?:each of |all of )?(?:the |these |those |its )?(?:following |below |several |two |three |four |five |six |\d )*"
     r"(?:criteria|dimensions|aspects|qualities|axes|categories below|metrics)\b"
-    r"|,\s*each\s+(?:from|on|between|with|a\b|one)|\b(?:each|every) (?:criterion|dimension|aspect|metric|category|item|sentence|statement|claim|passage|document|question|row|line)\b"
+    r"|,\s*each\s+(?:from|on(?! (?:a|its) (?:new|own|separate) line)|between|with|a\b|one)|\b(?:each|every) (?:criterion|dimension|aspect|metric|category|item|sentence|statement|claim|passage|document|question|row|line)\b"
     r"|\A\W*for each\b|\brespectively\b|\A\W*(?:score|rate|grade|assess|judge) (?:each|all|both)\b(?! (?:answer|response)\b)",
     re.IGNORECASE,
 )

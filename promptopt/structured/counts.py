@@ -104,7 +104,8 @@ def ordered(text: str, *, alone: bool = False) -> Iterator[Count]:
 _LEAST = 2
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
+    """A word without the ending of its plural."""
     return word[:-3] + "y" if word.endswith("ies") else re.sub(r"(?<=[^s])(?:es|s)\Z", "", word).removesuffix("e")
 
 
@@ -113,7 +114,7 @@ def _is_of(count: Count, name: str) -> bool:
     words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+", name)]
     # "areas_for_improvement" is called after areas.
     head = next((words[:at] for at, word in enumerate(words) if at and word in ("for", "of", "to", "in")), words)
-    return bool(head) and _stem(head[-1]) in {_stem(word) for word in count.what}
+    return bool(head) and stem(head[-1]) in {stem(word) for word in count.what}
 
 
 def _is_of_items(count: Count, child: Mapping[str, Any]) -> bool:
@@ -179,7 +180,7 @@ def _with_named(schema: Mapping[str, Any], counts: Sequence[Count], text: str) -
 def _at_key(name: str, text: str) -> Iterator[Count]:
     """The count that follows a key: "ports: array of 3 strings", "ports: 5 to 7 ports, in order"."""
     last = re.findall(r"[A-Z]?[a-z]+", name)[-1:]
-    noun = _stem(last[0].lower()) if last else name
+    noun = stem(last[0].lower()) if last else name
     pattern = re.compile(
         rf"(?:^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*[*_`\"']*|(?<=[.;] )){re.escape(name)}[*_`\"']*[ \t]*[:–—-][ \t]*(?:an? )?(?:(?:json )?(?:array|list) of )?(?P<exact>exactly )?(?P<low>{_N})(?:\s?(?:-|–|to)\s?(?P<high>{_N}))?(?![\w.])\s+"
         rf"(?!{_OF_LENGTH})(?P<what>(?:[\w-]+ ){{0,3}}?(?:strings?|texts?|items?|entries|objects?|elements?|{noun}\w*))\b",

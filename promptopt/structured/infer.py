@@ -16,9 +16,9 @@ from promptopt.structured.completeness import (
     other_form,
     part_beside,
     unread_json,
-    wants_json,
 )
 from promptopt.structured.counts import with_count_of_items, with_counts
+from promptopt.structured.empty_labels import check_told
 from promptopt.structured.fields import (
     Field,
     Inferred,
@@ -27,28 +27,30 @@ from promptopt.structured.fields import (
     TooSlow,
     UnreadForm,
     conditional,
-    field_name,
-    object_schema,
     of_fields,
 )
 from promptopt.structured.json_blocks import ORDERS_JSON, Block
 from promptopt.structured.json_blocks import blocks as json_blocks
-from promptopt.structured.key_choices import with_choices
-from promptopt.structured.labelled import bracketed, delimited, ending, forms, lettered_end, read_pattern, tuples
-from promptopt.structured.labels_of_keys import with_items, with_only_key, with_only_list, with_prose
-from promptopt.structured.named_keys import named_keys
-from promptopt.structured.nulls import nulls_of
-from promptopt.structured.pseudo_json import NotPseudo, merge, read_pseudo
+from promptopt.structured.label_lines import label_lines
+from promptopt.structured.labelled import (
+    bracketed,
+    delimited,
+    ending,
+    forms,
+    lettered_end,
+    read_pattern,
+    tuples,
+)
+from promptopt.structured.pseudo_json import merge
 from promptopt.structured.ranges import numbers, scale
 from promptopt.structured.refine import (
-    grades_of,
     refined,
     refined_field,
-    with_aside,
 )
-from promptopt.structured.said_of_keys import list_under_key, with_bounds, with_labels, with_most
 from promptopt.structured.sections import headed, parted, ruled, sections, tables, titled
 from promptopt.structured.tags import tagged
+from promptopt.structured.told_keys import told_keys
+from promptopt.structured.told_parts import told_parts
 from promptopt.structured.variants import (
     check_described,
     check_one_form,
@@ -59,16 +61,10 @@ from promptopt.structured.variants import (
 )
 from promptopt.structured.verdict_lines import verdict_line
 from promptopt.structured.witness import gainsaid
-from promptopt.structured.wording import described, stated
 
 # Two lists of labels that share this much are meant to be one list.
 _SAME_LIST = 0.5
 _MOST_CHARACTERS = 400_000
-# What is added to objects that come from somewhere else.
-_ADDED = re.compile(
-    r"\b(?:additional|extra|further|new) (?:json )?(?:keys?|fields?)\b|\bin each (?:dictionary|object|record)\b",
-    re.IGNORECASE,
-)
 _FREE_KEYS = re.compile(
     r"\b(?:string|numeric|integer|number) keys\b|\bkeys? (?:must |should )?match(?:es|ing)? (?:the )?(?:input|index|id)"
     r"|\bkeys are (?:the )?\w+ (?:ids?|names|indices)\b|\bwith (?:the |each )?(?:<\w+>|(?:\w+ )?(?:ids?|index|indices)) as (?:the )?keys?\b"
@@ -78,7 +74,6 @@ _FREE_KEYS = re.compile(
 _PROGRAM = re.compile(r"^[ \t]*\w+: (?:List|Literal|Optional|Union|Dict)\[[^\n]*\] = Field\(", re.MULTILINE)
 _SHOWN_OBJECT = re.compile(r"\{\s*[\"']?\w+[\"']?\s*:\s*\S")
 _ROWS = re.compile(r"\bone (?:json )?object (?:per|on each|a) line\b|\bjson ?lines\b|\bjsonl\b", re.IGNORECASE)
-_BARE_PAIR = re.compile(r"^[ \t]*\"(?P<name>\w+)\"[ \t]*:", re.MULTILINE)
 _SEVERAL_FORMS = re.compile(
     r"\b(?:exactly )?(?:one|either) of (?:the |these )?(?:following )?(?:two|three|four|following) (?:formats|templates|forms|structures|response types)\b",
     re.IGNORECASE,
@@ -123,10 +118,12 @@ def _inferred(document: PromptText) -> Inferred:
         return Inferred(problems=(contradiction,))
     readers: tuple[Callable[[], Inferred | None], ...] = (
         lambda: _from_json(document, said),
-        lambda: _from_keys(document, said),
+        lambda: told_keys(document, said),
         lambda: verdict_line(document),
+        lambda: label_lines(document),
         lambda: _from_labels(document, said),
         lambda: _from_sections(document),
+        lambda: told_parts(document),
         lambda: _from_tables(document),
         lambda: from_values(document, said),
     )
@@ -276,100 +273,6 @@ def _outside_tags(document: PromptText, blocks: list[Block]) -> bool:
     return len(marked) > 1 and not any(block.span.overlaps(span) for block in blocks for _, span in marked)
 
 
-def _from_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
-    if under := list_under_key(document):
-        name, listed, span = under
-        line = document.line(span.start)
-        field = Field(name, with_most(name, listed, document), f"key in the prose, line {line}", line)
-        return conditional(document, span) or Inferred((field,), covered=(span,), whole="JSON")
-    keys = named_keys(document)
-    if not keys:
-        return None
-    if bare := next(
-        (match for match in _BARE_PAIR.finditer(document.text) if match["name"] not in {key.name for key in keys}), None
-    ):
-        line = document.line(bare.start("name"))
-        return Inferred(
-            problems=(f"line {line}: {bare['name']!r} is a key outside of an object: the form cannot be read",)
-        )
-    ranges = list(numbers(document))
-    lists = [choice for choice in said if "enum" in choice.schema]
-    graded = grades_of(document)
-    fields = []
-    for key in keys:
-        if bad := conditional(document, key.span):
-            return bad
-        line = document.line(key.span.start)
-        schema = _shown_or_described(key.name, key.said)
-        if schema is None or key.nested or _ADDED.search(document.text, max(0, key.span.start - 60), key.span.end):
-            return Inferred(problems=(f"line {line}: the form of {key.name!r} is given in words, not by an example",))
-        near = [choice for choice in ranges if key.span.overlaps(choice.span)]
-        if len(near) == 1 and len(keys) > 1 and not stated(key.said):
-            schema = dict(near[0].schema)
-        else:
-            schema = with_prose(key.name, schema, ranges, lists)
-        if not stated(key.said):
-            schema = dict(graded.get(field_name(key.name)) or with_aside(key.name, schema, document))
-            schema = with_labels(key.name, schema, document)
-        schema = with_choices(key.name, with_items(key.name, schema, lists), document)
-        schema = with_most(key.name, with_bounds(key.name, schema, document), document)
-        fields.append(Field(key.name, schema, f"key in the prose, line {line}", line))
-    whole = with_only_key(object_schema({item.name: dict(item.schema) for item in fields}), lists)["properties"]
-    fields = [replace(item, schema=whole[item.name]) for item in fields]
-    if len(fields) == 1:
-        fields = [with_only_list(fields[0], lists)]
-    nulls = nulls_of(document, [item.name for item in fields])
-    fields = [replace(item, schema=nulls(item.name, dict(item.schema))) for item in fields]
-    found = Inferred(
-        tuple(fields), covered=tuple(key.span for key in keys), whole="JSON" if wants_json(document) else "keys"
-    )
-    return _each_of_several(document, found)
-
-
-_SEVERAL_OBJECTS = re.compile(
-    r"\b(?:lists?|arrays?) of (?:\w+ )?(?:json )?(?:objects?|dict(?:ionarie|ionary)?s?|records?|entries|items)\b|\bjson (?:list|array)\b"
-    r"|\b(?:each|every) (?:json )?(?:object|dict(?:ionary)?|record|entry|element|item)\b|\bone (?:json )?object (?:for|per) (?:each|every)?\b",
-    re.IGNORECASE,
-)
-
-
-# "Output ONLY a JSON array", said of all the objects.
-_AS_ARRAY = re.compile(
-    r"\b(?:return|respond|reply|output|answer|provide|produce|give)\b[^.\n]{0,40}\bjson (?:array|list)\b", re.IGNORECASE
-)
-_FOR_EACH = re.compile(r"\b(?:for|per) (?:each|every)(?: of the)? \w+", re.IGNORECASE)
-
-
-def _each_of_several(document: PromptText, found: Inferred) -> Inferred:
-    """The fields as those of each object of a list, if the sentence that names them says so."""
-    first = found.covered[0]
-    lines = re.search(r"(?:[^\n]+\n)?[^\n]*\Z", document.text[: first.start])
-    assert lines is not None  # it matches the empty text
-    if not _SEVERAL_OBJECTS.search(document.text, lines.start(), first.end):
-        each = _FOR_EACH.search(document.text, lines.start(), first.end)
-        if each and not _AS_ARRAY.search(document.text):
-            line = document.line(each.start())
-            return Inferred(problems=(f"line {line}: {each[0]!r}: how several objects are joined is not said",))
-        if each is None:
-            return found
-    items = {"type": "array", "items": object_schema({item.name: dict(item.schema) for item in found.fields})}
-    return replace(found, fields=(Field("items", items, found.fields[0].source, found.fields[0].line),), wrapped=True)
-
-
-def _shown_or_described(name: str, said: str) -> dict[str, Any] | None:
-    """The value of a key that is shown as JSON or described in words; ``None`` if its form is not known."""
-    if re.match(r"\W*\{", said):
-        try:
-            return read_pseudo(said, said.index("{"))[0]
-        except NotPseudo:
-            return None
-    if re.match(r"\[\s*[<\"']", said):
-        return {"type": "array", "items": {"type": "string"}}
-    if said[:1] == said[-1:] == '"':
-        name = ""  # a text shown as the value is one, whatever the name: "nl_results": "what the rows say"
-    return described(name, said.strip('"') if said.count('"') in (1, 2) and said[:1] == said[-1:] else said)
-
-
 def _from_labels(document: PromptText, said: list[Choice]) -> Inferred | None:
     """Parts of a text with labels of any kind."""
     found = list(ruled(document))
@@ -398,6 +301,7 @@ def _from_labels(document: PromptText, said: list[Choice]) -> Inferred | None:
         found = [_only_part(*found[0], ranges, lists)]
     if found:
         found = [(refined_field(document, field, ranges, lists), span) for field, span in found]
+        check_told(document, found)
     return replace(of_fields(document, found, carried=False), whole="labels")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import regex
 
 from promptopt.structured.fields import MASK, Field, PromptText, Span, UnreadForm, field_name, object_schema, scan
-from promptopt.structured.wording import described, number_range, placeholder
+from promptopt.structured.wording import described, is_numeric, number_range, placeholder
 
 TEXT: dict[str, Any] = {"type": "string"}
 OUTPUT = (
@@ -121,6 +121,9 @@ def _constant(part: str) -> str:
     return (match["set"] or match["plain"]) if match else ""
 
 
+_MARKED = re.compile(r"[ \t]*(?:[-*•]|\d+[.)])[ \t]")
+
+
 def _form(document: PromptText, lines: list[str], number: int, offset: int) -> list[Found]:
     """The labels below a lead; none if there are not two, or if they repeat."""
     parts = _parts(lines[number : number + 60], offset)
@@ -149,8 +152,11 @@ def _form(document: PromptText, lines: list[str], number: int, offset: int) -> l
         return []
     if _REPEATS.search(document.text[parts[0][2] : parts[-1][3]]):
         return []
-    if not any(re.search(r"[<\[({]", said) for _, said, *_ in parts) and not all(said.strip() for _, said, *_ in parts):
+    told = [bool(said.strip()) for _, said, *_ in parts]
+    if not any(re.search(r"[<\[({]", said) for _, said, *_ in parts) and any(told) and not all(told):
         return []
+    if not any(told) and len({bool(_MARKED.match(document.text, part[2])) for part in parts}) > 1:
+        return []  # a part of a part
     return [_labelled(document, *part) for part in parts]
 
 
@@ -221,8 +227,9 @@ def _labelled(document: PromptText, name: str, said: str, start: int, end: int) 
         schema = {"type": "array", "items": dict(TEXT)}
         pattern = rf"(?ims)^[\W_\d]*{quoted(name)}[\W_]*?:\s*(.*?)(?=^[\W_\d]*[A-Z][\w ]{{0,30}}:|\Z)"
         return Field(field_name(name), schema, f"form in the prose, line {line}", line, pattern), Span(start, end)
-    schema = placed(field_name(name), said)
-    if schema in (TEXT, {"type": "number"}):
+    # Beside nothing it is a number by its name alone, and its range says of which kind.
+    schema = {"type": "integer"} if not said.strip() and is_numeric(name) else placed(field_name(name), said)
+    if schema in (TEXT, {"type": "number"}, {"type": "integer"}):
         schema = _said_before(document, name, start) or schema
     if schema.get("type") not in ("string", "number", "integer", "boolean"):
         schema = TEXT  # a line of text: "None" is a text as well

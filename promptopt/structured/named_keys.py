@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import regex
 
@@ -18,13 +18,15 @@ class NamedKey:
     Attributes:
         said: What the prompt says of its value; empty if nothing.
         span: Where it is named.
-        nested: Whether keys of its own follow below it.
+        nested: Whether keys of its own follow below it that are not read.
+        inner: The keys of its own that are listed below it.
     """
 
     name: str
     said: str
     span: Span
     nested: bool = False
+    inner: tuple[NamedKey, ...] = ()
 
 
 _Q = r"[\"'`“”‘’]"
@@ -51,7 +53,7 @@ _QUOTED = regex.compile(
 )
 # "a JSON object with the fields name, email and phone"
 _PLAIN = regex.compile(
-    rf"(?:(?P<colon>\bobjects? (?:with|containing|of|having):\s*)|{_OBJECT}[^.\n]{{0,80}}?\b{_KINDS}\s*(?:(?:are|being|called|named|exactly|the|following)\s+)*:?\s*|{_FIELDS}|{_OBJECT}[^.\n]{{0,60}}?{_WITH})"
+    rf"(?:(?P<colon>\bobjects? (?:with|containing|of|having):\s*)|{_OBJECT}[^.\n]{{0,80}}?\b{_KINDS}\b\s*(?:(?:are|being|called|named|exactly|the|following)\s+)*:?\s*|{_FIELDS}|{_OBJECT}[^.\n]{{0,60}}?{_WITH})"
     + _list_of(_PLAIN_KEY),
     regex.IGNORECASE,
 )
@@ -63,6 +65,14 @@ _SINGLE = regex.compile(
 _ONE = regex.compile(
     rf"{_OBJECT}[^.\n]{{0,40}}?\b(?:with|containing) (?:the |a )?(?:single |only |one )?key:\s*{_list_of(_PLAIN_KEY)}(?=\s*(?:[.;]|\n|$))",
     regex.IGNORECASE,
+)
+# "a dictionary with the grade you give, with remark and grade as keys"
+_AS_KEYS = tuple(
+    regex.compile(
+        rf"{_OBJECT}[^.\n]{{0,160}}?\b(?:with|using|having)\s+(?:the )?(?P<list>{re.sub(r'[?]P<[a-z]+>', '?:', key)}(?:{_AND}{re.sub(r'[?]P<[a-z]+>', '?:', key)})*)\s+as (?:the |its |your )?{_KINDS}\b",
+        regex.IGNORECASE,
+    )
+    for key in (_QUOTED_KEY, _PLAIN_KEY)
 )
 _MENTIONED = regex.compile(
     rf"{_Q}(?P<name>[A-Za-z_][\w -]{{0,40}}?){_Q}\s+(?:key|field|property|attribute)\b(?P<rest>[^.\n]*)",
@@ -113,21 +123,34 @@ def named_keys(document: PromptText, *, known: bool = False) -> list[NamedKey]:
         known: Whether the keys are known already, so that any mention of one tells of it.
     """
     found: dict[str, NamedKey] = {}
-    for key in (*_listed(document), *_bulleted(document), *_mentioned(document, known=known)):
+    bulleted = list(_bulleted(document))
+    # "objects with agent and task fields", said of the objects of a list: those are listed below its key.
+    own = {inner.name for key in bulleted for inner in key.inner} - {key.name for key in bulleted}
+    for key in (*_listed(document), *bulleted, *_mentioned(document, known=known)):
+        if key.name in own:
+            continue
         before = found.get(key.name)
         if before is None:
             found[key.name] = key
         else:
             said = "; ".join(dict.fromkeys(part for part in (before.said, key.said) if part))
-            found[key.name] = NamedKey(key.name, said, before.span, before.nested or key.nested)
+            nested = before.nested or key.nested
+            found[key.name] = NamedKey(key.name, said, before.span, nested, before.inner or key.inner)
     for match in _SHOWN.finditer(document.text):
         if (bare := found.get(match["name"])) and not bare.said and MASK not in match["said"]:
-            found[bare.name] = NamedKey(bare.name, f'"{match["said"]}"', bare.span, bare.nested)
+            found[bare.name] = replace(bare, said=f'"{match["said"]}"')
     return list(found.values())
 
 
 def _listed(document: PromptText) -> Iterator[NamedKey]:
-    for pattern, key in ((_QUOTED, _QUOTED_KEY), (_SINGLE, _QUOTED_KEY), (_ONE, _PLAIN_KEY), (_PLAIN, _PLAIN_KEY)):
+    for pattern, key in (
+        (_QUOTED, _QUOTED_KEY),
+        (_SINGLE, _QUOTED_KEY),
+        (_ONE, _PLAIN_KEY),
+        (_PLAIN, _PLAIN_KEY),
+        (_AS_KEYS[0], _QUOTED_KEY),
+        (_AS_KEYS[1], _PLAIN_KEY),
+    ):
         for match in scan(pattern, document.text):
             sentence = document.text[document.text.rfind("\n", 0, match.start()) + 1 : match.end()]
             if _INPUT.search(sentence) and not _OUTPUT.search(sentence):
@@ -189,6 +212,13 @@ def _leads(lines: list[str], number: int) -> bool:
     )
 
 
+# "- tasks: an array of task objects, each with:"
+_OWN_BELOW = re.compile(
+    r"\b(?:objects?|dicts?|dictionaries|entries|items|records|each|with|contain\w*|includ\w+|having|fields|keys)\b[^\n:]*:[* \t]*\Z",
+    re.IGNORECASE,
+)
+
+
 def _run(lines: list[str], number: int, indent: int, starts: list[int]) -> tuple[int, list[NamedKey]]:
     """The list that begins at a line: where it ends, and its keys; none if one of its items names no key."""
     keys: list[NamedKey] = []
@@ -202,9 +232,17 @@ def _run(lines: list[str], number: int, indent: int, starts: list[int]) -> tuple
                 again = _ANY_ITEM.match(following)
                 if line.strip() or again is None or len(again["indent"]) != indent:
                     return number, keys
+            elif keys and item and _OWN_BELOW.search(lines[number - 1]) and not keys[-1].inner:
+                end, inner = _run(lines, number, len(item["indent"]), starts)
+                if inner:
+                    keys[-1] = replace(keys[-1], inner=tuple(inner))
+                    number = end
+                    continue
+                keys[-1] = replace(keys[-1], nested=True)
             elif keys:
                 last = keys[-1]
-                nested = last.nested or bool(item and (own := _LINE.match(line)) and own["open"].strip("*_"))
+                below = item is not None and lines[number - 1].rstrip(" *_").endswith(":")
+                nested = last.nested or below or bool(item and (own := _LINE.match(line)) and own["open"].strip("*_"))
                 keys[-1] = NamedKey(last.name, f"{last.said} {line.strip()}", last.span, nested)
             number += 1
             continue

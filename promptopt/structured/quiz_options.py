@@ -62,8 +62,8 @@ def _visit(node: dict[str, Any], shown: str, count: int | None, *, lettered: boo
 def _options(child: dict[str, Any], shown: str, count: int | None) -> tuple[dict[str, Any], list[str]]:
     """The options of a question with their count, and the letters that they have."""
     if isinstance(child.get("properties"), Mapping):
-        keys = list(child["properties"])
-        return child, keys if _are_first(keys) else []
+        names = list(child["properties"])
+        return child, names if _are_first(names) else []
     if child.get("type") == "array" and count and not {"minItems", "maxItems"} & set(child):
         child = {**child, "minItems": count, "maxItems": count}
     inner = child.get("items")

@@ -114,7 +114,8 @@ def _bounded(schema: Mapping[str, Any], bounds: Mapping[str, Any]) -> dict[str, 
 
 
 # "urgency must be one of: Low, Medium, High"
-_MUST = r"[\"'`*]*\s+(?:must|should|can only|may only|has to) be (?:exactly |strictly )?(?:one of|either)\b(?: the following| these)?:?\s*(?P<list>[^\n;]{3,200})"
+_MUST = r"[\"'`*]*\s+(?:(?:must|should|can only|may only|has to) be|is) (?:exactly |strictly )?(?:one of|either)\b(?: the following| these)?:?\s*(?P<list>[^\n;]{3,200})"
+_STOP = re.compile(r"\.\s+(?=[\w\"'`])")
 # "<one of the types above>"
 _LISTED_ABOVE = re.compile(
     r"\W*(?:exactly )?one (?:of|from) (?:the )?(?:\w+ ){0,2}?(?P<noun>\w+?)s? (?:above|below|listed|listed above|listed below)\W*",
@@ -130,7 +131,7 @@ def with_labels(name: str, schema: dict[str, Any], document: PromptText) -> dict
     if schema.get("type") != "string" or "enum" in schema:
         return schema
     found = [
-        labels(match["list"].rstrip(" ."))
+        labels(_STOP.split(match["list"], maxsplit=1)[0].rstrip(" ."))
         for match in (
             re.finditer(rf"(?<!\w){re.escape(name)}(?!\w){_MUST}", document.text, re.IGNORECASE)
             if _ONE_OF.search(document.text)

@@ -264,9 +264,22 @@ def _of_input(document: PromptText, fields: Sequence[Field]) -> Iterator[str]:
         for match in labels:
             if re.compile(rf"\s*(?:{VARIABLE.pattern})").match(document.text, match.end()):
                 yield f"line {document.line(match.start())}: {item.name!r} is a label of the prompt's own input"
-            if len(fields) > 1 and len(labels) == 1 and not document.text[match.end() :].strip(" \t\n*"):
+            last = not document.text[match.end() :].strip(" \t\n*")
+            if len(fields) > 1 and len(labels) == 1 and last and not _all_empty(document, fields):
                 line = document.line(match.start())
                 yield f"line {line}: the answer begins after {item.name!r}, which was read as one of its parts"
+
+
+_FORMAT_ABOVE = re.compile(
+    r"\b(?:formats?|form|exactly|template|structure|follows)\b[^\n]{0,20}:[*_` \t]*\n\s*\Z", re.IGNORECASE
+)
+
+
+def _all_empty(document: PromptText, fields: Sequence[Field]) -> bool:
+    """Whether nothing is beside any label of a form, and the line above the first one speaks of a format."""
+    places = [re.search(rf"{_label(item)}[ \t*]*$", document.text, re.IGNORECASE | re.MULTILINE) for item in fields]
+    first = places[0]
+    return first is not None and all(places) and _FORMAT_ABOVE.search(document.text[: first.start()]) is not None
 
 
 def _shown_apart(document: PromptText, fields: Sequence[Field]) -> Iterator[str]:
