@@ -191,17 +191,17 @@ def test_who_closes_waits_for_what_another_thread_has_sent(redis_server):
 
 
 def test_a_settlement_is_written_though_redis_py_raises_an_error_of_its_own(budgets, redis_server, monkeypatch, caplog):
-    pipeline = redis.Redis.pipeline
+    read = redis.Connection.read_response
     raised = []
 
-    def once(client, *args, **options):
-        if not raised:
+    def once(connection, *args, **options):
+        if not raised and threading.current_thread() is not threading.main_thread():
             raised.append(1)
             raise ValueError("I/O operation on closed file.")
-        return pipeline(client, *args, **options)
+        return read(connection, *args, **options)
 
-    monkeypatch.setattr(redis.Redis, "pipeline", once)
     assert budgets.reserve("a", [DAY], 100, 0.0) is None
+    monkeypatch.setattr(redis.Connection, "read_response", once)
     budgets.settle("a", [DAY], 100, 60)
     assert wait_until(lambda: counted(redis_server) == (60, 0), 20)
     assert raised

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -14,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from promptopt.errors import MissingExtra, UsageError
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.stores.base import RESERVED_S, Outage, OutagePolicy, StoreDown
+from promptopt.gateway.stores.redis_scripts import Script, Scripts
 from promptopt.gateway.stores.write_behind import WriteBehind
 
 if TYPE_CHECKING:
@@ -41,20 +40,14 @@ class Unanswered(StoreDown):
 
 
 class _Step(NamedTuple):
-    """A Lua script that is to be run, and who hears what it gave, or what kept it from being run."""
+    """A script that is to be run, and who hears what it gave, or what kept it from being run."""
 
-    source: str
-    keys: list[str]
-    values: list[Any]
+    script: Script
     told: Callable[[Any], None]
     # What it is run with once more if nobody knows whether it was; ``None`` if it must not be.
     again: list[Any] | None = None
     # Until when it is run again, by a monotonic clock.
     until: float = 0.0
-
-
-def _nobody(_result: object) -> None:
-    """Hears what came of a step for whoever asked for it and waits."""
 
 
 # Steps that wait at most; one more, and they are run at once.
@@ -101,8 +94,7 @@ class RedisLink:
         except ValueError as error:
             raise UsageError(f"redis = {self.name!r}: {error}") from None
         self._wrong: type[Exception] = redis.ResponseError
-        self._no_script: type[Exception] = redis.exceptions.NoScriptError
-        self._scripts: set[str] = set()
+        self._scripts = Scripts()
         self._errors: tuple[type[Exception], ...] = (redis.RedisError, OSError)
         self._lost: tuple[type[Exception], ...] = (redis.ConnectionError, redis.TimeoutError, OSError)
         self._clock = clock
@@ -119,6 +111,7 @@ class RedisLink:
             self.outage.met(error)
 
     def _begin(self) -> None:
+        self._scripts.after_fork()
         # By process: what a forked child would find here is its parent's to do.
         self._later: list[_Step] = []
         self._adding = threading.Lock()
@@ -192,10 +185,11 @@ class RedisLink:
         Raises:
             StoreDown: Redis is away.
         """
+        script = Script(source, keys, values)
         if not self._later:
-            return self._do(lambda client: self._one(client, _Step(source, keys, values, _nobody)))
+            return self._do(lambda client: self._one(client, script))
         found: list[Any] = []
-        self._run([*self._taken(), _Step(source, keys, values, found.append)])
+        self._run([*self._taken(), _Step(script, found.append)])
         if isinstance(found[0], StoreDown):
             raise found[0]
         return found[0]
@@ -220,7 +214,7 @@ class RedisLink:
             again: The values that it is run with, each second for half an hour while nobody knows whether Redis has run
                 it, or Redis takes nothing; without them it is run once.
         """
-        step = _Step(source, keys, values, told, again, self._clock.monotonic() + _AGAIN_S)
+        step = _Step(Script(source, keys, values), told, again, self._clock.monotonic() + _AGAIN_S)
         if not self.defers:
             if not self._run([step]):
                 self._writer.due()
@@ -248,7 +242,7 @@ class RedisLink:
             return True
         results: Sequence[Any]
         try:
-            results = self._do(lambda client: self._all(client, steps))
+            results = self._do(lambda client: self._all(client, [step.script for step in steps]))
         except StoreDown as error:
             results = [error] * len(steps)
         except Exception as error:
@@ -261,7 +255,7 @@ class RedisLink:
             # Whether Redis has run it nobody knows; or it takes nothing just now: it reads only, is full, or loads.
             unknown = isinstance(found, StoreDown) and not isinstance(found, WrongValue)
             if unknown and step.again is not None and self._clock.monotonic() < step.until:
-                back.append(step._replace(values=step.again))
+                back.append(step._replace(script=step.script._replace(values=step.again)))
                 continue
             try:
                 step.told(found)
@@ -271,38 +265,17 @@ class RedisLink:
             self._later += back
         return not back
 
-    def _one(self, client: redis.Redis, step: _Step) -> Any:
-        try:
-            return self._asked(client, step)
-        except self._no_script:
-            return client.eval(step.source, len(step.keys), *step.keys, *step.values)
+    def _one(self, client: redis.Redis, script: Script) -> Any:
+        (result,) = self._all(client, [script])
+        if isinstance(result, Exception):
+            raise result
+        return result
 
-    def _all(self, client: redis.Redis, steps: Sequence[_Step]) -> list[Any]:
+    def _all(self, client: redis.Redis, scripts: Sequence[Script]) -> list[Any]:
         """What each script gave; an error in the place of the result of one that failed."""
         if self.cluster:
-            return [self._tried(client, step) for step in steps]
-        pipeline = client.pipeline(transaction=False)
-        for step in steps:
-            self._asked(pipeline, step)
-        results: list[Any] = pipeline.execute(raise_on_error=False)
-        for at, (step, result) in enumerate(zip(steps, results, strict=True)):
-            if isinstance(result, self._no_script):
-                results[at] = self._tried(client, step)
-        return results
-
-    def _tried(self, client: redis.Redis, step: _Step) -> Any:
-        try:
-            return self._one(client, step)
-        except self._wrong as error:
-            return error
-
-    def _asked(self, client: Any, step: _Step) -> Any:
-        """Have a script run by its name; by its text the first time. A Redis that was started again knows none."""
-        known = step.source in self._scripts
-        run, name = (client.evalsha, _digest(step.source)) if known else (client.eval, step.source)
-        result = run(name, len(step.keys), *step.keys, *step.values)
-        self._scripts.add(step.source)
-        return result
+            return [self._scripts.run_in_cluster(client, script) for script in scripts]
+        return self._scripts.run(client, scripts)
 
     def _error(self, error: Exception) -> StoreDown:
         if isinstance(error, self._wrong) and "WRONGTYPE" in str(error):
@@ -315,13 +288,8 @@ class RedisLink:
         self._writer.end()
         for step in self._taken():
             step.told(StoreDown(f"{self.name} is away"))
+        self._scripts.close(self.client)
         self.client.close()
-
-
-@lru_cache(maxsize=64)
-def _digest(source: str) -> str:
-    """What Redis calls a script."""
-    return hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
 def _once_more() -> Retry:
