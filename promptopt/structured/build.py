@@ -20,7 +20,7 @@ from promptopt.structured.infer import infer
 from promptopt.structured.json_blocks import answer_blocks, block_edits, carried_edits, example_edits, reading, text_cap
 from promptopt.structured.proposal import Economics, Options, Structured, with_directive
 from promptopt.structured.reasoning import keeps_reasoning, needs_reasoning
-from promptopt.structured.whole_edits import whole
+from promptopt.structured.whole_edits import whole, without_empty_sections
 from promptopt.templates import Template
 from promptopt.templates.answer import PatternAnswer
 from promptopt.templates.frontmatter import front_matter_end, set_front_matter
@@ -272,12 +272,12 @@ def _as_schema(task: _Task, form: _AnswerForm) -> Structured:
     edits = carried_edits(task.text, inferred, drop_explanation=form.drops_explanation)
     if [item.name for item in form.fields] == [form.scored.name]:
         edits += example_edits(task.template.source, form.scored.name, form.scored.schema)
-    edits = list(whole(_without_overlaps(edits), task.text.text))
+    edits = without_empty_sections(list(whole(_without_overlaps(edits), task.text.text)), task.text.text)
     coded, possible = code_schema(form.schema, task.tokenizer)
     uses_codes = bool(possible) and task.options.codes
     schema = _with_tables(coded, possible) if uses_codes else form.schema
     codes = possible if uses_codes else Codes()
-    source = _edited(task, edits, minify=not any(edit.new for edit in edits))
+    source = _edited(task, edits, minify=not any(edit.new.startswith("{") for edit in edits))
     cost = schema_cost(schema, task.tokenizer)
     cap = output_cap(cost, task.model)
     free = [item.name for item in form.fields if _is_free(item.schema)]

@@ -15,6 +15,7 @@ from promptopt.compression.edit import Edit
 from promptopt.errors import SchemaError
 from promptopt.schemas.make_strict import fix_schema
 from promptopt.structured.fields import BOUNDARY, MASK, Field, Inferred, PromptText, Span, object_schema
+from promptopt.structured.layout import COUNT_OF_LAYOUT, LAYOUT_CUE, layout_edits, layout_words
 from promptopt.structured.pseudo_json import NotPseudo, balanced_end, read_pseudo, starts
 from promptopt.templates.source import read_source
 from promptopt.tokens import Tokenizer
@@ -413,7 +414,8 @@ def carried_edits(document: PromptText, inferred: Inferred, *, drop_explanation:
     """The deletions that a schema allows: templates of the answer with the line that leads to them, and format prose."""
     shown = [_block(document, span) for span in inferred.carried if MASK not in document.text[span.start : span.end]]
     blocks = [span for span in shown if span is not None]
-    words = _words_of(inferred)
+    layout = layout_words(document, inferred)
+    words = _words_of(inferred) | layout
     edits = [
         Edit(span.start, _with_space(document.text, span.end), "", CODE, "the schema carries the form of the answer")
         for span in blocks
@@ -425,7 +427,13 @@ def carried_edits(document: PromptText, inferred: Inferred, *, drop_explanation:
             continue  # a line of the form that stays
         if _leads_on(document.text, span, blocks):
             continue
-        if _is_format(document.text[span.start : span.end], words, drop_explanation=drop_explanation):
+        said = COUNT_OF_LAYOUT.sub("", document.text[span.start : span.end]) if layout else None
+        if _is_format(
+            said or document.text[span.start : span.end],
+            words,
+            drop_explanation=drop_explanation,
+            cue=LAYOUT_CUE if layout else _FORMAT_CUE,
+        ):
             edits.append(Edit(span.start, _with_space(document.text, span.end), "", CODE, "the schema carries it"))
     if drop_explanation:
         edits += [
@@ -433,7 +441,22 @@ def carried_edits(document: PromptText, inferred: Inferred, *, drop_explanation:
             for match in _AND_WHY.finditer(document.text)
             if not document.depends(Span(*match.span()))
         ]
+    edits += layout_edits(document, inferred, CODE)
+    if _pointed_at(document.text, edits):
+        # "the schema shown below": it stays.
+        edits = [edit for edit in edits if not any(span.start == edit.start for span in blocks)]
     return _merged(edits, document)
+
+
+_POINTS_AT = re.compile(
+    r"\b(?:schema|format|structure|template|shape|layout)\b(?:\s(?:that\sis|which\sis|as))?(?:\s(?:shown|given|described|defined|listed|specified|provided|outlined))?\s+(?:exactly\s)?(?:below|above|here)\b",
+    re.IGNORECASE,
+)
+
+
+def _pointed_at(text: str, edits: Sequence[Edit]) -> bool:
+    """Whether a sentence that stays sends the reader to a form of the prompt."""
+    return any(not any(edit.start <= match.start() < edit.end for edit in edits) for match in _POINTS_AT.finditer(text))
 
 
 # The next line goes on with the sentence, or is what it leads to.
@@ -459,8 +482,9 @@ def _words_of(inferred: Inferred) -> frozenset[str]:
     return frozenset(words | {f"{word}s" for word in words})
 
 
-def _is_format(sentence: str, words: frozenset[str], *, drop_explanation: bool) -> bool:
-    if MASK in sentence or _NO_FORMAT.search(sentence) or not _FORMAT_CUE.search(sentence) or len(sentence) > 400:
+def _is_format(sentence: str, words: frozenset[str], *, drop_explanation: bool, cue: re.Pattern[str]) -> bool:
+    told = _FORMAT_CUE.search(sentence) or cue.search(sentence)
+    if MASK in sentence or _NO_FORMAT.search(sentence) or not told or len(sentence) > 400:
         return False
     spoken = _spoken(sentence)
     if len(spoken) < 3 or (re.search(r"\d", re.sub(r"\b(?:[1-9]|10)\b", "", sentence)) and not words & set(spoken)):

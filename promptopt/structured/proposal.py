@@ -156,6 +156,13 @@ class Options:
 MINIFY = "Minify the JSON."
 # A paragraph that leads to what follows is not at its end.
 _PARAGRAPH_END = re.compile(r"(?<=[^:\s])(?=[ \t]*\n[ \t]*\n)")
+# A turn of an example is no place for a wish: "User: Where is it?", "ROLE: user" and below it what is said; nor is the
+# number of an item.
+_NO_PLACE = re.compile(
+    r"^[ \t*]*(?:(?:user|input|human|customer|q|question|message|assistant|example)\b[^:\n]{0,20}:[^\n]*|role[ \t]*:[^\n]*\n[^\n]*|\(?\d{1,3})\Z",
+    re.IGNORECASE | re.MULTILINE,
+)
+_LINE_BEFORE = 40
 _SENTENCE_END = re.compile(r"[.!?](?=\s|\Z)")
 
 
@@ -180,6 +187,7 @@ def with_directive(source: str) -> str:
         for piece in read.literals
         if start <= piece.start and piece.end <= end and len(piece.frames) == shallow
         for match in _SENTENCE_END.finditer(source, piece.start, piece.end)
+        if not _NO_PLACE.search(source, max(start, source.rfind("\n", 0, match.start()) - _LINE_BEFORE), match.start())
     ]
     if ends:
         return f"{source[: ends[-1]]} {MINIFY}{source[ends[-1] :]}"
@@ -196,8 +204,15 @@ def with_directive(source: str) -> str:
     return f"{source[:begin]}{MINIFY}\n{source[begin:]}"
 
 
-# What closes a value: quotes, brackets, a fence, a tag of XML.
-_CLOSING = re.compile(r"(?:[\s\"'`´“”‘’»«)\]}>*_~=#-]|</[\w.:-]+>)*")
+# What closes a value: quotes, brackets, a fence, a tag of XML, a line that says that it ends.
+_CLOSING = re.compile(
+    r"(?:[\s\"'`´“”‘’»«)\]}>*_~=#-]|</[\w.:-]+>|\[/[\w.:-]+\]|^[-=#*<\[ \t]*(?:END|End|end)\b(?: ?(?:of|OF|Of))?(?: ?[\w-]+){0,3}[-=#*>\] \t]*$)*",
+    re.MULTILINE,
+)
+# "{message}", "${text}", "<<INPUT>>", "[insert the letter here]"
+_PLACE = re.compile(
+    r"\$?\{{1,3}\s*[A-Za-z$][\w.$-]*(?:\[[^\]\n]{1,30}\])?\s*\}{1,3}|<<[\w ]+>>|\[(?:[Ii]nsert|[Pp]aste|INSERT|PASTE)\b[^\]\n]{0,60}\]"
+)
 
 
 def _ends_with_variable(read: Source, start: int, position: int) -> bool:
@@ -208,4 +223,6 @@ def _ends_with_variable(read: Source, start: int, position: int) -> bool:
         for piece in read.pieces
         if piece.kind in ("expression", "tag") and start <= piece.start < position
     ]
+    # A text that is filled in by something else than Jinja has places of its own.
+    ends += [match.end() for match in _PLACE.finditer(read.text, start, position)]
     return bool(ends) and _CLOSING.fullmatch(read.text, max(ends), position) is not None
