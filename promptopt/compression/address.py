@@ -99,7 +99,7 @@ def _number(pattern: re.Pattern[str], text: str, most: int) -> int:
 # A label of what is given or shown: the text after it, or the paragraph under it, is no instruction. Nor is what
 # something is to be done to: "The instruction to evaluate:", nor what a user asked for: "User request:".
 _GIVEN = re.compile(
-    r"^[ \t]*(?:[*_\[#]+[ \t]*)?(?:(?:(?:the|original|new|source|target|sample|student|model|user|customer|candidate|"
+    r"[ \t]*(?:[*_\[#]+[ \t]*)?(?:(?:(?:the|original|new|source|target|sample|student|model|user|customer|candidate|"
     r"reference|"
     r"correct|forum|blog|news|chat|voice|text|example|bad|good|wrong|right|first|last|next|welcome|error|e-?mail|subject|final|"
     r"main|full)[ \t]+){0,3}"
@@ -114,9 +114,10 @@ _GIVEN = re.compile(
     r"assess|score|review|rate|"
     r"classify|"
     r"analy[sz]e|translate|summari[sz]e|rewrite|edit|verify|compare|correct|improve|refine|label|annotate|moderate)d?)"
-    r"(?:[ \t]?(?:\d+|[A-H]))?[*_\]]*:[*_]*(?P<said>[ \t]+(?=\S)|[ \t]*(?:\n[ \t]*)?\n(?=[ \t]*\S))",
-    re.IGNORECASE | re.MULTILINE,
+    r"(?:[ \t]?(?:\d+|[A-H]))?[*_\]]*:[*_]*",
+    re.IGNORECASE,
 )
+_AFTER_GIVEN = re.compile(r"[ \t]+(?=\S)|[ \t]*(?:\n[ \t]*)?\n(?=[ \t]*\S)")
 _LABELLED = re.compile(r"[ \t]*[*_\[#]*[A-Za-z][\w /-]{0,24}[*_\]]*:|[ \t]*#{1,6}[ \t]")
 ITEM = re.compile(r"[ \t>]*(?:[-*+•–][ \t]|\d{1,3}[.)][ \t]|[A-Za-z][.)][ \t]|#{1,6}[ \t])")
 """A bullet, a number or the hashes of a heading at the beginning of a line."""
@@ -223,25 +224,30 @@ def between_heads(heads: Iterable[tuple[int, int, str]]) -> Iterator[tuple[int, 
             yield min(above, default=first), spans[-1][1]
 
 
+def given_label(line: str) -> int:
+    """Where a label such as "Premise:" ends that a line begins with; -1 if it has none."""
+    label = _GIVEN.match(line)
+    return label.end() if label else -1
+
+
 def given_under(masked: str, labels: Iterable[int]) -> Iterator[tuple[int, int]]:
     """What is under a label such as "Premise:", up to the next label, item or empty line.
 
     Args:
-        labels: Where the lines with a colon begin.
+        labels: Where such labels end.
     """
-    done = 0
     for label in labels:
-        match = _GIVEN.match(masked, label) if label >= done else None
+        match = _AFTER_GIVEN.match(masked, label)
         if match is None:
             continue
-        end = position = done = match.end()
+        end = position = match.end()
         while position < len(masked):
             newline = masked.find("\n", position)
             stop = len(masked) if newline < 0 else newline
             line = masked[position:stop]
             if position > match.end() and (not line.strip() or _LABELLED.match(line) or ITEM.match(line)):
                 break
-            if position == match.end() and "\n" in match["said"] and (ITEM.match(line) or _LABELLED.match(line)):
+            if position == match.end() and "\n" in match[0] and (ITEM.match(line) or _LABELLED.match(line)):
                 break
             end, position = stop, stop + 1
         if end > match.end():

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from promptopt.compression.address import ITEM, head_words, said_in_line
+from promptopt.compression.address import ITEM, given_label, head_words, said_in_line
 from promptopt.compression.any_case import AnyCase
 
 REMEMBERED_LINES = 16384
@@ -128,6 +128,7 @@ class LineForm(NamedTuple):
         comment: Whether it may be a comment of code.
         pair: An input and its answer.
         colon: Whether it has one.
+        given: Where a label ends that names what is given; -1 if there is none.
         goes_on: Whether something follows a colon.
         result: Announces the output of a program.
         examples_follow: Announces examples as items under it.
@@ -152,6 +153,7 @@ class LineForm(NamedTuple):
     comment: bool = False
     pair: bool = False
     colon: bool = False
+    given: int = -1
     goes_on: bool = False
     result: bool = False
     examples_follow: bool = False
@@ -193,6 +195,7 @@ def line_form(line: str) -> LineForm:
         comment=bare.startswith(("#", "//", "--")),
         pair=_ARROW.search(line) is not None and _PAIR.match(line) is not None,
         colon=colon,
+        given=given_label(line) if colon else -1,
         goes_on=colon and _GOES_ON.search(line) is not None,
         result=ends and _RESULT.match(line) is not None,
         examples_follow=ends and _EXAMPLES_FOLLOW.search(line) is not None,
@@ -216,14 +219,15 @@ def _is_likely(line: str) -> bool:
     if line.rstrip(" \t").endswith((";", "{", "}")) or _LIKELY.match(line):
         return True
     # Columns set apart by blanks.
-    return ("   " in line or "\t" in line) and _COLUMNS.search(line) is not None
+    bare = line.strip()
+    return ("   " in bare or "\t" in bare) and _COLUMNS.search(bare) is not None
 
 
 def _role(line: str) -> str:
     """Whose turn begins under a line: one that is a heading or ends with a colon."""
-    role = _ROLE.match(line)
-    is_head = role is not None and (line.strip().startswith("#") or line.rstrip(" *_").endswith(":"))
-    return role["role"].lower() if role and is_head else ""
+    is_head = line.strip().startswith("#") or line.rstrip(" *_").endswith(":")
+    role = _ROLE.match(line) if is_head else None
+    return role["role"].lower() if role else ""
 
 
 def _shown(line: str, *, colon: bool) -> Iterator[tuple[int, int]]:
@@ -238,6 +242,8 @@ _EXAMPLE_HEAD = re.compile(
     r"demonstrations?)\b[^.\n]{0,60}$",
     re.IGNORECASE | re.MULTILINE,
 )
+# What each of them has in it.
+_IN_HEADS = ("ample", "hot", "demon")
 _ASKED = re.compile(r"^[ \t]*[*_#\[]*(?:question|q|problem)(?: ?\d+)?[*_\]]*:", re.IGNORECASE | re.MULTILINE)
 TURN = re.compile(
     r"^[ \t]*(?:[-*] )?\**(?:Q|A|User|Human|Assistant|Bot|AI|Input|Output|Question|Answer|Example|Response|Thought|"
@@ -290,8 +296,9 @@ def _label_form(line: str) -> LabelForm:
     """What the label of a line without its end is."""
     colon = ":" in line
     asked, field = (_ASKED.match(line), _FIELD.match(line)) if colon else (None, None)
+    lower = line.lower()
     form = LabelForm(
-        _EXAMPLE_HEAD.match(line) is not None,
+        any(part in lower for part in _IN_HEADS) and _EXAMPLE_HEAD.match(line) is not None,
         asked.end() if asked else 0,
         colon and TURN.match(line) is not None,
         field[1].lower() if field else "",

@@ -25,7 +25,8 @@ _KEYWORDS = frozenset(
 _CODE_LINE = re.compile(
     rf"[ \t]*(?:(?:{'|'.join(sorted(_KEYWORDS))})\b(?=.*[({{=;:.*,<]|\s+\w+$).*"
     r"|(?:\$|>>>|\.\.\.|sudo|pip|npm|git|curl|cd|ls|cat|docker) .*"
-    r"|.*[;{}]|[\w.\[\]\"']+[ \t]*[:+\-*/]?=[ \t]*\S.*|[\w.]+\([^()\n]*\)[:;]?|//.*|/\*.*|.*\*/|@\w+.*)[ \t]*$",
+    r"|(?:[^;{}\n]*+[;{}])++|[\w.\[\]\"']++[ \t]*[:+\-*/]?=[ \t]*\S.*|[\w.]++\([^()\n]*\)[:;]?|//.*|/\*.*"
+    r"|(?=[^*\n]*+\*).*\*/|@\w+.*)[ \t]*$",
     re.MULTILINE,
 )
 _QUOTES = (
@@ -41,7 +42,8 @@ _PERCENT = re.compile(r"%\(\w+\)[sdfr]|%[sdf]\b|(?<!\w)\$[A-Za-z_]\w*")
 _IDENTIFIER = re.compile(
     r"(?<![\w/])(?!and/or\b)(?:[\w.-]*[/\\])+[\w.-]+|\b\w+(?:_\w+)+\b|\b[a-z]+[A-Z]\w*\b|\b\w+\.\w+\(|--[a-z][\w-]*|@\w+"
 )
-_HINT = re.compile(r"[/\\_@(]|--|[a-z][A-Z]")
+# The last character of a hint: one class to begin with is found quickly.
+_HINT = re.compile(r"[/\\_@(A-Z-](?:(?<=[/\\_@(])|(?<=--)|(?<=[a-z][A-Z]))")
 _CHUNK = re.compile(r"\S+")
 # In this order; what a match must hold one of, so that most lines need not be searched.
 _STAGES: tuple[tuple[re.Pattern[str], str, str], ...] = (

@@ -161,7 +161,7 @@ def shown(masked: str) -> Iterator[tuple[int, int]]:
     yield from _mentioned(masked)
     yield from ((line.start + start, line.start + end) for line in lines for start, end in line.form.shown)
     yield from between_heads((line.start, line.end, line.form.head) for line in lines if line.form.head)
-    yield from given_under(masked, (line.start for line in lines if line.form.colon))
+    yield from given_under(masked, (line.start + line.form.given for line in lines if line.form.given >= 0))
     yield from recorded(found)
     yield from _numbered_examples(masked, lines, found)
     yield from _turns(masked, lines)
