@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from promptopt.compression.any_case import AnyCase
+
 LEAST_WORDS = 60
 """A shorter text without an order may be a question, or the description of what is wanted."""
 MOST_ORDERS = 0.008
@@ -34,7 +36,7 @@ _VERBS = (
     "study|submit|suggest|summari[sz]e|tag|take|tell|think|transform|translate|treat|try|turn|update|use|utili[sz]e|"
     "validate|verify|wait|watch|work|wrap|write"
 )
-_ORDER = re.compile(
+_ORDER = AnyCase(
     # What opens a sentence, a line or an item: "Write ...", "Then, list ...", "You are ...".
     r"(?:\A|[.!?:;*]\s+|\n)[\s#*_>\"\d.)•(-]*(?:(?:now|then|first|next|finally|also|always|never|only),?\s+)?"
     r"(?:you(?:['’](?:re|ll)|\s+(?:are|will|must|should|shall|have\s+to|need\s+to|can|may|get|receive|reply|speak|act))"
@@ -44,9 +46,8 @@ _ORDER = re.compile(
     r"|\byou(?:['’]ll|\s+(?:will|must|should|shall|have\s+to|need\s+to))\b"
     r"|\byour\s+(?:task|job|role|goal|objective|response|answer|output|mission|purpose|reply|instructions)\b"
     r"|\b(?:please|must|never|do\s+not|i\s+want|i\s+need|language\s+model|the\s+(?:assistant|chatbot|agent|user|ai))\b",
-    re.IGNORECASE,
 )
-_ENGLISH = re.compile(r"\b(?:the|a|and|of|is|was|are)\b", re.IGNORECASE)
+_ENGLISH = AnyCase(r"\b(?:the|a|and|of|is|was|are)\b")
 _HOLE = re.compile(r"\{[\w{%# .]|\$\{|<%|<[a-z][\w/ -]*>|\[[A-Z][\w ]+\]|\[\[|%[sd]\b|\$[a-z]|\(\(\*")
 # What is not alone in a file unless it is a turn: "**QUESTION:**" and a question.
 _LABEL = re.compile(r"[\s*_#]*(?:question|answer|q|a|response|reply)[ \d]*[*_]*:", re.IGNORECASE)
@@ -54,10 +55,9 @@ _ANSWER = re.compile(r"^[ \t*_#]*(?:answer|a|response|reply)[ \d]*[*_]*:[*_]*\s*
 
 
 # "First, I add the name. Now, I write the story.": somebody tells what he does.
-_I_DO = re.compile(
+_I_DO = AnyCase(
     r"(?:\A|[.!?:]\s+|\n)[\s\"]*(?:(?:first|now|next|then|finally|so|to [^,.\n]{3,80}|since [^,.\n]{3,80}),?\s+)?"
-    r"I(?:['’]ll|\s+(?:will|can|could|might))?\s+(?!want|need|would|have|give|gave|will|am|like|wish|ask|provide)[a-z]+",
-    re.IGNORECASE,
+    r"i(?:['’]ll|\s+(?:will|can|could|might))?\s+(?!want|need|would|have|give|gave|will|am|like|wish|ask|provide)[a-z]+",
 )
 _YOU = re.compile(r"\b(?:you|your)\b", re.IGNORECASE)
 _SAID = re.compile(r'"[^"\n]*"')
@@ -91,7 +91,7 @@ def _says_you(text: str) -> bool:
     return _YOU.search(text) is not None
 
 
-def _number(pattern: re.Pattern[str], text: str, most: int) -> int:
+def _number(pattern: AnyCase, text: str, most: int) -> int:
     """How many matches there are; they are counted up to a number."""
     return sum(1 for _ in islice(pattern.finditer(text), most))
 

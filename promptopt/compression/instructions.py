@@ -181,6 +181,7 @@ _AUTHOR = re.compile(
 _FIRST_PERSON = re.compile(
     r"(?<![\w.])(?:I|I['’](?:m|ve|ll|d)|[Mm]e|[Mm]y|[Mm]ine|[Mm]yself|[Ww]e|[Ww]e['’](?:re|ve|ll)|[Uu]s|[Oo]ur|[Oo]urs)\b"
 )
+_PERSONS = frozenset({"i", "me", "my", "mine", "myself", "we", "us", "our", "ours"})
 _NARRATED = re.compile(
     r"(?i:\b(?:he|she|him|his|her|hers|himself|herself|was|were|had|did|didn['’]t|wasn['’]t|said|went|came|took|knew|"
     r"became|began|gave|felt|saw|ran|wrote|grew|fell|died|born)\b)"
@@ -260,6 +261,8 @@ def _is_told(sentence: str) -> bool:
     """Whether a sentence tells of somebody: of its author only as far as he does not speak to the model."""
     if _may_narrate(sentence) and _NARRATED.search(sentence):
         return True
+    if _PERSONS.isdisjoint(words_in(sentence)):
+        return False
     return _FIRST_PERSON.search(sentence) is not None and _FIRST_PERSON.search(_AUTHOR.sub(" ", sentence)) is not None
 
 
