@@ -11,13 +11,17 @@ from promptopt.compression.masked_lines import MASK
 from promptopt.compression.witness import unlike
 
 # Between two sentences that share no fact: no scope, name, date or list goes on after such a stop.
-_APART = re.compile(r"[ \t\n](?<=[a-z]{3}\.[ \t\n])[ \t\n]*(?=[A-Z])")
+_APART = re.compile(r"\.(?<=[a-z]{3}\.)(?P<blanks>[ \t\n]+)(?=[A-Z])")
 
 
 def facts_of_lines(masked: str, heading: bool) -> tuple[Fact, ...]:
     """The facts of some lines, sentence by sentence: most sentences are read again and again beside other edits."""
-    parts = _APART.split(masked) if ". " in masked or ".\n" in masked or ".\t" in masked else [masked]
-    found = [fact for part in parts for fact in word_facts(part, is_heading=heading)]
+    found: list[Fact] = []
+    position = 0
+    for blanks in _APART.finditer(masked):
+        found += word_facts(masked[position : blanks.start("blanks")], is_heading=heading)
+        position = blanks.end()
+    found += word_facts(masked[position:], is_heading=heading)
     return (*found, _hole(masked.count(MASK)))
 
 

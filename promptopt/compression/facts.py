@@ -31,9 +31,10 @@ _DATE = re.compile(
     r"\b\d{4}-\d{2}-\d{2}\b|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?\s+\d{1,2}(?:st|nd|rd|th)?(?:,?\s+\d{4})?\b"
     r"|\b\d{1,2}\s+(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?\s+\d{4}\b"
 )
-_NAME = re.compile(
-    r"(?<=[^\s.!?:*•>)#-])[ \t]+\(?([A-Z][\w’'&-]*[a-zA-Z0-9])|\b([A-Z]{2,}[A-Z0-9]*s?)\b|\b(\w*[a-z][A-Z]\w*)\b"
-)
+_NAMES = r"(?<=[^\s.!?:*•>)#-])[ \t]+\(?([A-Z][\w’'&-]*[a-zA-Z0-9])|\b([A-Z]{2,}[A-Z0-9]*s?)\b"
+_NAME, _NAME_OR_INNER = re.compile(_NAMES), re.compile(rf"{_NAMES}|\b(\w*[a-z][A-Z]\w*)\b")
+# Without one, no word has to be read to its end for a capital inside.
+_INNER = re.compile(r"[A-Z](?<=[a-z][A-Z])")
 _THE_IN_A_NAME = re.compile(r"The(?<=[a-z,] The)(?= [A-Z])")
 _CAPITAL = re.compile(r"[A-Z]")
 _EXAMPLE = AnyCase(r"\b(?:e\.g\.|for\s+example|for\s+instance|such\s+as)[,:]?\s+([^.;\n]{2,80})")
@@ -290,8 +291,8 @@ def _named(plain: str) -> Iterator[Fact]:
         return
     for _ in _THE_IN_A_NAME.finditer(plain):
         yield _fact("name", "The")
-    for match in _NAME.finditer(plain):
-        if name := _name_fact(match[1] or match[2] or match[3]):
+    for match in (_NAME_OR_INNER if _INNER.search(plain) else _NAME).finditer(plain):
+        if name := _name_fact(match[match.lastindex or 0]):
             yield name
 
 

@@ -115,7 +115,8 @@ def read(text: str) -> str:
     lower = text.lower()
     if any(hint in lower for hint in _COURTEOUS):
         # Courtesy may announce an announcement: "Please make sure to ...".
-        text = _COURTESY.sub(r"\g<open>", _COURTESY.sub(r"\g<open>", text))
+        text, number = _COURTESY.subn(r"\g<open>", text)
+        text = _COURTESY.sub(r"\g<open>", text) if number else text
     if " not" in lower:
         text = _DO_NOT.sub("", text)
     return _PURPOSE.sub("", text) if "in order " in lower else text
