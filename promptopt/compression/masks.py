@@ -85,7 +85,7 @@ _FIRST_WORDS = re.compile(
     re.MULTILINE,
 )
 _TRIPLE = re.compile(r'"""(?:.*?)"""|\'\'\'(?:.*?)\'\'\'', re.DOTALL)
-_INLINE = re.compile(r"(?<!`)(`{1,2})(?!`)[^`\n]+\1(?!`)")
+_INLINE = re.compile(r"(`(?<!``)`?)(?!`)[^`\n]+\1(?!`)")
 _URL = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"'`)\]}]+")
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
 _TAG = re.compile(r"</?[A-Za-z_][\w:.|-]*(?:\s[^<>\n]{0,200})?/?>|<\|[^<>\n]{1,40}\|>|<![^<>]*>")

@@ -195,10 +195,10 @@ def _breaks(document: Document, before: Sentence, end: int, first: Sentence) -> 
     between = _BRANCH.sub("", text[end : first.marker])
     return (
         bool(between.strip())
-        or text[before.start : end].rstrip(" *_").endswith(":")
-        or _FIELD.match(text, first.start) is not None
         or "\n" not in between
+        or text[before.start : end].rstrip(" *_").endswith(":")
         or _indent(text, before) != _indent(text, first)
+        or _FIELD.match(text, first.start) is not None
     )
 
 
@@ -248,7 +248,7 @@ def line_removal(document: Document, sentence: Sentence) -> tuple[int, int]:
 
 LEAST_PARAGRAPHS = 3
 """Fewer may occur twice for a reason: the same context under two questions, the same answer to two inputs."""
-_PARAGRAPH = re.compile(r"\S[^\n]*(?:\n[^\n]*\S[^\n]*)*")
+_PARAGRAPH = re.compile(r"\S[^\n]*(?:\n[^\S\n]*\S[^\n]*)*")
 
 
 def repeated_passages(document: Document) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:

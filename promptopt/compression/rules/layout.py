@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import ClassVar
 
+from promptopt.compression.any_case import AnyCase
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Level
 from promptopt.compression.masked_lines import MASK
@@ -164,10 +165,9 @@ def _line_at(text: str, position: int) -> tuple[int, int]:
     return text.rfind("\n", 0, position) + 1, len(text) if end < 0 else end
 
 
-_FORM_MEANT = re.compile(
+_FORM_MEANT = AnyCase(
     r"\b(?:formats?|formatt(?:ed|ing)|outputs?|templates?|structured?|layout|reports?|examples?|samples?|markdown|headings?|"
     r"sections?|(?:respond|reply|answer|response|write)\b[^.\n]{0,40}\b(?:with|in|as|contains?|includes?))\b",
-    re.IGNORECASE,
 )
 
 
@@ -216,10 +216,9 @@ _NEAR = 1000
 _ANNOUNCED = 200
 # If these are anywhere in the prompt, its data stay in that form: it may ask for it.
 _JSON_WANTED = re.compile(r"\bjson\b", re.IGNORECASE)
-_TABLE_WANTED = re.compile(
+_TABLE_WANTED = AnyCase(
     r"\bmarkdown\b|\b(?:outputs?|returns?|respond|response|answer|reply|format\w*|present|create|produce|generate|write|"
     r"fill|extend|continue|draw|add|as|like|in)\b[^.\n]{0,40}\b(?:tables?|rows?|columns?)\b",
-    re.IGNORECASE,
 )
 _MESSAGE = "pretty-printed JSON: minify it"
 # "Answer in exactly this format:": its white space may be meant.
@@ -280,8 +279,9 @@ class Tables:
     level: ClassVar[Level] = "safe"
 
     def propose(self, document: Document) -> Iterator[Edit]:
-        headings = [sentence for sentence in document.sentences if sentence.kind == HEADING]
-        for table in TABLE.finditer(document.text):
+        tables = list(TABLE.finditer(document.text)) if "|" in document.text else []
+        headings = [sentence for sentence in document.sentences if tables and sentence.kind == HEADING]
+        for table in tables:
             zone = document.masks.zone_at(table.start())
             if zone is None or zone.kind != "table" or not document.is_literal(*table.span()):
                 continue
