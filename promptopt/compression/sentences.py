@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from promptopt.compression.line_forms import lines_of
 from promptopt.compression.masked_lines import MASK
+from promptopt.compression.words import words_in
 
 _MARKER = re.compile(
     r"^[ \t>]*(?:(?P<heading>#{1,6}[ \t]+)|(?P<bullet>[-*+•‣◦–][ \t]+)|(?P<number>(?:\d{1,3}|[A-Za-z])[.)][ \t]+))"
@@ -224,7 +225,9 @@ def is_english(text: str) -> bool:
 def is_english_part(masked: str, whole: bool) -> bool:
     """Whether a part of a masked text reads as English: one of few words only if the ``whole`` text does."""
     part = masked.replace(MASK, " ")
-    return is_english(part) and (whole or len(part.split()) > 6)
+    # Words of English letters alone need not be counted if none of them is another language's.
+    plain = part.isascii() and _FOREIGN.isdisjoint(words_in(masked))
+    return (plain or is_english(part)) and (whole or len(part.split()) > 6)
 
 
 @lru_cache(maxsize=16384)
