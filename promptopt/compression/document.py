@@ -13,6 +13,7 @@ from promptopt.compression.instructions import Instructed, instructed
 from promptopt.compression.masked_lines import MASK
 from promptopt.compression.masks import Masked, Zone, branches, mask
 from promptopt.compression.sentences import Sentence, is_english, is_english_part, split_sentences
+from promptopt.compression.words import words_in
 from promptopt.templates.dependence import Place
 from promptopt.templates.frontmatter import FrontMatter
 from promptopt.templates.prompt_cache import StaticPrefix, static_prefix_of
@@ -89,6 +90,11 @@ class Document:
         """Of each sentence in English: its start, its masked text, its kind, and whether it opens its paragraph."""
         masked = self.masked
         return tuple((one.start, masked[one.start : one.end], one.kind, one.first) for one in self.prose)
+
+    @cached_property
+    def prose_words(self) -> tuple[frozenset[str], ...]:
+        """The words of each sentence in English."""
+        return tuple(words_in(text) for _, text, _, _ in self.prose_texts)
 
     @cached_property
     def instructed(self) -> Instructed:

@@ -114,8 +114,8 @@ class BySentence:
 
     def propose(self, document: Document) -> Iterator[Edit]:
         hints = self.hints
-        for at, text, kind, first in document.prose_texts:
-            if hints is not None and not hints.met_by(words_in(text)):
+        for (at, text, kind, first), words in zip(document.prose_texts, document.prose_words, strict=True):
+            if hints is not None and not hints.met_by(words):
                 continue
             for edit in _edits_in(self.rule, text, kind, first):
                 yield Edit(edit.start + at, edit.end + at, edit.new, edit.rule, edit.message)
