@@ -186,3 +186,20 @@ PATTERNS += (
         rf"\b(?P<noun>[A-Za-z]\w+) (?:can|may|must|should) be (?:either )?(?P<list>{QUOTE}[\w -]{{1,30}}{QUOTE}(?:\s*,\s*{QUOTE}[\w -]{{1,30}}{QUOTE})*\s*,?\s+or\s+{QUOTE}[\w -]{{1,30}}{QUOTE}){END}",
     ),
 )
+PATTERNS += (
+    # 'You should only output "true" or "false" with no additional information.'
+    (
+        "answer",
+        rf"\b(?:only|just) (?:output|return|respond with|reply with|answer(?: with)?|say|write|print)\s+(?P<list>{QUOTE}[\w -]{{1,30}}{QUOTE}(?:\s*,\s*{QUOTE}[\w -]{{1,30}}{QUOTE})*\s*,?\s+or\s+{QUOTE}[\w -]{{1,30}}{QUOTE})(?:{END}|(?=\s*,|\s+(?:with no|without|and nothing|based)\b))",
+    ),
+    # "Return ONLY: YES or NO"
+    (
+        "answer",
+        rf"\b(?:return|respond|answer|reply|output)\b(?: with)? only\s*:\s*(?P<list>{QUOTE}?[A-Za-z][\w-]*{QUOTE}?(?:\s*,\s*{QUOTE}?[A-Za-z][\w-]*{QUOTE}?)*\s*,?\s+or\s+{QUOTE}?[A-Za-z][\w-]*{QUOTE}?){END}",
+    ),
+    # "The options are: 'Angry', 'Calm', or 'None'"
+    (
+        "list",
+        rf"\b(?:the|your|possible|available|only) (?P<noun>options|choices|labels|categories|classes|answers)(?: available)? are:?\s*(?P<list>{QUOTE}{INNER}{{1,40}}?{CLOSE}(?:\s*,\s*(?:or\s+|and\s+)?{QUOTE}{INNER}{{1,40}}?{CLOSE})+){END}",
+    ),
+)

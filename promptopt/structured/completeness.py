@@ -87,11 +87,6 @@ EXPLAINS = re.compile(
     r"\b(?:expla\w+|justif\w+|rationale|reasons?(?:ing)? (?:for|of|behind|why)|your reason(?:ing)?|(?:provide|give|with|include|write|state) (?:a |an |the |your )?(?:\w+ )?reason(?:ing)?\b|why)\b",
     re.IGNORECASE,
 )
-_SCHEMA_VARIABLE = re.compile(
-    r"\{[\w.]*(?:schema|format_instructions?|output_format|response_format)[\w.]*\}|\{\{-?\s*[\w.]*(?:schema|format_instructions?"
-    r"|output_format|response_format)[\w.]*",
-    re.IGNORECASE,
-)
 _JSON = re.compile(r"\bjson\b", re.IGNORECASE)
 _SENTENCE = re.compile(rf"[^.!?\n{BOUNDARY}]+(?:[.!?](?=\d)[^.!?\n{BOUNDARY}]*)*[.!?]?")
 _EXAMPLE = re.compile(
@@ -104,54 +99,6 @@ def asks_for_more(document: PromptText, fields: Sequence[Field], covered: Sequen
     """What of the answer the fields do not hold, with its line; ``None`` if nothing says so."""
     for start, end in _signs(document, fields, covered):
         return f"line {document.line(start)} asks for more than one value: {_short(document.text[start:end])!r}"
-    return None
-
-
-# "**Database schema:**" and below it what the data look like
-_OF_DATA = re.compile(
-    r"\b(?:database|db|sql|tables?|dataset|data|input|graph)\b[^\n]{0,30}:?[*\s`\"']*\Z", re.IGNORECASE
-)
-
-
-def form_in_variable(document: PromptText) -> str | None:
-    """Where a variable holds the form of the answer; ``None`` if none does."""
-    for variable in _SCHEMA_VARIABLE.finditer(document.source):
-        if not _OF_DATA.search(document.source[max(0, variable.start() - 60) : variable.start()]):
-            line = document.source.count("\n", 0, variable.start()) + 1
-            return f"line {line}: the form of the answer is in a variable of the template"
-    return None
-
-
-# Where an answer's JSON is shown under a label; what it says is not read if it is in a branch or in a raw block.
-_SHOWN_JSON = re.compile(
-    r"\b(?:outputs?|answer|respon[ds]e?|reply|result|assistant|return|for example)\b[^\n{]{0,60}?:?\W*?(?:```\w*\s*)?\{+\s*[\"'](?P<key>\w[\w -]*)[\"']\s*:",
-    re.IGNORECASE,
-)
-# "THOUGHT: <THOUGHT>", and then the JSON.
-_PART = re.compile(
-    r"^[ \t*#]*(?P<name>thoughts?|thinking|reasoning|analysis|explanation|rationale|scratchpad)[ \t*]*:[ \t*]*\n?[ \t]*(?:[<\[({]|\.\.\.)",
-    re.IGNORECASE | re.MULTILINE,
-)
-
-
-def unread_json(document: PromptText, fields: Sequence[Field]) -> str | None:
-    """Where the source shows an answer in JSON that no reader saw; ``None`` if it does not, or has the same keys."""
-    known = {word.lower() for item in fields for word in _values(item.schema, item.name)}
-    shown = next((match for match in _SHOWN_JSON.finditer(document.source) if match["key"].lower() not in known), None)
-    if shown is None:
-        return None
-    line = document.source.count("\n", 0, shown.start("key")) + 1
-    return f"line {line}: an answer is shown as JSON with the key {shown['key']!r}, which is not read"
-
-
-def part_beside(document: PromptText, fields: Sequence[Field]) -> str | None:
-    """A part with a label that comes beside the JSON of an answer; ``None`` if there is none."""
-    known = {item.name.lower() for item in fields}
-    for match in _PART.finditer(document.text):
-        if match["name"].lower() not in known:
-            return (
-                f"line {document.line(match.start('name'))}: {match['name']!r} is a part of the answer beside its JSON"
-            )
     return None
 
 
@@ -280,7 +227,7 @@ def _one_of_parts(document: PromptText, found: Inferred) -> str | None:
 def _instead(document: PromptText, found: Inferred) -> str | None:
     """A text or an empty list that a prompt wants in some case instead of the object."""
     text = document.text
-    known = {word.lower() for item in found.fields for word in _values(item.schema, item.name)}
+    known = {word.lower() for item in found.fields for word in values_of(item.schema, item.name)}
     for literal in _LITERAL.finditer(text):
         negated = _NEGATED.search(text[max(0, literal.start() - 60) : literal.start()])
         read = any(Span(*literal.span()).overlaps(span) for span in found.covered)
@@ -293,14 +240,14 @@ def _instead(document: PromptText, found: Inferred) -> str | None:
     return None
 
 
-def _values(schema: Mapping[str, Any], name: str) -> Iterator[str]:
-    """The keys and labels of a schema."""
+def values_of(schema: Mapping[str, Any], name: str) -> Iterator[str]:
+    """All keys and labels of a schema."""
     yield name
     yield from map(str, schema.get("enum", ()))
     for key, child in schema.get("properties", {}).items():
-        yield from _values(child, key)
+        yield from values_of(child, key)
     if isinstance(schema.get("items"), Mapping):
-        yield from _values(schema["items"], "")
+        yield from values_of(schema["items"], "")
 
 
 def _short(text: str) -> str:
@@ -319,12 +266,17 @@ def _signs(document: PromptText, fields: Sequence[Field], covered: Sequence[Span
     for match in _DESCRIBES.finditer(text):
         span = Span(*match.span())
         words = set(re.findall(r"[a-z][\w'-]*", match["rest"].lower())) - _ITSELF - _SKIPPED - known
-        if not any(span.overlaps(other) for other in covered) and len(words) > _HARMLESS:
+        defined = _DEFINED.fullmatch(text, text.rfind("\n", 0, match.start()) + 1, match.start())
+        if not any(span.overlaps(other) for other in covered) and len(words) > _HARMLESS and not defined:
             yield match.span()
     for match in _SECTIONS.finditer(text):
         yield match.span()
     for sentence in _SENTENCE.finditer(text):
-        if _is_example(text, sentence) or document.depends(Span(*sentence.span())):
+        if (
+            _is_example(text, sentence)
+            or _TITLE.fullmatch(text, *_line_of(text, sentence.start()))
+            or document.depends(Span(*sentence.span()))
+        ):
             continue
         own = [span for span in covered if span.overlaps(Span(*sentence.span()))]
         for pattern in (_SEVERAL, _HOW) if own else (_HOW,):
@@ -333,6 +285,16 @@ def _signs(document: PromptText, fields: Sequence[Field], covered: Sequence[Span
                     continue  # "Rate how confident the speaker sounds" is the one value itself
                 yield sentence.start() + match.start(), sentence.start() + match.end()
         yield from _orders(sentence, own, known, labelled)
+
+
+# "# Rewrite Judge" names the prompt; "- Safe: the response contains ..." says what a label means.
+_TITLE = re.compile(r"[ \t]*#{1,3}[ \t]+(?:[A-Z][\w-]*[ \t]*){1,4}|(?:[A-Z][\w-]*[ \t]*){2,4}")
+_DEFINED = re.compile(r"[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"']*[A-Z][\w -]{0,30}[*_`\"']*[ \t]*[:–—-][ \t]*")
+
+
+def _line_of(text: str, position: int) -> tuple[int, int]:
+    end = text.find("\n", position)
+    return text.rfind("\n", 0, position) + 1, len(text) if end < 0 else end
 
 
 def _is_example(text: str, sentence: re.Match[str]) -> bool:

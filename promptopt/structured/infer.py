@@ -10,13 +10,7 @@ from typing import Any
 
 from promptopt.structured.bare_values import from_values
 from promptopt.structured.choices import Choice, choices
-from promptopt.structured.completeness import (
-    asks_for_more,
-    form_in_variable,
-    other_form,
-    part_beside,
-    unread_json,
-)
+from promptopt.structured.completeness import asks_for_more, other_form
 from promptopt.structured.counts import with_count_of_items, with_counts
 from promptopt.structured.empty_labels import check_told
 from promptopt.structured.fields import (
@@ -29,6 +23,8 @@ from promptopt.structured.fields import (
     conditional,
     of_fields,
 )
+from promptopt.structured.form_elsewhere import form_in_variable, part_beside, unread_json
+from promptopt.structured.items_told import items_told
 from promptopt.structured.json_blocks import ORDERS_JSON, Block
 from promptopt.structured.json_blocks import blocks as json_blocks
 from promptopt.structured.label_lines import label_lines
@@ -118,6 +114,7 @@ def _inferred(document: PromptText) -> Inferred:
         return Inferred(problems=(contradiction,))
     readers: tuple[Callable[[], Inferred | None], ...] = (
         lambda: _from_json(document, said),
+        lambda: items_told(document),
         lambda: told_keys(document, said),
         lambda: verdict_line(document),
         lambda: label_lines(document),

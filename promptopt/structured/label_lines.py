@@ -52,9 +52,9 @@ def label_lines(document: PromptText) -> Inferred | None:
     values = list(dict.fromkeys(value for _, _, values, _ in found for value in values))
     # "respond with "Answer: error"" in another sentence
     label = re.escape(found[0][0])
-    more = re.finditer(rf"{_QUOTE}{label}: ?(?P<value>{_VALUE}){_QUOTE}", document.text)
+    more = list(re.finditer(rf"{_QUOTE}{label}: ?(?P<value>{_VALUE}){_QUOTE}", document.text))
     values = list(dict.fromkeys([*values, *(match["value"] for match in more)]))
-    spans = tuple(span for *_, span in found)
+    spans = (*(span for *_, span in found), *(Span(*_sentence_to(document.text, match.span())) for match in more))
     if len(values) < 2 or any(MASK in document.text[span.start : span.end] for span in spans):
         return None
     if bad := next((bad for span in spans if (bad := conditional(document, span))), None):
@@ -71,6 +71,12 @@ def label_lines(document: PromptText) -> Inferred | None:
     if _ENDS.search(lead):
         return None  # what comes before it is not told
     return Inferred((value,), covered=spans, whole="labels")
+
+
+def _sentence_to(text: str, span: tuple[int, int]) -> tuple[int, int]:
+    """From the order to write a value to its end."""
+    begin = max(text.rfind(sign, 0, span[0]) for sign in ("\n", ".", ";", ",")) + 1
+    return begin, span[1]
 
 
 def _found(document: PromptText) -> Iterator[tuple[str, str, list[str], Span]]:

@@ -69,7 +69,7 @@ _ONE = regex.compile(
 # "a dictionary with the grade you give, with remark and grade as keys"
 _AS_KEYS = tuple(
     regex.compile(
-        rf"{_OBJECT}[^.\n]{{0,160}}?\b(?:with|using|having)\s+(?:the )?(?P<list>{re.sub(r'[?]P<[a-z]+>', '?:', key)}(?:{_AND}{re.sub(r'[?]P<[a-z]+>', '?:', key)})*)\s+as (?:the |its |your )?{_KINDS}\b",
+        rf"{_OBJECT}(?:[^.\n]|\n(?=[ \t]*[a-z])){{0,220}}?\b(?:with|using|having)\s+(?:the )?(?P<list>{re.sub(r'[?]P<[a-z]+>', '?:', key)}(?:{_AND}{re.sub(r'[?]P<[a-z]+>', '?:', key)})*)\s+as (?:the |its |your )?{_KINDS}\b",
         regex.IGNORECASE,
     )
     for key in (_QUOTED_KEY, _PLAIN_KEY)
@@ -187,6 +187,19 @@ def _bulleted(document: PromptText) -> Iterator[NamedKey]:
         end, keys = _run(lines, number, len(first["indent"]), starts)
         yield from keys
         number = max(end, number + 1)
+
+
+def keys_below(document: PromptText, position: int) -> list[NamedKey]:
+    """The keys of the list that begins in the first line with any words after a position; empty if there is none."""
+    lines = document.text.split("\n")
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line) + 1)
+    number = next((n for n, start in enumerate(starts[:-1]) if start > position and lines[n].strip()), None)
+    first = _LINE.match(lines[number]) if number is not None else None
+    if number is None or first is None:
+        return []
+    return _run(lines, number, len(first["indent"]), starts)[1]
 
 
 def _leads(lines: list[str], number: int) -> bool:

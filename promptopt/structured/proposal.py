@@ -189,6 +189,8 @@ def with_directive(source: str) -> str:
         for match in _SENTENCE_END.finditer(source, piece.start, piece.end)
         if not _NO_PLACE.search(source, max(start, source.rfind("\n", 0, match.start()) - _LINE_BEFORE), match.start())
     ]
+    # Rather after a whole line than before what goes on in it.
+    ends = [end for end in ends if not source[end:].partition("\n")[0].strip()] or ends
     if ends:
         return f"{source[: ends[-1]]} {MINIFY}{source[ends[-1] :]}"
     paragraphs = [

@@ -104,15 +104,23 @@ _OF_LIST = re.compile(r"\b(?:list|array)s?\b", re.IGNORECASE)
 _OF_OBJECT = re.compile(r"\b(?:object|dict(?:ionary)?)\b", re.IGNORECASE)
 
 
+def value_of(key: NamedKey, document: PromptText) -> dict[str, Any] | None:
+    """What a key holds by its own line and by what the prompt says of it; ``None`` if its form is not known."""
+    schema = _with_own_keys(key, document) if key.inner else _shown_or_described(key.name, key.said)
+    if schema is None:
+        return None
+    schema = with_choices(key.name, with_labels(key.name, schema, document), document)
+    return with_most(key.name, with_bounds(key.name, schema, document), document)
+
+
 def _with_own_keys(key: NamedKey, document: PromptText) -> dict[str, Any] | None:
     """The object, or the list of objects, whose keys are listed below a key; ``None`` if one of them is not known."""
     properties: dict[str, Any] = {}
     for inner in key.inner:
-        schema = _with_own_keys(inner, document) if inner.inner else _shown_or_described(inner.name, inner.said)
-        if schema is None or inner.nested or inner.name in properties:
+        schema = None if inner.nested or inner.name in properties else value_of(inner, document)
+        if schema is None:
             return None
-        schema = with_choices(inner.name, with_labels(inner.name, schema, document), document)
-        properties[inner.name] = with_most(inner.name, with_bounds(inner.name, schema, document), document)
+        properties[inner.name] = schema
     if _OF_LIST.search(key.said):
         return {"type": "array", "items": object_schema(properties)}
     return object_schema(properties) if _OF_OBJECT.search(key.said) else None

@@ -111,7 +111,8 @@ _ONE_OF = re.compile(
 )
 _TYPE = r"(?:string|text|number|integer|float|boolean|bool|array|list|object)"
 _BARRED = re.compile(
-    rf"(?!(?:{_TYPE}|str|int|null|None)\b)[\w/ .-]{{1,30}}?\s?\|\s?(?!null\b|None\b)[\w/ .-]{{1,30}}", re.IGNORECASE
+    rf"(?!(?:{_TYPE}|str|int|null|None)\b)[\w/ .-]{{1,30}}?\s?\|(?!\s*(?:null|None)\b)\s?[\w/ .-]{{1,30}}",
+    re.IGNORECASE,
 )
 _NULL = re.compile(r"\bnull\b")
 _NOT_NULL = re.compile(

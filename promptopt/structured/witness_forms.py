@@ -11,6 +11,7 @@ from typing import Any
 
 from promptopt.structured.fields import MASK, Field, Inferred, PromptText
 from promptopt.structured.witness_keys import NUMBER_WORDS, VARIABLE, first_reason, said_once, shortened
+from promptopt.structured.witness_programs import program
 
 _Schema = Mapping[str, Any]
 
@@ -25,7 +26,7 @@ def gainsaid_form(document: PromptText, found: Inferred, values: Sequence[_Schem
         (_broken_json(document, found), found.whole == "JSON"),
         (_ranges_unseen(document, found, values), True),
         (_open_lists(document, values), True),
-        (_program(document), True),
+        (program(document), True),
         (_labels_lost(document, found, values), True),
         (_numbered(document, found.fields), found.whole in ("labels", "")),
         (_unlike_siblings(document, found.fields), found.whole == "labels"),
@@ -143,7 +144,13 @@ def _no_labels(document: PromptText, found: Inferred) -> Iterator[str]:
             yield f"line {document.line(begin)}: {shortened(begins[0])!r}: the labels only begin the answer"
     for item in found.fields:
         for label in map(str, item.schema.get("enum", ())):
-            if (len(label.split()) > 1 and _NO_LABEL.match(label)) or re.search(r"[a-z]/[a-z]", label):
+            # "1. story/fiction" is one label, in a line of its own.
+            slashed = re.search(r"[a-z]/[a-z]", label) and not re.search(
+                rf"^[ \t]*(?:[-*•]|\(?\d+[.)])[ \t]+[*_`\"']*{re.escape(label)}[*_`\"']*[ \t]*(?:$|[:–—-])",
+                document.text,
+                re.MULTILINE,
+            )
+            if (len(label.split()) > 1 and _NO_LABEL.match(label)) or slashed:
                 yield f"line {item.line}: {label!r} is no label"
 
 
@@ -172,33 +179,6 @@ def _open_lists(document: PromptText, values: Sequence[_Schema]) -> Iterator[str
         for label in value.get("enum", ()):
             if (bars and bars["place"] == label) or str(label).casefold().strip(" .") in ("etc", ""):
                 yield f"{label!r} is among the labels {', '.join(map(str, value['enum']))}: they are not all named"
-
-
-# ---- programs -------------------------------------------------------------------------------------------------------
-
-_STATEMENT = re.compile(
-    r"^[ \t]*(?:(?:const|let|var|return|if|for|while|import|from|def|class|try|catch|else|async|await|export|throw)\b.*[;{(:]|[\w.\])]+(?:\(.*\))?;|[})]+;?|.*=>.*[{;(]|// .*)[ \t]*$",
-    re.MULTILINE,
-)
-_PROGRAM = 0.4
-_PYTHON = re.compile(r"^(?:import \w+|from [\w.]+ import \w+|def \w+\(.*:|class \w+.*:)[^\n]*$", re.MULTILINE)
-_PYTHON_LINE = re.compile(
-    r"^[ \t]*(?:import |from |def |class |return\b|if |for |while |try:|except|with |else:|elif |@|#|[\w.\[\], ]+ = |[\w.]+\(.*\)?$|[)\]}]+,?$)",
-    re.MULTILINE,
-)
-
-
-def _program(document: PromptText) -> Iterator[str]:
-    """A text that is a program, and not a prompt."""
-    lines = [line for line in document.text.splitlines() if line.strip()]
-    statements = len(_STATEMENT.findall(document.text))
-    if re.match(r"\s*<(?:!doctype|html)\b", document.text, re.IGNORECASE):
-        yield "the text is a page, not a prompt"
-    imports = len(_PYTHON.findall(document.text))
-    if imports > 1 and len(_PYTHON_LINE.findall(document.text)) > len(lines) * _PROGRAM:
-        yield "the text is a program, not a prompt"
-    if len(lines) > 5 and statements > len(lines) * _PROGRAM and "=" in document.text and ";" in document.text:
-        yield "the text is a program, not a prompt"
 
 
 # ---- parts -----------------------------------------------------------------------------------------------------------
