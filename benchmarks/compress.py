@@ -61,10 +61,10 @@ def taken(texts: list[str], level: Level, parsed: bool) -> list[float]:
     """Milliseconds of CPU that each text takes, in a process that has seen none of them."""
     if not parsed:
         sys.modules["spacy"] = None  # type: ignore[assignment]  # as if it were not installed
-    # What is loaded on first use, such as the fuzzy matcher and the parser, is start-up time.
-    example = "# Example\n\nInput: a small blue bird that sings in an old tree\nOutput: a bird"
-    warm = f"Please make sure to read the text in order to answer the question.\n\n{example}\n"
-    promptopt.compress(warm, level=level)
+    # What is made on first use, such as the parser and the patterns for letters beyond ASCII, is start-up time.
+    for row in own_prompts():
+        promptopt.compress(row["text"], level=level)
+        promptopt.compress(re.sub(r"(?m)(?<=[^\W\d_])$", "é", row["text"]), level=level)
     found = []
     for text in texts:
         start = time.process_time()
