@@ -338,6 +338,103 @@ def test_a_cancelled_call_gives_its_place_back(server, tmp_path):
     assert server.accepted == 2
 
 
+def counted(http, monkeypatch):
+    """The exchanges that the pool is asked for, from now on."""
+    asked = []
+    assign = http._transport._pool._assign_requests_to_connections
+    monkeypatch.setattr(http._transport._pool, "_assign_requests_to_connections", lambda: asked.append(1) or assign())
+    return asked
+
+
+def test_a_resting_connection_is_used_past_its_pool(server, tmp_path, monkeypatch):
+    server.says = [PLAIN, CHUNKED, PLAIN, CLOSING, PLAIN, PLAIN]
+    with client(tmp_path) as http:
+        http.post(server.url, json={})
+        asked = counted(http, monkeypatch)
+        assert [http.post(server.url, json={}).text for _ in range(3)] == ["{} ", "ok", "ok"]
+        assert asked == []
+        assert len(http._transport._pool.connections) == 1
+        # The server closes it: the pool makes another one.
+        assert http.post(server.url, json={}).text == "ok"
+        assert asked
+        assert http.post(server.url, json={}).text == "ok"
+        assert len(http._transport._pool.connections) == 1
+    assert server.accepted == 2
+
+
+def test_a_connection_that_nobody_used_for_long_is_left_to_its_pool(server, tmp_path):
+    server.says = [PLAIN, PLAIN, PLAIN]
+    with client(tmp_path) as http:
+        http.post(server.url, json={})
+        http._transport._pool.connections[0]._state._keepalive_s = 0.05
+        http.post(server.url, json={})
+        time.sleep(0.1)
+        assert http.post(server.url, json={}).text == "ok"
+    assert server.accepted == 2
+
+
+@pytest.mark.parametrize("said", [PLAIN, CLOSING, b"HTTP/2 nonsense\r\n\r\n"])
+def test_who_waits_for_the_connection_gets_it_or_another(server, tmp_path, said):
+    server.says = [PLAIN, said, PLAIN]
+    found = []
+    with client(tmp_path) as http:
+        http._transport._pool._max_connections = 1
+        http.post(server.url, json={})
+        held = http.build_request("POST", server.url, json={})
+        try:
+            first = http.send(held, stream=True)
+        except httpx2.RemoteProtocolError:
+            first = None
+        waiting = threading.Thread(target=lambda: found.append(http.post(server.url, json={}).text))
+        waiting.start()
+        time.sleep(0.2)
+        assert found == ([] if first is not None else ["ok"])
+        if first is not None:
+            first.read()
+            first.close()
+        waiting.join(5)
+        assert found == ["ok"]
+
+
+def test_a_failed_exchange_past_the_pool_lets_others_go_on(server, tmp_path):
+    server.says = [PLAIN, None, PLAIN]
+    found = []
+    with client(tmp_path) as http:
+        http._transport._pool._max_connections = 1
+        http.post(server.url, json={})
+
+        def fail():
+            with pytest.raises(httpx2.ReadTimeout):
+                http.post(server.url, json={}, timeout=httpx2.Timeout(5, read=0.4))
+            found.append("failed")
+
+        failing = threading.Thread(target=fail)
+        failing.start()
+        time.sleep(0.1)
+        found.append(http.post(server.url, json={}, timeout=10).text)
+        failing.join()
+    assert sorted(found) == ["failed", "ok"]
+
+
+def test_threads_share_a_pool_of_few_connections(upstream, tmp_path):
+    upstream.delay_s = 0.002
+    with client(tmp_path, ledger=False) as http:
+        http._transport._pool._max_connections = 2
+        found = []
+
+        def call(number):
+            for turn in range(20):
+                body = {"model": "m", "messages": [{"role": "user", "content": f"{number} {turn}"}]}
+                found.append(http.post(f"{upstream.url}/chat/completions", json=body, timeout=20).status_code)
+
+        threads = [threading.Thread(target=call, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert found == [200] * 120
+
+
 def test_a_large_body_arrives_as_a_whole(server, tmp_path):
     server.says = [PLAIN, PLAIN]
     text = "x" * 300_000

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
 import httpcore2
@@ -35,7 +35,13 @@ def shorten(transport: httpx2.BaseTransport, keepalive_s: float | None) -> httpx
     if type(pool) is httpcore2.ConnectionPool:
         create = pool.create_connection
         pool.create_connection = lambda origin: Connection(create(origin), origin, keepalive_s)  # type: ignore[method-assign]  # of this one
+        if all(hasattr(pool, name) for name in _POOL_PARTS):
+            pool.handle_request = PastPool(pool).handle_request  # type: ignore[method-assign]  # of this one
     return transport
+
+
+# What an exchange past the pool needs of it beside its documented parts.
+_POOL_PARTS = ("_optional_thread_lock", "_requests", "_assign_requests_to_connections", "_close_connections")
 
 
 def ordinary(request: httpcore2.Request) -> tuple[bytes, int] | None:
@@ -79,10 +85,16 @@ class State:
 
     def take(self) -> None:
         """Begin an exchange. Raises ConnectionNotAvailable if there is one already."""
+        if not self.taken():
+            raise httpcore2.ConnectionNotAvailable
+
+    def taken(self) -> bool:
+        """Begin an exchange, if there is none; whether it has begun."""
         with self._lock:
             if self.busy or not self._whole.is_idle():
-                raise httpcore2.ConnectionNotAvailable
+                return False
             self.busy = True
+            return True
 
     def give_back(self) -> None:
         """The exchange has ended, and another one may follow."""
@@ -146,6 +158,23 @@ class Connection(Status, httpcore2.ConnectionInterface):
         """``whole`` is httpcore2's, which connects at the first exchange."""
         self._whole = whole
         self._state = State(whole, origin, keepalive_s)
+        self._afterwards: Callable[[], None] | None = None
+
+    def rested(self, request: httpcore2.Request) -> bool:
+        """Whether it is free for the next exchange, which has begun then."""
+        state = self._state
+        return state.short and self.can_handle_request(request.url.origin) and not state.has_expired() and state.taken()
+
+    def exchange(
+        self, request: httpcore2.Request, head: bytes, length: int, afterwards: Callable[[], None]
+    ) -> httpcore2.Response:
+        """Make the exchange that has begun; ``afterwards`` is called when it has ended."""
+        self._afterwards = afterwards
+        try:
+            return self._exchange(request, head, length)
+        except BaseException:
+            self.ended(lasts=False)
+            raise
 
     def handle_request(self, request: httpcore2.Request) -> httpcore2.Response:
         state = self._state
@@ -199,14 +228,53 @@ class Connection(Status, httpcore2.ConnectionInterface):
 
     def ended(self, *, lasts: bool) -> None:
         """An exchange has ended; the connection ends with it unless it ``lasts``."""
+        # Once it is given back, the next exchange has its own.
+        afterwards, self._afterwards = self._afterwards, None
         if lasts:
             self._state.give_back()
         else:
             self.close()
+        if afterwards is not None:
+            afterwards()
 
     def close(self) -> None:
         self._whole.close()
         self._state.busy = False
+
+
+class PastPool:
+    """Takes an exchange past a pool whose only connection rests, as that of a thread that makes call after call.
+
+    Finding that one takes the pool as long as the exchange itself takes here. With several connections the pool has
+    more to do (it closes those that nobody uses, and keeps to its limits), and does it.
+    """
+
+    def __init__(self, pool: httpcore2.ConnectionPool) -> None:
+        self._pool = pool
+        self._by_pool = pool.handle_request
+
+    def handle_request(self, request: httpcore2.Request) -> httpcore2.Response:
+        """The response to a request. Raises what the pool raises."""
+        head = ordinary(request)
+        connection = None if head is None else self._rested(request)
+        if head is None or connection is None:
+            return self._by_pool(request)
+        return connection.exchange(request, *head, self._go_on)
+
+    def _rested(self, request: httpcore2.Request) -> Connection | None:
+        """The only connection, if it rests; it is the caller's then, and no longer the pool's to give or to close."""
+        with self._pool._optional_thread_lock:
+            connections = self._pool.connections
+            only = connections[0] if len(connections) == 1 else None
+            return only if isinstance(only, Connection) and only.rested(request) else None
+
+    def _go_on(self) -> None:
+        """Who waits for a connection gets the one that was given back, or another in the place of one that ended."""
+        pool = self._pool
+        if pool._requests:
+            with pool._optional_thread_lock:
+                closing = pool._assign_requests_to_connections()
+            pool._close_connections(closing)
 
 
 class Begun:
