@@ -56,9 +56,9 @@ _REMEMBERED = 4096
 _ROLES = _Roles()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Said:
-    """What the headers of a request say.
+    """What the headers of a request say. Those of two requests with the same headers are mostly the same object.
 
     Attributes:
         labels: By their names, as far as there are such labels.
@@ -120,14 +120,9 @@ def call_of(
         endpoint = _endpoint_at(url)
         if endpoint is None:
             return None
-        body = read_json(content)
-        # Without a model it is a call all the same: a stored prompt names its own.
-        if not isinstance(body, dict) or not ((model := body.get("model")) is None or isinstance(model, str)):
-            return None
-        return Call.of(
-            *(endpoint, url, body, labels_of(said, body)),
-            attempt=said.attempt, deployments=deployments, variant=said.variant, give_up_at=give_up_at,
-        )  # fmt: skip
+        make = _small_call if len(content) <= _SMALL else _made_call
+        call = make(endpoint, url, said, content, current_labels(), tuple(deployments.items()))
+        return call if call is None or give_up_at is None else call._replace(give_up_at=give_up_at)
     except LongNumber as error:
         # A budget would not see it.
         raise UnreadableBody(f"the body cannot be counted: {error}") from None
@@ -135,9 +130,26 @@ def call_of(
         return None
 
 
-def labels_of(said: Said, body: Mapping[str, Any]) -> Labels:
-    """The labels of a request: those of its headers, over those of :func:`promptopt.labels`."""
-    named, current = said.labels, current_labels()
+def _made_call(
+    endpoint: Endpoint, url: str, said: Said, content: bytes, current: Labels, deployments: tuple[tuple[str, str], ...]
+) -> Call | None:
+    body = read_json(content)
+    # Without a model it is a call all the same: a stored prompt names its own.
+    if not isinstance(body, dict) or not ((model := body.get("model")) is None or isinstance(model, str)):
+        return None
+    labels, known = labels_of(said, body, current), dict(deployments)
+    return Call.of(endpoint, url, body, labels, attempt=said.attempt, deployments=known, variant=said.variant)
+
+
+# What is answered from the cache has mostly been asked in the same words before. Bytes up to which a body is
+# remembered, so that those of all together are some megabytes.
+_SMALL = 10_000
+_small_call = lru_cache(maxsize=256)(_made_call)
+
+
+def labels_of(said: Said, body: Mapping[str, Any], current: Labels) -> Labels:
+    """The labels of a request: those of its headers, over ``current``, those of :func:`promptopt.labels`."""
+    named = said.labels
     given = body.get("safety_identifier") or body.get("user")
     user = named.get("user") or current.user or (given if isinstance(given, str) else None)
     if not named and (current is NO_LABELS or current == NO_LABELS):

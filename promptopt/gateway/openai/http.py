@@ -211,9 +211,21 @@ def http_response(call: Call, answer: Answer, request: httpx2.Request, *, stream
     body = _Kept(content) if streamed else httpx2.ByteStream(content)
     response = httpx2.Response(200, headers=headers, request=request, stream=body)
     if not streamed:
-        response.read()
+        _hold(response, content)
     response.elapsed = timedelta(0)
     return response
+
+
+def _hold(response: httpx2.Response, content: bytes) -> None:
+    """Read a response of bytes that are there already.
+
+    httpx2 takes them through five generators and a decoder otherwise, which takes a third of the time of a hit.
+    """
+    response._content = content
+    # This gives it back at once; in a version that keeps it elsewhere it reads the stream, as ever.
+    response.read()
+    response._num_bytes_downloaded = len(content)
+    response.is_stream_consumed = response.is_closed = True
 
 
 class _Kept(httpx2.SyncByteStream, httpx2.AsyncByteStream):

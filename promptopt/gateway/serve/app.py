@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from promptopt.gateway.assembly import Gateway, build_gateway
-from promptopt.gateway.call import Answer, Call, Endpoint, Upstream
+from promptopt.gateway.call import Answer, Call, Endpoint, Upstream, current_labels
 from promptopt.gateway.failures import CallFailed, Refused
 from promptopt.gateway.flow import run_async
 from promptopt.gateway.keys import VirtualKey, find_key, key_ring
@@ -205,7 +205,7 @@ class Service:
     def _read(self, endpoint: Endpoint, scope: Scope, content: bytes, key: VirtualKey | None) -> Call:
         body = read_body(content)
         said = said_in(scope["headers"])
-        labels = labels_of(said, body)
+        labels = labels_of(said, body, current_labels())
         if key is not None:
             try:
                 labels = key.labelled(labels)
