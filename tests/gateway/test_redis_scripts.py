@@ -4,11 +4,13 @@ import os
 import threading
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from upstream import wait_until
 
 from promptopt.gateway.clock import SYSTEM_CLOCK
 from promptopt.gateway.stores.redis_link import RedisLink
-from promptopt.gateway.stores.redis_scripts import Script, Scripts
+from promptopt.gateway.stores.redis_scripts import Script, Scripts, packed
 
 redis = pytest.importorskip("redis")
 
@@ -43,6 +45,15 @@ def test_scripts_give_what_the_library_gives(client):
     for _ in range(2):
         assert made.run(client, scripts) == expected
         assert [made.run(client, [script])[0] for script in scripts] == expected
+
+
+parts = st.text() | st.binary() | st.integers() | st.floats()
+commands = st.lists(st.lists(parts, max_size=6).map(lambda found: ("EVALSHA", *found)), min_size=1, max_size=4)
+
+
+@given(commands)
+def test_commands_are_packed_as_the_library_packs_them(several):
+    assert b"".join(map(packed, several)) == b"".join(redis.Connection().pack_commands(several))
 
 
 def test_one_that_fails_has_its_error_in_its_place(client):
