@@ -5,7 +5,7 @@ import time
 import limits
 import openai
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
@@ -184,6 +184,9 @@ def test_bad_concurrency(client, value):
     st.lists(st.floats(0, 50), min_size=1, max_size=60),
     st.integers(1, 5),
     st.sampled_from(["second", "10 seconds", "minute"]),
+)
+@example(
+    [1.0591053209870296, 1.059075269501113, 1.5717678895870417, 14.559680978362127, 49.95657362257121, 0.0], 1, "minute"
 )
 def test_no_window_has_more_calls_than_its_limit(gaps, amount, window):
     """Whenever calls come, those that pass are at most ``amount`` in any window, and the promised wait is right."""

@@ -165,7 +165,8 @@ class MemoryWindows:
             for item, who in items:
                 calls = self._within(item, who, now)
                 if len(calls) >= item.amount:
-                    return item, who, calls[-item.amount] + item.get_expiry() - now
+                    # A sum of times is rounded, and nobody waits for longer than the window is.
+                    return item, who, min(calls[-item.amount] + item.get_expiry() - now, item.get_expiry())
                 windows.append(calls)
             for calls in windows:
                 calls.append(now)
