@@ -1,7 +1,11 @@
-"""Prompts written as Python format strings: ``{name}`` is a variable, ``{{`` and ``}}`` are braces."""
+"""Prompts written as Python format strings: ``{name}`` is a variable, ``{{`` and ``}}`` are braces.
+
+Those of an f-string may be expressions (``{row.get("name")}``): each becomes a variable that is called after it.
+"""
 
 from __future__ import annotations
 
+import ast
 import re
 import string
 from pathlib import Path
@@ -67,13 +71,19 @@ def as_jinja(text: str) -> str | None:
     parts = [text[:start]]
     literal = ""
     unnamed = 0
+    named: dict[str, str] = {}
     try:
         for more, name, _, _ in string.Formatter().parse(text[start:]):
             literal += more
             if name is None:
                 continue
             if not _NAME.fullmatch(name.strip()):
-                return None  # the braces are those of JSON, or of a script
+                called = _called(name.strip(), named)
+                if not called:
+                    return None  # the braces are those of JSON, or of a script
+                parts += [_plain(literal), _variable(called)]
+                literal = ""
+                continue
             numbered = not name or name.isdigit()
             parts += [_plain(literal), _variable(f"arg{name or unnamed}" if numbered else name.strip())]
             literal = ""
@@ -92,3 +102,42 @@ def _plain(text: str, *, last: bool = False) -> str:
 def _variable(name: str) -> str:
     indexed = _INDEXED.sub(lambda match: f'["{match[1]}"]', name)
     return f"{{{{ {indexed} }}}}"
+
+
+def _called(expression: str, named: dict[str, str]) -> str:
+    """A variable for an expression of Python, one for each that differs; empty if it is no such expression.
+
+    ``row.get("name", "?")`` is ``name``, ``json.dumps(rows, indent=2)`` is ``rows``, ``note if note else "none"`` is ``note``.
+    """
+    if expression not in named:
+        try:
+            node = ast.parse(expression, mode="eval").body
+        except (SyntaxError, ValueError):
+            return ""
+        name = _name_of(node)
+        if not name.isidentifier():
+            return ""
+        taken = set(named.values())
+        number = 2
+        while name in taken:
+            name = f"{name.rstrip('0123456789')}{number}"
+            number += 1
+        named[expression] = name
+    return named[expression]
+
+
+def _name_of(node: ast.expr) -> str:
+    """What an expression is about: the key that is looked up, the argument of a call, the value of a condition."""
+    if isinstance(node, ast.Call):
+        arguments = [one for one in node.args if isinstance(one, (ast.Name, ast.Attribute, ast.Call))]
+        keys = [one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "get" and keys:
+            return keys[0]
+        return _name_of(arguments[0] if arguments else node.func)
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.IfExp):
+        return _name_of(node.body)
+    if isinstance(node, ast.BoolOp):
+        return _name_of(node.values[0])
+    return node.id if isinstance(node, ast.Name) else ""

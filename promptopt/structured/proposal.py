@@ -93,7 +93,7 @@ class Structured:
             line = self.as_written.count("\n", 0, self.as_written.index("{{")) + 1
             found.append(
                 f"line {line}: doubled braces: read as a Python format string, in which they are braces and {{name}} is "
-                "a variable; the next version is the same in Jinja"
+                "a variable, as is each expression, called after what it looks up; the next version is the same in Jinja"
             )
         if self.unread_line is not None:
             found.append(

@@ -64,7 +64,7 @@ def without_empty_sections(edits: Sequence[Edit], text: str) -> list[Edit]:
         boundary = text.find(BOUNDARY, heading.end())
         end = min(following.start() if following else len(text), len(text) if boundary < 0 else boundary)
         deeper = following and len(following["marks"] or "") > len(heading["marks"] or "") > 0
-        had, has = text[heading.end() : end].strip(), "".join(left[heading.end() : end]).strip(" \t\n`-*")
+        had, has = (part.strip(" \t\n`-*") for part in (text[heading.end() : end], "".join(left[heading.end() : end])))
         if had and not has and not deeper and "".join(left[heading.start() : heading.end()]).strip():
             stop = text.find("\n", heading.end()) + 1 or len(text)
             added.append(Edit(heading.start(), stop, "", edits[0].rule, "nothing is left below the heading"))

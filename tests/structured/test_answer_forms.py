@@ -57,6 +57,13 @@ def test_the_jinja_of_a_format_string_renders_the_same(text: str, name: str) -> 
     assert rendered == source.format(**{name: "?"})
 
 
+def test_expressions_of_an_f_string_are_variables() -> None:
+    text = 'Say {{"a": 1}} of {row.get("name", "?")}, {json.dumps(rows)}, {note if note else "none"}, {x.name()}'
+    assert as_jinja(text) == 'Say {"a": 1} of {{ name }}, {{ rows }}, {{ note }}, {{ name2 }}'
+    for other in ("{{a}} {a, b}", '{{a}} {"b"}', "{{a}} {return x(1)}", "{{a}} {1 + 1}"):
+        assert as_jinja(other) is None
+
+
 def test_what_is_no_format_string_keeps_its_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("broken.txt").write_text('Answer with {{"a": 1}} and {% if x %}.\n{')

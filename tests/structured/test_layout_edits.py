@@ -33,6 +33,11 @@ def test_a_heading_with_another_one_below_it_stays(tmp_path: Path) -> None:
     assert "### Format" not in left
 
 
+def test_a_heading_that_has_nothing_below_it_stays(tmp_path: Path) -> None:
+    text = "# Notes\n---\n## Task\nIs the ship late? Answer yes or no.\n\n{{ note }}\n"
+    assert "# Notes\n---\n## Task" in edited(text, tmp_path / "v1.j2")
+
+
 def test_a_form_that_a_sentence_points_at_stays(tmp_path: Path) -> None:
     text = 'Follow the exact schema\nshown below.\n\n## Schema (JSON)\n{"kind": "<tug|ferry>"}\n\nReturn JSON.\n{{ n }}'
     assert '{"kind": "<tug|ferry>"}' in edited(text, tmp_path / "v1.j2")
