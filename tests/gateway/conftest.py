@@ -4,8 +4,11 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
+import time
 from pathlib import Path
 from tempfile import gettempdir
+from types import SimpleNamespace
 
 import openai
 import pytest
@@ -140,3 +143,40 @@ def postgres_server(postgres_programs):
     server = PostgresServer(postgres_programs)
     yield server
     server.close()
+
+
+@pytest.fixture
+def scripted():
+    """Says what ``says`` has, one piece for each request; ``accepted`` counts connections."""
+
+    found = SimpleNamespace(says=[], accepted=0, requests=[])
+    listening = socket.create_server(("127.0.0.1", 0))
+    found.url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1/else"
+
+    def serve(connection):
+        with connection:
+            while data := connection.recv(65536):
+                head, _, body = data.partition(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
+                while len(body) < length:
+                    body += connection.recv(65536)
+                found.requests.append(body)
+                said = found.says.pop(0)
+                if said is None:
+                    time.sleep(30)
+                if not said:
+                    return
+                connection.sendall(said)
+
+    def accept():
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            found.accepted += 1
+            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    yield found
+    listening.close()

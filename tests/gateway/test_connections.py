@@ -1,11 +1,7 @@
 """The short way over HTTP/1.1 does what httpcore2 and h11 do, byte for byte, and leaves to them what is unusual."""
 
 import asyncio
-import socket
-import threading
-import time
 from itertools import pairwise
-from types import SimpleNamespace
 
 import httpcore2
 import httpx2
@@ -244,43 +240,6 @@ def test_every_request_is_what_h11_writes(more):
     assert stream.sent == sent
 
 
-@pytest.fixture
-def server():
-    """Says what ``says`` has, one piece for each request; ``accepted`` counts connections."""
-
-    found = SimpleNamespace(says=[], accepted=0, requests=[])
-    listening = socket.create_server(("127.0.0.1", 0))
-    found.url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1/else"
-
-    def serve(connection):
-        with connection:
-            while data := connection.recv(65536):
-                head, _, body = data.partition(b"\r\n\r\n")
-                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
-                while len(body) < length:
-                    body += connection.recv(65536)
-                found.requests.append(body)
-                said = found.says.pop(0)
-                if said is None:
-                    time.sleep(30)
-                if not said:
-                    return
-                connection.sendall(said)
-
-    def accept():
-        while True:
-            try:
-                connection, _ = listening.accept()
-            except OSError:
-                return
-            found.accepted += 1
-            threading.Thread(target=serve, args=(connection,), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    yield found
-    listening.close()
-
-
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{} \r\n0\r\n\r\n"
 CLOSING = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
 HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
@@ -290,173 +249,76 @@ def client(folder, **options):
     return promptopt.http_client(path=folder, cache=False, single_flight=False, **options)
 
 
-def test_real_connections_are_kept_and_replaced(server, tmp_path):
-    server.says = [PLAIN, CHUNKED, PLAIN, CLOSING, PLAIN, HINTS + PLAIN, PLAIN]
+def test_real_connections_are_kept_and_replaced(scripted, tmp_path):
+    scripted.says = [PLAIN, CHUNKED, PLAIN, CLOSING, PLAIN, HINTS + PLAIN, PLAIN]
     with client(tmp_path) as http:
-        texts = [http.post(server.url, json={"n": number}).text for number in range(7)]
+        texts = [http.post(scripted.url, json={"n": number}).text for number in range(7)]
     assert texts == ["ok", "{} ", "ok", "ok", "ok", "ok", "ok"]
-    assert server.accepted == 2
-    assert server.requests == [b'{"n":%d}' % number for number in range(7)]
+    assert scripted.accepted == 2
+    assert scripted.requests == [b'{"n":%d}' % number for number in range(7)]
 
 
-def test_a_connection_that_its_server_has_closed_is_not_used(server, tmp_path):
-    server.says = [PLAIN, PLAIN, b"", PLAIN]
+def test_a_connection_that_its_server_has_closed_is_not_used(scripted, tmp_path):
+    scripted.says = [PLAIN, PLAIN, b"", PLAIN]
     with client(tmp_path) as http:
-        http.post(server.url, json={})
-        http.post(server.url, json={})
+        http.post(scripted.url, json={})
+        http.post(scripted.url, json={})
         with pytest.raises(httpx2.RemoteProtocolError, match="Server disconnected without sending a response"):
-            http.post(server.url, json={})
-        assert http.post(server.url, json={}).text == "ok"
-    assert server.accepted == 2
+            http.post(scripted.url, json={})
+        assert http.post(scripted.url, json={}).text == "ok"
+    assert scripted.accepted == 2
 
 
-def test_a_read_timeout_ends_a_connection(server, tmp_path):
-    server.says = [PLAIN, None, PLAIN]
+def test_a_read_timeout_ends_a_connection(scripted, tmp_path):
+    scripted.says = [PLAIN, None, PLAIN]
     with client(tmp_path) as http:
-        http.post(server.url, json={})
+        http.post(scripted.url, json={})
         with pytest.raises(httpx2.ReadTimeout):
-            http.post(server.url, json={}, timeout=0.2)
-        assert http.post(server.url, json={}).text == "ok"
-    assert server.accepted == 2
+            http.post(scripted.url, json={}, timeout=0.2)
+        assert http.post(scripted.url, json={}).text == "ok"
+    assert scripted.accepted == 2
 
 
-def test_a_cancelled_call_gives_its_place_back(server, tmp_path):
-    server.says = [PLAIN, None, PLAIN]
+def test_a_cancelled_call_gives_its_place_back(scripted, tmp_path):
+    scripted.says = [PLAIN, None, PLAIN]
 
     async def main():
         async with promptopt.async_http_client(path=tmp_path, cache=False) as http:
             http._transport._pool._max_connections = 1
-            await http.post(server.url, json={})
-            waiting = asyncio.create_task(http.post(server.url, json={}))
+            await http.post(scripted.url, json={})
+            waiting = asyncio.create_task(http.post(scripted.url, json={}))
             await asyncio.sleep(0.2)
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting
-            return (await http.post(server.url, json={})).text
+            return (await http.post(scripted.url, json={})).text
 
     assert asyncio.run(main()) == "ok"
-    assert server.accepted == 2
+    assert scripted.accepted == 2
 
 
-def counted(http, monkeypatch):
-    """The exchanges that the pool is asked for, from now on."""
-    asked = []
-    assign = http._transport._pool._assign_requests_to_connections
-    monkeypatch.setattr(http._transport._pool, "_assign_requests_to_connections", lambda: asked.append(1) or assign())
-    return asked
-
-
-def test_a_resting_connection_is_used_past_its_pool(server, tmp_path, monkeypatch):
-    server.says = [PLAIN, CHUNKED, PLAIN, CLOSING, PLAIN, PLAIN]
-    with client(tmp_path) as http:
-        http.post(server.url, json={})
-        asked = counted(http, monkeypatch)
-        assert [http.post(server.url, json={}).text for _ in range(3)] == ["{} ", "ok", "ok"]
-        assert asked == []
-        assert len(http._transport._pool.connections) == 1
-        # The server closes it: the pool makes another one.
-        assert http.post(server.url, json={}).text == "ok"
-        assert asked
-        assert http.post(server.url, json={}).text == "ok"
-        assert len(http._transport._pool.connections) == 1
-    assert server.accepted == 2
-
-
-def test_a_connection_that_nobody_used_for_long_is_left_to_its_pool(server, tmp_path):
-    server.says = [PLAIN, PLAIN, PLAIN]
-    with client(tmp_path) as http:
-        http.post(server.url, json={})
-        http._transport._pool.connections[0]._state._keepalive_s = 0.05
-        http.post(server.url, json={})
-        time.sleep(0.1)
-        assert http.post(server.url, json={}).text == "ok"
-    assert server.accepted == 2
-
-
-@pytest.mark.parametrize("said", [PLAIN, CLOSING, b"HTTP/2 nonsense\r\n\r\n"])
-def test_who_waits_for_the_connection_gets_it_or_another(server, tmp_path, said):
-    server.says = [PLAIN, said, PLAIN]
-    found = []
-    with client(tmp_path) as http:
-        http._transport._pool._max_connections = 1
-        http.post(server.url, json={})
-        held = http.build_request("POST", server.url, json={})
-        try:
-            first = http.send(held, stream=True)
-        except httpx2.RemoteProtocolError:
-            first = None
-        waiting = threading.Thread(target=lambda: found.append(http.post(server.url, json={}).text))
-        waiting.start()
-        time.sleep(0.2)
-        assert found == ([] if first is not None else ["ok"])
-        if first is not None:
-            first.read()
-            first.close()
-        waiting.join(5)
-        assert found == ["ok"]
-
-
-def test_a_failed_exchange_past_the_pool_lets_others_go_on(server, tmp_path):
-    server.says = [PLAIN, None, PLAIN]
-    found = []
-    with client(tmp_path) as http:
-        http._transport._pool._max_connections = 1
-        http.post(server.url, json={})
-
-        def fail():
-            with pytest.raises(httpx2.ReadTimeout):
-                http.post(server.url, json={}, timeout=httpx2.Timeout(5, read=0.4))
-            found.append("failed")
-
-        failing = threading.Thread(target=fail)
-        failing.start()
-        time.sleep(0.1)
-        found.append(http.post(server.url, json={}, timeout=10).text)
-        failing.join()
-    assert sorted(found) == ["failed", "ok"]
-
-
-def test_threads_share_a_pool_of_few_connections(upstream, tmp_path):
-    upstream.delay_s = 0.002
-    with client(tmp_path, ledger=False) as http:
-        http._transport._pool._max_connections = 2
-        found = []
-
-        def call(number):
-            for turn in range(20):
-                body = {"model": "m", "messages": [{"role": "user", "content": f"{number} {turn}"}]}
-                found.append(http.post(f"{upstream.url}/chat/completions", json=body, timeout=20).status_code)
-
-        threads = [threading.Thread(target=call, args=(number,)) for number in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert found == [200] * 120
-
-
-def test_a_large_body_arrives_as_a_whole(server, tmp_path):
-    server.says = [PLAIN, PLAIN]
+def test_a_large_body_arrives_as_a_whole(scripted, tmp_path):
+    scripted.says = [PLAIN, PLAIN]
     text = "x" * 300_000
     with client(tmp_path) as http:
-        http.post(server.url, json={})
-        http.post(server.url, json={"text": text})
-    assert len(server.requests[1]) == len(text) + len('{"text":""}')
+        http.post(scripted.url, json={})
+        http.post(scripted.url, json={"text": text})
+    assert len(scripted.requests[1]) == len(text) + len('{"text":""}')
 
 
-def test_who_traces_a_request_hears_of_every_step(server, tmp_path):
-    server.says = [PLAIN, PLAIN]
+def test_who_traces_a_request_hears_of_every_step(scripted, tmp_path):
+    scripted.says = [PLAIN, PLAIN]
     heard = []
     with client(tmp_path) as http:
-        http.post(server.url, json={})
-        http.post(server.url, json={}, extensions={"trace": lambda name, _info: heard.append(name)})
+        http.post(scripted.url, json={})
+        http.post(scripted.url, json={}, extensions={"trace": lambda name, _info: heard.append(name)})
     assert "http11.send_request_headers.started" in heard
     assert "http11.response_closed.complete" in heard
 
 
-def test_a_pool_that_is_kept_elsewhere_is_left_alone(server, tmp_path):
-    server.says = [PLAIN, PLAIN]
+def test_a_pool_that_is_kept_elsewhere_is_left_alone(scripted, tmp_path):
+    scripted.says = [PLAIN, PLAIN]
     with client(tmp_path, proxy=None, transport=httpx2.HTTPTransport()) as http:
-        http.post(server.url, json={})
-        http.post(server.url, json={})
+        http.post(scripted.url, json={})
+        http.post(scripted.url, json={})
         assert "HTTPConnection" in type(http._transport._pool.connections[0]).__name__
