@@ -115,7 +115,7 @@ PATTERNS += (
     # "Your response must be either 'true' or 'false' with no additional text"
     (
         "answer",
-        rf"\b(?:answer|response|reply|output) (?:must|should|has to|can only) be (?:only |exactly |either |one of )*(?P<list>{QUOTE}[\w -]{{1,30}}{QUOTE}(?:\s*,\s*{QUOTE}[\w -]{{1,30}}{QUOTE})*\s*,?\s+or\s+{QUOTE}[\w -]{{1,30}}{QUOTE})(?:{END}|(?=\s*,|\s+(?:with no|without|only|and nothing|based)\b))",
+        rf"\b(?:answer|response|reply|output|your (?:grade|score|verdict|decision|judge?ment|label|classification)) (?:must|should|has to|can only) be (?:only |exactly |either |one of )*(?P<list>{QUOTE}[\w -]{{1,30}}{QUOTE}(?:\s*,\s*{QUOTE}[\w -]{{1,30}}{QUOTE})*\s*,?\s+or\s+{QUOTE}[\w -]{{1,30}}{QUOTE})(?:{END}|(?=\s*,|\s+(?:with no|without|only|and nothing|based|to (?:indicate|say|show))\b))",
     ),
 )
 PATTERNS += (

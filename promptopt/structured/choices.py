@@ -198,7 +198,7 @@ def _cases(document: PromptText) -> Iterator[Choice]:
         found = found[ordered:]
         values = [next(v for v in (one[name] for name in _CASE_VALUES) if v) for one in found]
         closed = any(one["else"] or one["rest"] for one in found)
-        closed = closed or {value.lower() for value in values} in _PAIRS
+        closed = closed or {value.lower() for value in values} in _PAIRS or _are_opposite(values)
         # Of "unknown if ..., several if ..." nobody says what else there is; numbers and codes stand for all there is.
         coded = all(
             re.fullmatch(r"-?\d+|[A-Z]\d", value) and one["when"] for value, one in zip(values, found, strict=True)
@@ -213,6 +213,14 @@ def _cases(document: PromptText) -> Iterator[Choice]:
 
 _CASE_VALUES = ("quoted", "plain", "quoted2", "plain2", "quoted3", "plain3", "quoted4", "plain4")
 _PAIRS = ({"yes", "no"}, {"true", "false"}, {"pass", "fail"})
+
+
+def _are_opposite(values: list[str]) -> bool:
+    """Whether these are a word and its denial: "relevant" and "irrelevant"."""
+    if len(values) != 2:
+        return False
+    first, second = sorted((value.lower() for value in values), key=len)
+    return second in {f"{sign}{first}" for sign in ("in", "un", "ir", "im", "not ", "not_", "non-")}
 
 
 def _stands_alone(text: str, span: Span) -> bool:

@@ -23,17 +23,52 @@ def with_choices(name: str, schema: dict[str, Any], document: PromptText) -> dic
     """A text, or a list of texts, with the labels in brackets that the line of its key has."""
     items = schema.get("items")
     value = items if isinstance(items, Mapping) else schema
-    if value.get("type") != "string" or "enum" in value or not _LISTED.search(document.text):
+    if (
+        value.get("type") != "string"
+        or "enum" in value
+        or not (_LISTED.search(document.text) or _CASE.search(document.text))
+    ):
         return schema
     line = re.compile(
         rf"^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*[*_`\"']*{re.escape(name)}[*_`\"']*[ \t]*(?:\([^()\n]*\))?[*_]*[ \t]*[:=–—-][*_]*[ \t]*{_CHOSEN}[ \t]*\[(?P<list>[^\[\]\n]{{3,800}})\]",
         re.IGNORECASE | re.MULTILINE,
     )
     found = [_values(match["list"]) for match in line.finditer(document.text) if MASK not in match[0]]
-    if not found or any(one != found[0] for one in found) or len(found[0]) < 2:
+    if not found and (cases := _cases(name, document)):
+        if any(one != cases[0] for one in cases):
+            return schema
+        if value is not schema and re.search(rf"[\"']{re.escape(name)}[\"']\s*:\s*\[", document.text):
+            return {**schema, "items": {"type": "string", "enum": [case for case in cases[0] if case is not None]}}
+        # A list by its name alone is one label if its line begins with a case.
+        null = None in cases[0] or "null" in value["type"]
+        labels = [*(case for case in cases[0] if case is not None), *([None] if null else [])]
+        return {"type": ["string", "null"] if null else "string", "enum": labels}
+    if not found or any(one != found[0] for one in found) or len(found[0]) < 2 or value["type"] != "string":
         return schema
     labelled = {**{key: part for key, part in value.items() if key != "description"}, "enum": found[0]}
     return labelled if value is schema else {**schema, "items": labelled}
+
+
+# '"open" if it sells', '"no" ONLY if the caller denies it', '"unknown" otherwise'
+_CASE = re.compile(
+    r"(?:(?<=[:;,.])|\A)[ \t]*(?:(?:and|or|else) )?[\"'`“](?P<label>[\w -]{1,30})[\"'`”] (?:only )?(?:if|when|for|otherwise|in all other cases)\b",
+    re.IGNORECASE,
+)
+_NULL = re.compile(r"\b(?:otherwise|else)[,:]? null\b|\bnull (?:otherwise|if|when)\b", re.IGNORECASE)
+
+
+def _cases(name: str, document: PromptText) -> list[list[str | None]]:
+    """The labels that the line of a key gives case by case, and null if it is one of them."""
+    line = re.compile(
+        rf"^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*[*_`\"']*{re.escape(name)}[*_`\"']*[ \t]*(?:\([^()\n]*\))?[*_]*[ \t]*(?P<said>[:=–—-][*_]*[ \t]*[\"'`“][^\n]*)$",
+        re.IGNORECASE | re.MULTILINE,
+    )
+    found: list[list[str | None]] = []
+    for match in line.finditer(document.text):
+        labels: list[str | None] = list(dict.fromkeys(case["label"] for case in _CASE.finditer(match["said"])))
+        if len(labels) > 1 and MASK not in match[0]:
+            found.append([*labels, *([None] if _NULL.search(match["said"]) else [])])
+    return found
 
 
 def _values(listed: str) -> list[str]:

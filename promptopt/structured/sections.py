@@ -43,9 +43,10 @@ _LISTING = regex.compile(
     re.IGNORECASE,
 )
 _ARRAY = regex.compile(
-    r"\b(?:submit|return|output|respond|answer|reply|provide|produce|give|generate|response|should be|must be|formatted)\b[^.\n]{0,60}?"
+    r"(?:\b(?:submit|return|output|respond|answer|reply|provide|produce|give|generate|response|should be|must be|formatted)\b[^.\n]{0,60}?"
+    r"|^[ \t#*]*(?:output|response|answer) format[* \t]*:[* \t]*\n?[ \t]*(?:an? )?)"
     r"\b(?:json |python |formatted |plain |valid |strict |flat )*(?<!separated )(?<!yaml )(?<!markdown )(?:lists?|arrays?) of (?P<what>str(?:ing)?s?|texts|integers|numbers|ints|indices|sentences)\b",
-    re.IGNORECASE,
+    re.IGNORECASE | re.MULTILINE,
 )
 _TABLE = regex.compile(r"^[ \t]*\|(?P<head>[^\n|]+(?:\|[^\n|]+)+)\|[ \t]*\n[ \t]*\|[ \t:|-]+\|", re.MULTILINE)
 _ROW = re.compile(r"\s*\n[ \t]*\|(?P<cells>[^\n]+)\|")
