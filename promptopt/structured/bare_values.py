@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from promptopt.structured.choices import Choice, enum
 from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span, conditional, of_fields
@@ -16,6 +18,8 @@ from promptopt.structured.sections import arrays, lines, listings
 
 def from_values(document: PromptText, said: list[Choice]) -> Inferred | None:
     """One value without a name, or a list of texts; ``None`` if the prompt asks for no such thing."""
+    if list(arrays(document)):
+        return _from_listings(document, said)
     found = _from_choices(document, said)
     each = _LIST_FOR_EACH.search(document.text)
     if found and each and len(found.fields) == 1:
@@ -24,7 +28,7 @@ def from_values(document: PromptText, said: list[Choice]) -> Inferred | None:
         items = {"type": "array", "items": dict(item.schema)}
         spans = (*found.covered, Span(*each.span()))
         return Inferred((replace(item, name="items", schema=items),), wrapped=True, covered=spans, whole="JSON")
-    return found or lines_of_text(document) or _from_listings(document)
+    return found or lines_of_text(document) or _from_listings(document, said)
 
 
 _LIST_FOR_EACH = re.compile(
@@ -104,7 +108,7 @@ def _largest(document: PromptText, lists: list[Choice]) -> list[Choice]:
 _ASKS_FOR_NUMBER = re.compile(
     r"(?:^|[.,;:!?—]\s*|\b(?:to|and|then|please|must|should|will|can|only|just|you|by|need|first|are|is|be)\s)[ \t]*(?:[-*•#>]|\d+[.)])*[ \t*]*"
     r"\b(?:rat(?:e|ing)|scor(?:e|ing)|grad(?:e|ing)|assign|giv(?:e|ing)|provid(?:e|ing)|output|return|respond|answer|reply|estimate|assess|evaluate|judge"
-    r"|determine|predict|say|write|express|report|produce|calculate|compute|choose|select)\b|\bhow (?:likely|well|relevant|much|similar|good)\b",
+    r"|determine|predict|say|mark|write|express|report|produce|calculate|compute|choose|select)\b|\bhow (?:likely|well|relevant|much|similar|good)\b",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -122,8 +126,11 @@ def _from_range(document: PromptText, ranges: list[Choice]) -> Inferred | None:
     return Inferred((Field(name, choice.schema, choice.source, document.line(choice.span.start)),), covered=covered)
 
 
-def _from_listings(document: PromptText) -> Inferred | None:
+def _from_listings(document: PromptText, said: list[Choice]) -> Inferred | None:
     found = list(arrays(document)) or list(lines(document)) or list(listings(document))
+    lists = [choice.schema for choice in said if "enum" in choice.schema and choice.asks]
+    if lists and all(one == lists[0] for one in lists):
+        found = [(replace(field, schema=_with_labels(field.schema, lists[0])), span) for field, span in found]
     names = {field.name for field, _ in found}
     if len(names) != 1:
         return None
@@ -131,3 +138,9 @@ def _from_listings(document: PromptText) -> Inferred | None:
     whole = found[0][0].name == "items"
     spans = tuple(span for _, span in found)
     return replace(inferred, covered=spans, wrapped=whole, whole="JSON" if whole else "")
+
+
+def _with_labels(schema: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, Any]:
+    """A list of texts with the labels that its items are chosen from."""
+    items = schema.get("items", {})
+    return {**schema, "items": dict(labels)} if dict(items) == {"type": labels.get("type")} else dict(schema)

@@ -99,6 +99,23 @@ def _reasons_first(template: Template, inferred: Inferred) -> bool:
     return bare and asked is not None and _FIRST.search(text) is not None and template.front.answer is None
 
 
+# "Answer with exactly one word": then the explanation of which the prompt speaks is somebody else's, unless it is ordered.
+_ONE_WORD = re.compile(r"\b(?:exactly|only|just|in|with) (?:one|a single) (?:word|label|token)\b", re.IGNORECASE)
+_ORDERED = re.compile(
+    r"\b(?:(?:provide|give|output|write|include|state|add|your)\b(?: \w+){0,4}|(?:with|by|and|then|plus|followed by) (?:an?|your|the|one|its)\b(?: \w+){0,3}) \Z",
+    re.IGNORECASE,
+)
+
+
+def _explanation_asked(text: str) -> re.Match[str] | None:
+    """Where a prompt asks for an explanation beside its form."""
+    asked = _EXPLAINS.search(_prose(text))
+    if asked and asked[0].lower() == "explanation" and _ONE_WORD.search(text):
+        begin = max(text.rfind(sign, 0, asked.start()) for sign in (".", "\n", ",", ";")) + 1
+        return asked if _ORDERED.search(text, begin, asked.start()) else None
+    return asked
+
+
 def _prose(text: str) -> str:
     """The text without what it quotes and what it says is not wanted."""
     for pattern in (_NO_EXPLANATION, _QUOTED):
@@ -184,7 +201,7 @@ def _answer_form(task: _Task) -> _AnswerForm:
     """
     evidence = Evidence(task.inferred.fields) if task.evidence is None else _named(task.evidence, task.inferred)
     fields = evidence.fields
-    asked = _EXPLAINS.search(_prose(task.text.text))
+    asked = _explanation_asked(task.text.text)
     has_one = any(_EXPLAINS.search(item.name) or item.name in ("reason", "why") for item in fields)
     # A form in JSON is whole: an explanation that it has no key for is one of its values.
     in_json = task.evidence is None and task.inferred.whole == "JSON"

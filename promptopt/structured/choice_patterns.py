@@ -53,7 +53,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     # "Answer only with 'yes' or 'no'"
     (
         "answer",
-        rf"\b(?:answer|respond|reply)\b(?:\s+(?:only|just|strictly|simply|the \w+|in|with|by|using|either|a|an|exactly|one|word|of|and)\b)*\s*[:,]?\s*(?P<list>{ITEM}(?:\s*,\s*{ITEM})*\s*,?\s+or\s+{ITEM})(?:{END}|(?=\s*[:,]|\s+(?:to|if|whether|for|depending|based|and nothing|with no|without|and no)\b))",
+        rf"\b(?:answer|respond|reply)\b(?:\s+(?:only|just|strictly|simply|the \w+|in(?= (?:exactly |only |just )?(?:one|a)\b)|with|by|using|either|a|an|exactly|one|word|of|and)\b)*\s*[:,]?\s*(?P<list>{ITEM}(?:\s*,\s*{ITEM})*\s*,?\s+or\s+{ITEM})(?:{END}|(?=\s*[:,]|\s+(?:to|if|whether|for|depending|based|and nothing|with no|without|and no)\b))",
     ),
     # "Is the sentiment positive, negative, or neutral?"
     (
@@ -156,12 +156,7 @@ PATTERNS += (
     # "providing only the category code (A1, A2 or B7)"
     (
         "letter",
-        rf"\b{ASK}\b[^.\n(]{{0,120}}\b(?:(?P<noun>category|class|intent|topic|sentiment|severity|priority)(?: code)?|code|label)\s*\((?P<list>{ITEM}(?:\s*,\s*{ITEM})*\s*,?\s+or\s+{ITEM})\)",
-    ),
-    # "Choose a category (billing, delivery, other)"
-    (
-        "letter",
-        rf"\b(?:choose|pick|select|assign|classif\w+|categori[sz]e)\b[^.\n(]{{0,60}}\b(?P<noun>category|class|intent|topic|sentiment|severity|priority|type|label|team|department)\s*\((?!\s*(?:such as|like|for example|for instance|including)\b)(?P<list>{ITEM}(?:\s*[,/|]\s*{ITEM}){{1,}})\)",
+        rf"\b{ASK}\b(?:(?! for )[^.\n(]){{0,120}}\b(?:(?P<noun>category|class|intent|topic|sentiment|severity|priority)(?: code)?|code|label)\s*\((?P<list>{ITEM}(?:\s*,\s*{ITEM})*\s*,?\s+or\s+{ITEM})\)",
     ),
     # "Then, on the last line, write FRAUD or LEGITIMATE."
     (

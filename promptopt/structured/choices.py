@@ -12,6 +12,7 @@ import regex
 from promptopt.structured.choice_patterns import ASK, CLOSE, INNER, PATTERNS, QUOTE
 from promptopt.structured.chosen_lists import chosen_lists
 from promptopt.structured.fields import BOUNDARY, MASK, PromptText, Span, field_name, scan
+from promptopt.structured.plain_labels import is_denied, plain_labels
 from promptopt.structured.subject_lists import subject_lists
 
 
@@ -42,9 +43,9 @@ class Choice:
 # "Reply with YES if ..., otherwise NO"; "use -1 for negative, 0 for neutral and 1 for positive".
 _VALUE = r"(?:[\"'`“‘](?P<quoted>(?:[\w+/ -]|(?<=\w)['’](?=\w)){1,30})[\"'`”’]|(?P<plain>-?\d{1,3}|(?i:yes|no|true|false|none|pass|fail)|[A-Z][A-Z\d_]+))"
 _CASE = re.compile(
-    rf"\b(?P<given>[Ii]f)\b[^.\n]{{3,160}}?[,\s]\s*(?:then\s+)?(?i:{ASK})\s+(?:(?i:with|only|just|the|a)\s+)*{_VALUE.replace('quoted', 'quoted4').replace('plain', 'plain4')}(?=\s*[.;\n,])"
+    rf"\b(?P<given>[Ii]f)\b(?!\s+not\s*,)[^.\n]{{3,160}}?[,\s]\s*(?:then\s+)?(?i:{ASK})\s+(?:(?i:with|only|just|the|a)\s+)*{_VALUE.replace('quoted', 'quoted4').replace('plain', 'plain4')}(?=\s*[.;\n,])"
     rf"|(?P<order>\b(?i:{ASK})\b\s+(?:(?i:with|as|only|just|either|the|a|an|single|word|number|label|letter|digit|string|exactly)\s+)*"
-    rf"|(?i:format|form)\s*:\s*|[,;]\s*(?:(?i:and|or)\s+)?|\b(?i:and|or)\s+(?:(?i:with)\s+)?)(?:(?i:an?|the)\s+)?{_VALUE}\s*,?\s+(?P<when>(?i:if|when|in case|for|to indicate|to mean))\b"
+    rf"|(?i:format|form)\s*:\s*|[,;]\s*(?:(?i:and|or)\s+)?|\b(?i:and|or)\s+(?:(?i:with)\s+)?)(?:(?i:an?|the)\s+)?{_VALUE}\s*,?\s+(?:(?P<when>(?i:if|when|in case|for|to indicate|to mean))|(?P<last>(?i:otherwise|in (?:all|any) other cases?)))\b"
     rf"|(?P<else>\b(?i:otherwise|else|if not|in all other cases))\s*,?\s*(?:(?i:please)\s+)?(?:(?i:{ASK})\s+(?:(?i:with|only|a|the)\s+)*)?{_VALUE.replace('quoted', 'quoted2').replace('plain', 'plain2')}(?!\w|\s+\w+ing\b|\s+(?i:text|prose))"
     rf"|\b(?i:{ASK})\b\s+(?:(?i:with|only|the)\s+)*{_VALUE.replace('quoted', 'quoted3').replace('plain', 'plain3')}\s+(?P<rest>(?i:otherwise))"
 )
@@ -83,7 +84,7 @@ _QUOTED_LINES = regex.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _BULLETED = regex.compile(
-    r"(?P<lead>(?:exactly one (?:label|category|class|intent|type)|one of (?:the )?(?:following|these|(?:\w+ )?(?:categories|labels|classes|intents|options|verdicts|values))|possible|allowed|choose from|(?:categories|labels|classes|intents|options))[^\n]*:|(?<=\n)#+[ \t]*\**(?:\w+ )?(?:categories|labels|classes|intents)\**)[ \t]*\n+"
+    r"(?P<lead>(?:exactly one (?:label|category|class|intent|type)|one of (?:the )?(?:following|these|(?:\w+ )?(?:categories|labels|classes|intents|options|verdicts|values))|possible|allowed|choose from|(?:categories|labels|classes|intents|options))[^\n]*:|(?<=\n)#+[ \t]*\**(?:\w+ )?(?:categories|labels|classes|intents|verdicts|severities|priorities|levels|departments|teams|topics|statuses|types|outcomes|decisions|buckets|queues)\**)[ \t]*\n+"
     r"(?P<items>(?:[ \t]*(?:[-*•]|\d+[.)])[ \t]+[^\n]+\n?(?:[ \t]{2,}(?!(?:[-*•]|\d+[.)])[ \t])[^\s][^\n]*\n?)*){2,})",
     re.IGNORECASE,
 )
@@ -138,41 +139,59 @@ _MEANINGLESS = frozenset(
 
 def choices(document: PromptText) -> Iterator[Choice]:
     """Every place of the prose that lists the values an answer may have."""
-    text = document.text
+    read = list(plain_labels(document))
     for kind, pattern in _COMPILED:
-        for match in scan(pattern, text):
-            groups = match.groupdict()
+        for match in scan(pattern, document.text):
             group = "list" if match["list"] else "listed"
-            listed, end = groups.get(group) or "", match.end()
+            listed, end = match.groupdict().get(group) or "", match.end()
             if onward := _NEXT_ORDER.search(listed):
                 listed, end = listed[: onward.start()], match.start(group) + onward.start()
-            values = labels(_ASIDES.sub(lambda match: match["quoted"] or "", listed))
-            if kind == "answer" and _BY_OTHERS.search(text[max(0, match.start() - 30) : match.start()]):
-                continue
-            if len(values) < 2 or (
-                kind in ("whether", "answer") and not _QUOTED.search(listed) and any(" " in value for value in values)
-            ):
-                continue
-            name = _name(groups.get("noun") or _last_noun(groups.get("what") or ""))
-            if kind == "before noun":
-                name = match["noun"].lower()
-            if kind == "classify" and any(_IS_ORDER.match(value) for value in values):
-                continue
-            if kind == "classify" and name not in _KINDS:
-                # What is sorted is the input; only a few nouns name what it is sorted by.
-                name = ""
-            span = Span(match.start(), end + text.startswith(".", end) * (kind == "list"))
-            yield Choice(
-                name,
-                enum(values),
-                span,
-                _source(document, match, f"“{kind}”"),
-                asks=kind != "whether",
-                bare=kind == "list" and _stands_alone(text, span),
-            )
+            # What is read item by item to its end is read better; two readings that agree are one.
+            both = [one for one in read if Span(match.start(group), end).overlaps(one.listed)]
+            choice = _of_sentence(document, match, kind, listed, end)
+            if choice and all(enum(list(one.values)) == choice.schema for one in both):
+                read = [one for one in read if one not in both]
+                yield choice
+    for plain in read:
+        source = f"labels in the prose, line {document.line(plain.span.start)}"
+        yield Choice(
+            plain.name if plain.name in _KINDS else "", enum(list(plain.values)), plain.span, source, asks=plain.asks
+        )
     yield from _lists(document)
     yield from _cases(document)
     yield from _of_leads(document)
+
+
+_NOT_ONE = re.compile(r"\band/or\b|\betc\b")
+
+
+def _of_sentence(document: PromptText, match: re.Match[str], kind: str, listed: str, end: int) -> Choice | None:
+    """The labels of a sentence; ``None`` if its words are none."""
+    text, groups = document.text, match.groupdict()
+    begin = match.start("list" if match["list"] else "listed")
+    if is_denied(text, begin) or _NOT_ONE.search(text[begin : end + 5]):
+        return None
+    values = labels(_ASIDES.sub(lambda match: match["quoted"] or "", listed))
+    said_of_others = kind == "answer" and _BY_OTHERS.search(text[max(0, match.start() - 30) : match.start()])
+    phrases = kind in ("whether", "answer") and not _QUOTED.search(listed) and any(" " in value for value in values)
+    orders = kind == "classify" and any(_IS_ORDER.match(value) for value in values)
+    if len(values) < 2 or said_of_others or phrases or orders:
+        return None
+    name = _name(groups.get("noun") or _last_noun(groups.get("what") or ""))
+    if kind == "before noun":
+        name = match["noun"].lower()
+    if kind == "classify" and name not in _KINDS:
+        # What is sorted is the input; only a few nouns name what it is sorted by.
+        name = ""
+    span = Span(match.start(), end + text.startswith(".", end) * (kind == "list"))
+    return Choice(
+        name,
+        enum(values),
+        span,
+        _source(document, match, f"“{kind}”"),
+        asks=kind != "whether",
+        bare=kind == "list" and _stands_alone(text, span),
+    )
 
 
 def _of_leads(document: PromptText) -> Iterator[Choice]:
@@ -197,8 +216,16 @@ def _cases(document: PromptText) -> Iterator[Choice]:
         )
         found = found[ordered:]
         values = [next(v for v in (one[name] for name in _CASE_VALUES) if v) for one in found]
-        closed = any(one["else"] or one["rest"] for one in found)
+        closed = any(one["else"] or one["rest"] or one["last"] for one in found)
         closed = closed or {value.lower() for value in values} in _PAIRS or _are_opposite(values)
+        # "Say GO if it is dry and STAY if it rains.": the last of them is joined with "and".
+        closed = closed or (
+            len(found) > 1
+            and all(value.isupper() for value in values)
+            and all(one["order"] for one in found)
+            and re.match(r"\W*(?:and|or)\b", found[-1]["order"], re.IGNORECASE) is not None
+            and "." not in document.text[found[0].start() : found[-1].start()]
+        )
         # Of "unknown if ..., several if ..." nobody says what else there is; numbers and codes stand for all there is.
         coded = all(
             re.fullmatch(r"-?\d+|[A-Z]\d", value) and one["when"] for value, one in zip(values, found, strict=True)
@@ -263,7 +290,7 @@ def _lists(document: PromptText) -> Iterator[Choice]:
             values = [value for line in lines if (value := _line_label(line, kind))]
             complete = len(values) == len(lines)
             if kind == "bullets" and not re.search(
-                r"one of|choose|categor|label|class|intent|option|^(?:allowed|possible|valid)\b",
+                r"one of|choose|categor|label|class|intent|option|^(?:allowed|possible|valid)\b|^#",
                 match["lead"],
                 re.IGNORECASE,
             ):
@@ -306,7 +333,7 @@ def _noun_of_lead(lead: str) -> str:
     ):
         return _name(stated["noun"])
     match = re.search(
-        r"\b(categor(?:y|ies)|labels?|intents?|classes|topics?|sentiments?|teams?|types?|levels?|languages?|departments?)\b",
+        r"\b(categor(?:y|ies)|labels?|intents?|classes|topics?|sentiments?|teams?|types?|levels?|languages?|departments?|verdicts?|severit(?:y|ies)|priorit(?:y|ies)|status(?:es)?|outcomes?|decisions?|buckets?|queues?)\b",
         lead,
         re.IGNORECASE,
     )

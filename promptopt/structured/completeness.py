@@ -284,7 +284,9 @@ def _signs(document: PromptText, fields: Sequence[Field], covered: Sequence[Span
                 if pattern is _HOW and _RATES_IT.match(sentence[0]) and len(fields) == 1:
                     continue  # "Rate how confident the speaker sounds" is the one value itself
                 yield sentence.start() + match.start(), sentence.start() + match.end()
-        yield from _orders(sentence, own, known, labelled)
+        yield from _letters(sentence, own)
+        form = " ".join(text[span.start : span.end] for span in covered) if labelled else ""
+        yield from _orders(sentence, own, known, labelled, form)
 
 
 # "# Rewrite Judge" names the prompt; "- Safe: the response contains ..." says what a label means.
@@ -295,6 +297,14 @@ _DEFINED = re.compile(r"[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"']*[A-Z][\w -]{0,30
 def _line_of(text: str, position: int) -> tuple[int, int]:
     end = text.find("\n", position)
     return text.rfind("\n", 0, position) + 1, len(text) if end < 0 else end
+
+
+def _letters(sentence: re.Match[str], own: Sequence[Span]) -> Iterator[tuple[int, int]]:
+    for letter in _LETTER.finditer(sentence[0]):
+        begins = sentence.start() + letter.start()
+        read = any(span.start <= begins < span.end for span in own)
+        if _BEFORE.search(sentence[0][: letter.start()]) and not read:
+            yield begins, sentence.start() + letter.end()
 
 
 def _is_example(text: str, sentence: re.Match[str]) -> bool:
@@ -309,7 +319,7 @@ _ANSWERED = re.compile(r"[^\"]*\"\s*(?:->|=>|→)\s*\S")
 
 
 def _orders(
-    sentence: re.Match[str], own: Sequence[Span], known: frozenset[str], labelled: bool
+    sentence: re.Match[str], own: Sequence[Span], known: frozenset[str], labelled: bool, form: str
 ) -> Iterator[tuple[int, int]]:
     offset = sentence.start()
     for match in _VERB.finditer(sentence[0]):
@@ -322,11 +332,15 @@ def _orders(
         # The verb that a reader's span belongs to asks for what was read.
         if any(start < span.end and span.start < end for span in own) and not _FOLLOWS.search(match["object"]):
             continue
+        if (alone := _ALONE.match(match["object"])) and re.search(rf"\b{alone['noun']}\b", form, re.IGNORECASE):
+            continue
         more = bool(_COORDINATED.search(before))
         rates = match["verb"].lower() in _RATES and not more
         if not rates and not _is_itself(match["object"], known, more=more):
             yield start, end
     for match in _FOLLOWS.finditer(sentence[0]) if own else ():
+        if _OF_INPUT.match(sentence[0][: match.start()]):
+            continue
         # After a label, a percentage is another value.
         besides = labelled and bool(_MEASURED.search(match["what"]))
         if (besides or not _is_itself(match["what"], known)) and not any(
@@ -335,7 +349,22 @@ def _orders(
             yield offset + match.start(), offset + match.end()
 
 
-_ONLY = re.compile(r"\A\s*(?:only|just|exactly)\b")
+# "Given the letter and the map, decide": what is looked at
+_OF_INPUT = re.compile(
+    r"\W*(?:(?:please|first|carefully) )*(?:given|based on|using|read|look at|from|compare|consider|study|after|you (?:will )?(?:get|see|receive|are given))\b[^,;:.]*\Z",
+    re.IGNORECASE,
+)
+# "Write a reply to the owner": a text, and not the answer itself
+_LETTER = re.compile(
+    r"\b(?:write|draft|compose|generate|create|prepare) (?:an? |the )?(?:[\w-]+ )?(?:reply|response|answer|message|email|letter) (?:to|for) (?:the|an?|his|her|their|our|them|him)\b",
+    re.IGNORECASE,
+)
+# "Choose the berth: inner, outer or none. Output the berth only"
+_ALONE = re.compile(
+    r"\s+(?:with )?(?:the |its |your |a |only |just )*(?P<noun>[a-z]+)(?: name)? (?:only|alone|and nothing else)\b",
+    re.IGNORECASE,
+)
+_ONLY = re.compile(r"\A\s*(?:with\s+)?(?:only|just|exactly|(?=nothing (?:but|except|other than)\b))")
 
 
 def _is_itself(what: str, known: frozenset[str], *, more: bool = False) -> bool:

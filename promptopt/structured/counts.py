@@ -42,7 +42,7 @@ _OF_EACH = re.compile(
 
 # "If there are two facts, give at least two claims", "Include 2 people unless the story has more"
 _SOFT = re.compile(
-    r"\b(?:if|when|unless|where|typically|usually|generally|ideally|about|around|approximately|roughly|aim|should be enough|try|preferably|may|might|can|could|not|never)\b|n['’]t\b",
+    r"\b(?:if|when|unless|where|typically|usually|generally|ideally|(?:about|around)(?= (?:\d|an?\b|one|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty))|approximately|roughly|aim|should be enough|try|preferably|may|might|can|could|not|never)\b|n['’]t\b",
     re.IGNORECASE,
 )
 _PARTLY = re.compile(r"\b(?:ask|make|have|find|outline)\b", re.IGNORECASE)
@@ -138,9 +138,16 @@ def with_counts(
     counts = list(dict.fromkeys(ordered(text, alone=wrapped)))
     if wrapped:
         bounds = {tuple(count.bounds.items()) for count in counts}
-        only = len(bounds) == 1 and not _inner(schema, counts)
+        only = len(bounds) == 1 and not _inner(schema, counts) and not _BY_VARIABLE.search(document.text)
         return _bounded(schema, dict(bounds.pop())) if only else dict(schema)
     return _with_named(schema, counts, document.text)
+
+
+# "Create a list of {count} questions": the other numbers are those of something else.
+_BY_VARIABLE = re.compile(
+    rf"\b(?:create|generate|write|produce|give|make|return|list)\b[^.\n]{{0,40}}?\$?(?:{MASK}+|\{{+[\w.]+\}}+) (?:[\w-]+ ){{0,3}}?[a-z]{{3,}}s\b",
+    re.IGNORECASE,
+)
 
 
 def _bounded(schema: Mapping[str, Any], bounds: Mapping[str, int]) -> dict[str, Any]:

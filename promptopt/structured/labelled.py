@@ -148,7 +148,11 @@ def _form(document: PromptText, lines: list[str], number: int, offset: int) -> l
         return []
     if len(parts) < 2 or len(set(names)) < len(names) or not all(names):
         return []
-    if any(_NO_LABEL.search(name) or name.count("_") > 3 for name in names) or {"action", "observation"} & set(names):
+    placed = {field_name(name) for name, said, *_ in parts if re.match(r"\s*[<\[]", said)} & {"note", "notes"}
+    if any((_NO_LABEL.search(name) and name not in placed) or name.count("_") > 3 for name in names) or {
+        "action",
+        "observation",
+    } & set(names):
         return []
     if _REPEATS.search(document.text[parts[0][2] : parts[-1][3]]):
         return []
@@ -206,7 +210,8 @@ _OF_PROMPT = r"notes?(?: that)?|important|where|(?:[\w-]+ )?(?:rules|guide|guide
 def _ends(line: str, label: re.Match[str], begun: bool) -> bool:
     """Whether a label is no part of the form: an input, a heading, or a definition in a list."""
     value = label["value"]
-    if begun and re.fullmatch(_OF_PROMPT, label["name"].strip(), re.IGNORECASE):
+    own = re.fullmatch(r"\s*[<\[][^<>\[\]\n]+[>\]]\s*", value) is not None  # "Note: <at most ten words>" is a part
+    if begun and not own and re.fullmatch(_OF_PROMPT, label["name"].strip(), re.IGNORECASE):
         return True
     if _is_variable(value) or (begun and not value.strip() and len(label["name"].split()) > 3):
         return True

@@ -218,6 +218,7 @@ def _leads(lines: list[str], number: int) -> bool:
             _OUTPUT.search(above)
             or _JSON.search(above)
             or _OUTPUT.search("\n".join(lines[max(0, number - 5) : number]))
+            or _JSON.search("\n".join(lines[max(0, number - 5) : number]))
         )
         and not (
             _INPUT.search(last) and not re.search(r"\b(?:output|return|respond|answer|reply)\b", last, re.IGNORECASE)
@@ -265,7 +266,8 @@ def _run(lines: list[str], number: int, indent: int, starts: list[int]) -> tuple
         quoted = bool(re.search(r"[`\"'“]", match["open"]))
         plain = match["name"].strip()
         name = plain if quoted or re.fullmatch(r"\w+", plain) else field_name(plain)
-        if not quoted and ((not match["mark"] and not match["type"]) or len(plain.split()) > 4):
+        bare = re.fullmatch(r"[a-z]\w*", plain) is not None  # a name alone
+        if not quoted and ((not match["mark"] and not match["type"] and not bare) or len(plain.split()) > 4):
             return number, []
         said = " ".join(filter(None, (match["type"] and f"({match['type']})", match["rest"].strip(" :"))))
         keys.append(NamedKey(name, said, Span(starts[number], starts[number] + len(line))))

@@ -15,7 +15,7 @@ from promptopt.structured.wording import number_range, numeric_names
 
 _NUMBERS = (
     regex.compile(
-        r"\b(?:(?P<float>float|decimal|real|continuous)\w*|(?P<whole>integer|whole number|int))?\s*(?:score|rating|number|value|grade|key)?s?\s*"
+        r"\b(?:(?P<float>float|decimal|real|continuous)\w*|(?P<whole>integer|whole number|int))?\s*(?P<grade>score|rating|number|value|grade|level|mark|key)?s?\s*"
         r"(?:should (?:always )?be |is |ranging )?(?:an? )?(?P<whole2>integer |float )?(?:between|from|ranging from|in the range(?: of)?)\s+(?P<low>\d+(?:\.\d+)?)%?(?:\s*\([^()\n]{1,40}\))?\s*(?:and|to|-|–)\s*(?P<high>\d+(?:\.\d+)?)(?![\d.]*\d)%?(?!\s*(?:words?|sentences?|characters?|items?|bullets?|minutes?|years?))",
         re.IGNORECASE,
     ),
@@ -30,6 +30,7 @@ _RATES = re.compile(
     r"|\s*,\s*(?:to what (?:extent|degree)|how \w+)\b[^?\n]*\?[^\n]*\b(?:score|rating|number|answer)\b",
     re.IGNORECASE,
 )
+_GIVES = re.compile(r"\b(?:mark|assign|give|estimate|predict|output|return)\b", re.IGNORECASE)
 _ASKING = re.compile(r"\b(?:answer|respond|reply|rate|score|grade|assess|evaluate|judge)\b", re.IGNORECASE)
 
 
@@ -54,7 +55,13 @@ def numbers(document: PromptText) -> Iterator[Choice]:
                 schema,
                 Span(*match.span()),
                 f"range in the prose, line {document.line(match.start())}",
-                asks=bool(names or said or _ASKING.search(before) or _RATES.match(document.text, match.end())),
+                asks=bool(
+                    names
+                    or said
+                    or _ASKING.search(before)
+                    or (groups.get("grade") and _GIVES.search(before))
+                    or _RATES.match(document.text, match.end())
+                ),
             )
 
 

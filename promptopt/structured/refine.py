@@ -14,6 +14,7 @@ from promptopt.structured.labelled import read_pattern
 from promptopt.structured.labels_of_keys import with_items, with_only_key, with_prose
 from promptopt.structured.named_keys import named_keys
 from promptopt.structured.nulls import nulls_of
+from promptopt.structured.plain_labels import whole_list
 from promptopt.structured.pseudo_json import LEFT_OPEN
 from promptopt.structured.quiz_options import with_options
 from promptopt.structured.ranges import numbers, scale
@@ -167,15 +168,37 @@ def grades_of(document: PromptText) -> dict[str, dict[str, Any]]:
     for match in _RATED.finditer(document.text):
         names = [field_name(name) for name in re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+", match["names"])]
         found |= {name: number_range(match["low"], match["high"]) for name in names if name not in found}
+    shared = _shared_range(document, list(numbers(document)))
+    for match in _CRITERIA.finditer(document.text) if shared and shared[1] else ():
+        names = [field_name(name) for name in re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+", match["names"])]
+        found |= {name: dict(shared[0]) for name in names if shared and name not in found}
     return found
 
 
+# "the finish (matt, gloss, raw)": what is said of such a name is all it can be
+_CLOSED = re.compile(r"[,/] ?(?:or )?(?:others?|unknown|none|mixed|unclear)\s*\Z", re.IGNORECASE)
+_ASIDE_OF_KIND = re.compile(r" \([a-z][\w -]*(?:[,/] ?[\w -]+)+\)", re.IGNORECASE)
 _ASIDE = re.compile(r" \([^().;\n]* or |, either |\bwhere ", re.IGNORECASE)
 
 
 def with_aside(name: str, schema: dict[str, Any], document: PromptText) -> dict[str, Any]:
     """A text with the labels that the prose gives in brackets after its name: "the band (A1, A2 or B1)"."""
-    if schema.get("type") != "string" or "enum" in schema or not _ASIDE.search(document.text):
+    if schema.get("type") != "string" or "enum" in schema:
+        return schema
+    if _ASIDE_OF_KIND.search(document.text):
+        spoken = re.escape(name).replace("_", "[ _]")
+        beside = [
+            whole_list("kind" if _CLOSED.search(match["list"]) else name, match["list"])
+            for match in re.finditer(
+                rf"\b{spoken}[\"'`*]*(?: (?:of|for|on|about) (?:[\w'’-]+ ){{0,3}}[\w'’-]+)? \((?P<list>[^()\n]{{3,120}})\)",
+                document.text,
+                re.IGNORECASE,
+            )
+        ]
+        short = beside and all(len(value.split()) <= 2 for value in beside[0])
+        if short and len(beside[0]) > 1 and all(one == beside[0] for one in beside):
+            return {**schema, "enum": beside[0]}
+    if not _ASIDE.search(document.text):
         return schema
     said = re.escape(name).replace("_", "[ _]")
     listed = r"(?P<list>[^().;\n]{1,80}? or [^().;,\n]{1,30}?)"
@@ -219,6 +242,12 @@ _GRADES = re.compile(
 _RATED = re.compile(
     r"\b(?:rate|score|grade|evaluate|assess)\b[^.\n]{0,60}?\b(?:from|between) (?P<low>\d+) (?:to|and) (?P<high>\d+) (?:on|for|in) (?:its |the |each of )?"
     r"(?P<names>\w+(?:, \w+)*,? and \w+)",
+    re.IGNORECASE,
+)
+# "Evaluate the answer for tone, accuracy and brevity. Give each a score from 1 to 5."
+_CRITERIA = re.compile(
+    r"\b(?:rate|score|grade|evaluate|assess|judge)\b[^.\n]{0,60}? (?:on|for|by|in terms of|with respect to) (?:its |the |each of |their )?"
+    r"(?P<names>[\w-]+(?:, [\w-]+)*,? and [\w-]+)(?=[.,;:\n])",
     re.IGNORECASE,
 )
 # "- `action`: must be one of `run` or `stop`", below the form that has the key.
@@ -306,23 +335,36 @@ def asks_for_label(text: str, lists: list[Choice]) -> bool:
     noun += r"label|categor|class|intent|topic|option|type|level|team|sentiment|one\b)"
     asked = re.search(rf"\b(?:which|what is the|what's the)\b[^.\n]{{0,60}}\b{noun}[^.\n]*\?", text, re.IGNORECASE)
     ordered = re.search(rf"{_ORDER}[^.\n]{{0,80}}\b{noun}", text, re.IGNORECASE | re.MULTILINE)
-    return bool(asked or ordered)
+    # "Only the category.", below the heading of the output
+    alone = re.search(
+        rf"^[ \t]*(?:[-*•][ \t]+)?(?:only|just) (?:the|one|its) (?:name of the )?{noun}\w*(?: name)?(?: only)?\W*$",
+        text,
+        re.IGNORECASE | re.MULTILINE,
+    )
+    return bool(asked or ordered or alone)
 
 
 def with_fallback(text: str, schema: dict[str, Any]) -> dict[str, Any]:
     """Reads "If none match, respond with Unknown" adds a label."""
-    match = re.search(
-        r"\bif (?:none|no\w*|nothing|unsure|unclear|it is (?:unclear|not clear))\b[^.\n]{0,60}?,?\s*(?:respond|answer|reply|return|output|say|choose|use)\s+(?:with\s+)?[\"'`]?(?P<label>\w+)[\"'`]?\s*(?:\.|$)",
-        text,
-        re.IGNORECASE | re.MULTILINE,
-    )
-    if (
-        match
-        and schema.get("type") == "string"
-        and match["label"].casefold() not in {v.casefold() for v in schema["enum"]}
-    ):
-        return {**schema, "enum": [*schema["enum"], match["label"]]}
-    return schema
+    if schema.get("type") != "string":
+        return schema
+    said = [match.groupdict() for pattern in (_NONE, _UNCLEAR) for match in pattern.finditer(text)]
+    added = [match["label"] or match["bare"] for match in said]
+    known = {label.casefold() for label in schema["enum"]}
+    added = [label for label in dict.fromkeys(added) if label.casefold() not in known]
+    return {**schema, "enum": [*schema["enum"], *added]} if len(added) == 1 else schema
+
+
+_TAKE = r"(?:respond|answer|reply|return|output|say|choose|use|write|put|pick|select|label it|mark it|classify it)\s+(?:with\s+|as\s+)?"
+_NONE = re.compile(
+    rf"\bif (?:none|no\w*|nothing|unsure|unclear|you are (?:not sure|unsure)|it is (?:unclear|not clear)|it does not fit)\b[^.\n]{{0,60}}?,?\s*{_TAKE}[\"'`]?(?P<label>\w+)[\"'`]?\s*(?:\.|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+# 'if the kind is not clear from the text, use "cannot tell"'
+_UNCLEAR = re.compile(
+    rf"\b(?:if|when|where)\b[^.;\n\"'`“]{{0,60}}(?:\b(?:not|no|none|nothing|neither|cannot|unclear|unsure|uncertain|doubt|ambiguous|impossible)\b|n['’]t\b)[^.;\n\"'`“]{{0,60}}?,?\s*{_TAKE}(?:[\"'`“](?P<label>[A-Za-z][\w -]{{0,30}})[\"'`”]|(?P<bare>(?-i:[A-Z][A-Z_]+))\b)",
+    re.IGNORECASE,
+)
 
 
 def object_of_task(text: str) -> str:

@@ -27,6 +27,7 @@ from promptopt.structured.witness_keys import (
     shortened,
     values_shown,
 )
+from promptopt.structured.witness_labels import keys_doubted, labels_doubted
 from promptopt.structured.witness_names import gainsaid_names
 from promptopt.structured.witness_orders import other_orders
 from promptopt.structured.witness_types import doubted, free_objects, listed_places
@@ -58,6 +59,8 @@ def gainsaid(document: PromptText, found: Inferred) -> str | None:
         (other_orders(document, found, leaves), found.whole in ("JSON", "keys")),
         (miscounted(document, found, leaves), found.whole in ("JSON", "keys")),
         (codes_instead(document, found), not found.whole),
+        (labels_doubted(document, found), not found.whole),
+        (keys_doubted(document, found, plain), found.whole in ("JSON", "keys")),
     )
     said = first_reason(checks) or gainsaid_names(document, found)
     return said or gainsaid_form(document, found, [leaf.value for leaf in plain]) or beside(document, found)
@@ -104,7 +107,7 @@ _IS_BOOLEAN = re.compile(
     re.IGNORECASE,
 )
 _ONE_OF = re.compile(
-    r"\bone of\b(?! (?:the )?(?:sentence|line|paragraph))|\A\W*(?:(?:must|should) be |is )?either (?:[\"'`]|\w+,? or\b|\w+, )|\A\W*(?:exactly )?one (?:label|category|class|option|tag)\b|\benum\b|\b(?:chosen?|select(?:ed)?|taken?|pick(?:ed)?|drawn) from\b"
+    r"\A\W*(?!(?:\S+ )*(?:city|state|country|region|name|title|address|email|phone|date|url|link|text|number)\b)[a-z][\w-]*(?:, [\w-]+)+,? or [\w-]+\W*\Z|\bone of\b(?! (?:the )?(?:sentence|line|paragraph))|\A\W*(?:(?:must|should) be |is )?either (?:[\"'`]|\w+,? or\b|\w+, )|\A\W*(?:exactly )?one (?:label|category|class|option|tag)\b|\benum\b|\b(?:chosen?|select(?:ed)?|taken?|pick(?:ed)?|drawn) from\b"
     r"|\bfrom:?\s*\[|\bfrom the (?:\w+ )?(?:list|taxonomy|categories|labels|options|types|enum) (?:above|below|of (?:categories|labels|types))\b"
     r"|\b(?:types|categories|labels|options|values) (?:above|below|listed|allowed|defined)\b|\ballowed (?:values?|labels?)\b",
     re.IGNORECASE,
@@ -157,8 +160,7 @@ _MUST_BE = re.compile(
 )
 # '0-10 or "N/A"'
 _OR_TEXT = re.compile(r"\d\s+or\s+(?:[\"'`][A-Za-z][\w/ -]*[\"'`]|N/?A\b)|(?:[\"'`]N/?A[\"'`]|\bN/?A) (?:if|when|or)\b")
-# What is said of a value's form comes first.
-_NEAR = 40
+_NEAR = 40  # What is said of a value's form comes first.
 
 
 def _lack(leaf: KeyOfSchema, said: SaidOfKey) -> tuple[str, str] | None:

@@ -27,7 +27,7 @@ def unaccounted(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSch
 # ---- the prompt's own words ------------------------------------------------------------------------------------------
 
 _EXAMPLE_HEAD = re.compile(
-    r"^[ \t#*_>-]*(?:\w+[ \t]+){0,2}(?:examples?|samples?|few-shot)\b[^\n]{0,60}$", re.IGNORECASE
+    r"^[ \t#*_>-]*(?:\w+[ \t]+){0,3}(?:examples?|samples?|few-shot)\b[^\n]{0,60}$", re.IGNORECASE
 )
 _HEAD = re.compile(r"^[ \t]*(?:#+[ \t]|\*\*[^*\n]+\*\*:?[ \t]*$|[A-Z][A-Z \t]{3,40}:?[ \t]*$|={3,}|-{3,}[ \t]*$)")
 _TURN = re.compile(
@@ -100,6 +100,8 @@ def _plain(name: str) -> str:
 def _scales(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Numbers without a range, in a prompt that has a scale which no other number holds, or that are grades by their name."""
     numeric = [leaf for leaf in leaves if leaf.kinds & {"number", "integer"}]
+    if not numeric:
+        yield from _scales_unread(document, text, leaves)
     free = [leaf for leaf in numeric if not leaf.bounded and not _COUNTS.search(_plain(leaf.name))]
     texts = [leaf for leaf in _open_texts(leaves) if _GRADE.search(_plain(leaf.name))]
     if not free and not texts:
@@ -116,6 +118,19 @@ def _scales(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> I
         for leaf in grades if inside else (*free, *texts):
             line = document.line(start)
             yield f"line {line}: {shortened(said)!r} is a scale, and {leaf.name!r} was read without a range"
+
+
+_RATES = re.compile(r"\b(?:rat(?:e|ing)|scor(?:e|ing)|grad(?:e|ing)) ", re.IGNORECASE)
+
+
+def _scales_unread(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """A scale that a sentence orders to rate on, if no value is a number and no label a grade."""
+    if any(re.search(r"\d", label) for label in _known(leaves)):
+        return
+    for start, said, _, _ in _scales_said(text):
+        begin = max(text.rfind("\n", 0, start), text.rfind(". ", 0, start)) + 1
+        if _RATES.search(text, begin, start) and not _GIVEN.search(text, begin, start):
+            yield f"line {document.line(start)}: {shortened(said)!r} is a scale, and no value was read as a number"
 
 
 def _scales_said(text: str) -> Iterator[tuple[int, str, float, float]]:

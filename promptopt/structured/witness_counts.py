@@ -42,7 +42,9 @@ def miscounted(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSche
         for leaf in free:
             if _last(leaf.name) & {_one(word) for word in told if word.endswith("s")}:
                 yield f"{line} is said of {leaf.name!r}, which was read without a count"
-        if found.wrapped and len(lists) == 1 and free:
+        inner = {word for leaf in lists for word in _last(leaf.name)}
+        whole = any(leaf.name == found.fields[0].name for leaf in free)
+        if found.wrapped and whole and not inner & {_one(word) for word in told if word.endswith("s")}:
             yield f"{line}: the list was read without a count"
         if not lists and not _is_counted(found, match["number"], told):
             yield f"{line}: one object was read for all of them"

@@ -142,7 +142,9 @@ _JSON_WANTED = re.compile(
     r"[^.\n]{0,80}?(?<![.\w])json\b|(?<![.\w])json (?:only|object|format|output|array|with|response|structure|keys?)\b",
     re.IGNORECASE,
 )
-_RECEIVED = re.compile(r"\b(?:receive|given|input|posting|resume schema|source of truth|parsed)\b", re.IGNORECASE)
+_RECEIVED = re.compile(
+    r"\b(?:receive|given|input|posting (?:to|json|a json)|resume schema|source of truth|parsed)\b", re.IGNORECASE
+)
 
 
 def _of_something_else(document: PromptText, found: Inferred) -> Iterator[str]:

@@ -78,6 +78,24 @@ def doubted(
     yield from _empty_lists(document, found, leaves)
     yield from _lists_by_name(document, found, leaves)
     yield from _free_keys(leaves)
+    yield from _same_places(document, found, plain)
+
+
+_BARE = re.compile(
+    r"(?!(?:true|false|null|none|string|str|text|date|number|float|integer|int|bool|boolean|array|list|object)\b)(?P<place>[A-Za-z]\w*)\s*[,}\n]",
+    re.IGNORECASE,
+)
+
+
+def _same_places(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Keys that the form shows with one bare word, ``{"care": n, "ink": n}``, and that were read as different things."""
+    form = form_of(document, found)
+    first: dict[str, KeyOfSchema] = {}
+    for leaf in leaves:
+        for match in values_shown(form, leaf.name, _BARE):
+            other = first.setdefault(match["place"].casefold(), leaf)
+            if (other.kinds, other.bounded, other.labelled) != (leaf.kinds, leaf.bounded, leaf.labelled):
+                yield f"{match['place']!r} was read as one thing of {other.name!r}, as another of {leaf.name!r}"
 
 
 # "2", ["2"], {"value": "2"}

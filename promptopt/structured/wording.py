@@ -9,6 +9,7 @@ from typing import Any
 from promptopt.schemas.make_strict import nullable
 from promptopt.structured.counts import NUMERALS, number_of
 from promptopt.structured.fields import MASK, field_name
+from promptopt.structured.plain_labels import whole_list
 
 TYPES: Mapping[str, str] = {
     **dict.fromkeys(("str", "string", "text", "date"), "string"),
@@ -116,6 +117,9 @@ _AT_MOST = re.compile(
     rf"\b(?:at most|up to|max(?:imum)?(?: of)?|no more than)\s+(?P<n>\d{{1,4}}|{_TO_TEN})\b(?!\s*(?:words|characters|sentences))",
     re.IGNORECASE,
 )
+_EXACTLY = re.compile(
+    rf"\b(?:list|array)s? of exactly (?P<n>[2-9]|\d\d|{_TO_TEN}) (?!words|characters|sentences)[a-z]", re.IGNORECASE
+)
 _AT_LEAST = re.compile(
     rf"\b(?:at least|minimum(?: of)?)\s+(?P<n>\d{{1,3}}|{_TO_TEN})\b(?!\s*(?:words|characters|sentences))",
     re.IGNORECASE,
@@ -210,12 +214,19 @@ def with_note(schema: Mapping[str, Any], note: str) -> dict[str, Any]:
     return {**found, "description": "; ".join(part for part in (known, note) if part)}
 
 
+# A list in quotation marks up to its end: what comes in the next sentence are other things.
+_QUOTED_RUN = re.compile(
+    rf"[^\"'`“”‘’]*{_QUOTE}[^\"'`“”‘’]+{_QUOTE}(?:\s*(?:\([^()\n]*\))?\s*(?:,\s*(?:or|and)\b|,|/|\||;|\bor\b|\band\b)\s*{_QUOTE}[^\"'`“”‘’]+{_QUOTE})*"
+)
+
+
 def noted_labels(note: str) -> list[str]:
     """The labels that a note lists: ``one of held, paid, void``."""
     listed = _MUST_BE.search(note)
     if listed is None:
         return []
-    quoted = re.findall(rf"{_QUOTE}([^\"'`“”‘’]+){_QUOTE}", listed["list"])
+    first = _QUOTED_RUN.match(listed["list"])
+    quoted = re.findall(rf"{_QUOTE}([^\"'`“”‘’]+){_QUOTE}", first[0]) if first else []
     # Commas or bars are what divides: "Junior, Senior, Lead/Principal" are three.
     dividers = r"[,|]" if re.search(r"[,|]", listed["list"]) else "[/]"
     parts = quoted or [
@@ -433,7 +444,7 @@ def _marked_number(text: str) -> dict[str, Any]:
         return {"type": "integer", "enum": [int(code) for code in re.findall(r"\d+", listed["codes"])]}
     if re.fullmatch(r"(?:number|numeric)\s*\((?:an? )?(?:integer|int|whole(?: number)?)\)", text):
         return {"type": "integer"}
-    if re.fullmatch(r"\d*\.[xn#_?]+|[xn]\.[xn]+", text):
+    if re.fullmatch(r"\d*\.[xn#_?]+|[xn]\.[xn]+|n|#", text):
         return {"type": "number"}
     return {}
 
@@ -500,6 +511,8 @@ def described(name: str, text: str) -> dict[str, Any] | None:
     found = stated(text)
     if found is None:
         return None
+    if not set(found) & {"type", "enum"} and (labels := whole_list(name, text)):
+        found = {"type": "string", "enum": labels}
     if not set(found) & {"type", "enum"}:
         if is_numeric(name):
             kind: dict[str, Any] = {"type": "number"}
@@ -593,9 +606,11 @@ def _list_of(what: str, words: str) -> dict[str, Any] | None:
     if thing in _OBJECTS:
         return None
     number = thing in ("id", "index", "indice") and re.search(r"\b(?:integers?|numbers?|indices)\b", words)
-    most = _AT_MOST.search(words)
+    exact = _EXACTLY.search(words)
+    most = exact or _AT_MOST.search(words)
     items = {"type": TYPES.get(thing) or ("integer" if number else "string")}
-    return {"type": "array", "items": items, **({"maxItems": number_of(most["n"])} if most else {})}
+    least = {"minItems": number_of(exact["n"])} if exact else {}
+    return {"type": "array", "items": items, **least, **({"maxItems": number_of(most["n"])} if most else {})}
 
 
 _CONDITIONAL = re.compile(

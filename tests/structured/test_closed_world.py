@@ -224,7 +224,7 @@ def test_what_is_not_to_be_beside_a_form_does_not(beside: str) -> None:
         ('Return JSON: {"call": "the tool", "args": {"berth": "4"}}', "may be others"),
         ('POST /ships takes an object:\n{"ship": "the name of it", "port": "where it is"}\nIt says 200.', ""),
         (
-            'State the sea: "calm" or "rough".\nReturn JSON in this form:\n{"sea": "calm", "why": "your reason"}',
+            'The sea is "calm" or "rough" there.\nReturn JSON in this form:\n{"sea": "calm", "why": "your reason"}',
             "",
         ),
         ('Return JSON: {"berth": "A, B, or C, whichever is free", "why": "your reason"}', "without labels"),

@@ -86,12 +86,6 @@ def test_a_note_that_says_what_is_given_instead_is_not_null() -> None:
             id="the form of one part",
         ),
         pytest.param(
-            "Your output must follow this exact format:\n\nNotes: <what you saw>\nGrade: <1-5>\n\n"
-            "---\n\nGrading guide:\n\n- 1 = bad\n- 5 = good\n",
-            "",
-            id="a part of the prompt below the form",
-        ),
-        pytest.param(
             'Generate the required number of knots.\nRespond with JSON:\n{"knot": "<its name>", "use": "<its use>"}',
             "for all of them",
             id="one object for a number of things",
