@@ -113,6 +113,8 @@ _KINDS = frozenset(
 _MEANINGLESS = frozenset(
     {
         "answer",
+        "else",
+        "only",
         "response",
         "output",
         "result",
@@ -175,7 +177,9 @@ def _of_sentence(document: PromptText, match: re.Match[str], kind: str, listed: 
     said_of_others = kind == "answer" and _BY_OTHERS.search(text[max(0, match.start() - 30) : match.start()])
     phrases = kind in ("whether", "answer") and not _QUOTED.search(listed) and any(" " in value for value in values)
     orders = kind == "classify" and any(_IS_ORDER.match(value) for value in values)
-    if len(values) < 2 or said_of_others or phrases or orders:
+    # 'the number of the berth or "none"' names a place
+    place = len(values) == 2 and len(re.findall(r"\"[^\"\n]+\"|“[^”\n]+”|`[^`\n]+`", listed)) == 1
+    if len(values) < 2 or said_of_others or phrases or orders or place:
         return None
     name = _name(groups.get("noun") or _last_noun(groups.get("what") or ""))
     if kind == "before noun":

@@ -13,7 +13,7 @@ _QUOTED = (
 _MARKED = r"(?:\*\*[^*\n]{1,60}\*\*|\*[^*\n]{1,60}\*)"
 _TOKEN = re.compile(
     rf"(?P<quoted>{_MARKED}|{_QUOTED})|(?P<aside>\s*\([^()\n]*\))|(?P<bar>\s*[,/|]\s*(?:or\b|and\b(?!/))?\s*)|(?P<both>\s*\band/or\b\s*)|(?P<or>\s+(?:or else|or)\s+)|(?P<and>\s+(?:and|&)\s+)"
-    r"|(?P<space>[ \t]+|[ \t]*\n[ \t]*(?=[a-z\"'`“]))|(?P<word>[\w+#'’-]+(?:\.\w+)*)|(?P<end>.|\n)",
+    r"|(?P<space>[ \t]+|[ \t]*\n[ \t]*(?=[a-z\"'`“]))|(?P<word>(?=[+#&'’-]*\w)[\w+#&'’-]+(?:\.\w+)*)|(?P<end>.|\n)",
     re.IGNORECASE | re.DOTALL,
 )
 # A word that no unquoted label has: the sentence goes on with it.

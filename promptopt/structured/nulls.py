@@ -36,6 +36,8 @@ _KEY_LINE = re.compile(
 _MARKED_LINE = re.compile(
     r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_]*[`\"'](?P<name>\w+)[`\"'][*_]*[ \t]*[:–—-](?P<rest>[^\n]*)$", re.MULTILINE
 )
+# '"tons" (number; null if it is not weighed)', said of that key alone
+_BESIDE = re.compile(r"[\"'`*](?P<name>\w+)[\"'`*]+ \((?P<rest>[^()\n]*\bnull\b[^()\n]*)\)")
 _OR_NULL = re.compile(r"\(or null\b[^()\n]*\)|,? or null[ .]*\Z")
 # "missing, null, or empty": what a value of the input may be.
 _OF_INPUT = re.compile(
@@ -64,6 +66,8 @@ def nulls_of(
     for span in covered:
         prose = prose[: span.start] + "\n" * (span.end - span.start) + prose[span.end :]
     owned = {line["name"] for line in _MARKED_LINE.finditer(prose) if _OR_NULL.search(line["rest"])}
+    owned |= {beside["name"] for beside in _BESIDE.finditer(prose) if not _NOT_NULL.search(beside["rest"])}
+    prose = _BESIDE.sub("", prose)
     prose = re.sub(r"\([^()\n]*\bor null\b[^()\n]*\)", "", prose)  # "(number or null)" is said of one key
     prose = _OF_INPUT.sub("", prose)
     owned |= {item["name"] for item in _KEY_ITEM.finditer(prose) if _NULL.search(item["rest"])}

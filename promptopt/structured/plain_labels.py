@@ -109,7 +109,9 @@ def plain_labels(document: PromptText) -> Iterator[PlainLabels]:
     text = document.text
     for kind, lead in _LEADS:
         for match in scan(lead, text):
-            if is_denied(text, match.start() + 1) or _SAMPLES.match(text, match.end()):
+            # 'Output "sound" or "lost"' beside JSON is something instead of it.
+            instead = kind == "coded" and _HAS_JSON.search(text)
+            if instead or is_denied(text, match.start() + 1) or _SAMPLES.match(text, match.end()):
                 continue
             found = _read(text, match.end(), kind, bracket=match[0].rstrip().endswith(("(", "[")))
             if found:
@@ -118,6 +120,9 @@ def plain_labels(document: PromptText) -> Iterator[PlainLabels]:
                 asks = kind != "whether" or len(found[0]) > _SURELY or any(one.lower() in _WORDS for one in found[0])
                 noun, listed = (groups.get("noun") or "").lower(), Span(match.end(), found[1])
                 yield PlainLabels(noun, tuple(found[0]), Span(start, found[1]), listed, asks)
+
+
+_HAS_JSON = re.compile(r"\bjson\b|\{\s*\"", re.IGNORECASE)
 
 
 def is_denied(text: str, position: int) -> bool:
@@ -178,6 +183,8 @@ def _read(text: str, start: int, kind: str, *, bracket: bool) -> tuple[list[str]
     items = items_at(text, start)
     if items is None or len(items) < _SURELY:
         return None
+    if len(items) == _SURELY and items[0].quoted is not items[1].quoted:
+        return None  # 'the number of the berth or "none"' names a place
     end = items[-1].end
     if bracket and not re.match(r"\s*[)\]]", text[end:]):
         return None

@@ -26,6 +26,11 @@ _ALL = re.compile(
     r"|\b(?:output|return|generate|write|print|produce|respond with|report)\s+each\s+(?:[\w-]+\s+){1,3}?(?:in|as|with)\b",
     re.IGNORECASE,
 )
+# "the ports (at least two, at most five)"
+_BOUNDS = re.compile(
+    rf"\((?:at least|at most|up to|no more than|min(?:imum)?(?: of)?|max(?:imum)?(?: of)?) (?:\d{{1,2}}|{_NUMERALS})(?:,? (?:and )?(?:at most|up to|no more than|max(?:imum)?(?: of)?) (?:\d{{1,2}}|{_NUMERALS}))?\)",
+    re.IGNORECASE,
+)
 _SOFT = re.compile(r"\b(?:if|when|unless|not|never|avoid|without|before|example|e\.g|input)\b|n['’]t\b", re.IGNORECASE)
 
 
@@ -48,11 +53,21 @@ def miscounted(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSche
             yield f"{line}: the list was read without a count"
         if not lists and not _is_counted(found, match["number"], told):
             yield f"{line}: one object was read for all of them"
+    yield from _bounds_lost(document, text, lists)
     if lists:
         return
     for match in _ALL.finditer(text):
         if not _is_soft(text, match):
             yield f"line {document.line(match.start())}: {shortened(match[0])!r}: one object was read for all of them"
+
+
+def _bounds_lost(document: PromptText, text: str, lists: Sequence[KeyOfSchema]) -> Iterator[str]:
+    for match in _BOUNDS.finditer(text) if lists else ():
+        begin = text.rfind("\n", 0, match.start()) + 1
+        told = {_one(word) for word in re.findall(r"[a-z]+", text[begin : match.start()].lower())}
+        of_list = any(_last(leaf.name) & told for leaf in lists)
+        if of_list and not any({"minItems", "maxItems"} & set(leaf.node) for leaf in lists):
+            yield f"line {document.line(match.start())}: {shortened(match[0])!r}: no list was read with a count"
 
 
 def _is_soft(text: str, match: re.Match[str]) -> bool:

@@ -17,6 +17,10 @@ _VERB = r"(?:answer|respond|reply|return|output|write|say|use|choose|pick|select
 # 'and "x" otherwise', 'otherwise "x"', 'if none of them fits, write "x"'
 _CASES = (
     re.compile(rf"{_Q}\s+(?:otherwise|in (?:all|any) other cases?|if|when)\b", re.IGNORECASE),
+    re.compile(
+        rf"\b(?:gets?|receives?|becomes?|counts? as|goes? (?:to|into|under)|falls? (?:under|into)|(?:is|are) (?:labell?ed|classified|marked|tagged)(?: as)?)\s+(?:the label\s+)?{_Q}",
+        re.IGNORECASE,
+    ),
     re.compile(rf"\b(?:otherwise|else|in (?:all|any) other cases?),?\s+(?:{_VERB}\s+)?(?:(?:with|it|as|only)\s+){{0,2}}{_Q}", re.IGNORECASE),
     re.compile(
         rf"\b(?:if|when|where)\b[^.\n\"'`“]{{3,90}}?[,\s]\s*(?:then |please )?{_VERB}\s+(?:(?:with|it|as|only|the word|the label)\s+){{0,2}}{_Q}",

@@ -90,6 +90,7 @@ def _labels(text: str) -> list[str] | None:
             'Your output must be one of these strings, exactly as written: "Sail", "Stay - no wind", "Ask".',
             ["Sail", "Stay - no wind", "Ask"],
         ),
+        ("Label the tune as R&B, C++ or blues.", ["R&B", "C++", "blues"]),
         ("Decide whether the entry is true, false or doubtful, and do not explain.", ["true", "false", "doubtful"]),
     ],
 )
@@ -114,6 +115,9 @@ def test_labels_of_a_sentence_are_read_to_its_end(text: str, labels: list[str]) 
         "Label the ship as cargo, ferry or tug. It may belong to several categories.",
         'Classify the ship as cargo, ferry or tug. If the name is torn off, answer "lost".',
         "Classify the ship as cargo, ferry or tug; otherwise write 'lost'.",
+        'Answer with the number of the free berth or "full".',
+        'Tag the entry with one sea: North, Baltic or Irish. Entries of all seas get "Any".',
+        'Assign each ship to a berth - North, South, West - or "None" if it is too long.',
         "Write a reply to the owner. Also pick the kind of the loss: sails, masts or ropes.",
         "Answer only with WHOLE or BROKEN. If the ship is a tug, answer with TUG.",
     ],
@@ -291,3 +295,19 @@ def test_labels_in_brackets_after_what_a_key_is_of() -> None:
         'Decide on a verdict for the crew (free / fine / jail) and say why. Use this JSON: {"verdict": "", "why": ""}'
     )
     assert _schemas(text)["verdict"] == {"type": "string", "enum": ["free", "fine", "jail"]}
+
+
+def test_nothing_else_is_no_name() -> None:
+    text = "Answer with exactly one of these words and nothing else: calm, choppy, wild."
+    assert list(_schemas(text)) == ["answer"]
+
+
+def test_bounds_in_brackets_that_no_list_has_are_refused() -> None:
+    text = 'Name the ports of the voyage (at least two, at most five). Output: {"ports": ["...", "..."]}'
+    found = infer(text + _INPUT)
+    assert not found.fields or {"minItems", "maxItems"} <= set(found.fields[0].schema)
+
+
+def test_null_in_the_brackets_of_one_key_is_not_said_of_another() -> None:
+    text = 'Output a JSON object with "weighed" (boolean) and "tons" (number; null if not weighed).'
+    assert _schemas(text) == {"weighed": {"type": "boolean"}, "tons": {"type": ["number", "null"]}}
