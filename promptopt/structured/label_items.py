@@ -35,7 +35,7 @@ _LONGEST_LIST = 600  # characters
 
 @dataclass(slots=True)
 class Item:
-    """What stands between two signs of a list.
+    """What is between two signs of a list.
 
     Attributes:
         joint: What comes before it: ``,`` ``/`` ``|`` ``or`` ``and``; empty for the first.

@@ -133,7 +133,7 @@ def is_denied(text: str, position: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _List:
-    """A list behind a lead, and what it is joined with.
+    """A list after a lead, and what it is joined with.
 
     Attributes:
         codes: Whether all its items are in quotation marks or in capitals.
