@@ -241,21 +241,14 @@ def blocks_of(passage: str) -> list[str]:
     return re.split(r"\n\s*\n", passage)
 
 
-def places(sample: Sample, loss: Loss) -> tuple[str, ...]:
-    """The paragraph of each rewrite in which a twin has its loss, or the passage if the loss is in several."""
-    passage = next(each for each in sample.passages if loss.was in each.now).losing(loss)
-    texts = dict.fromkeys((passage.now, passage.again))
-    return tuple(next((block for block in blocks_of(text) if loss.becomes in block), text) for text in texts)
-
-
-def faithful_places(sample: Sample, loss: Loss) -> tuple[str, ...]:
-    """The paragraph of the faithful rewrites that a twin changes."""
+def places(sample: Sample, loss: Loss, twin: bool) -> tuple[str, ...]:
+    """The paragraph of each rewrite that has the loss in a twin, or the passage if it is in several."""
     passage = next(each for each in sample.passages if loss.was in each.now)
     number = next((n for n, block in enumerate(blocks_of(passage.now)) if loss.was in block), None)
-    whole = (passage.now, passage.again)
-    if number is None or len(blocks_of(passage.again)) <= number:
-        return whole
-    return tuple(blocks_of(text)[number] for text in whole)
+    texts = tuple(passage.losing(loss) if twin else passage)[1:]
+    parts = [blocks_of(text) for text in texts]
+    whole = number is None or any(len(part) != len(blocks_of(passage.now)) for part in parts)
+    return texts if whole else tuple(part[number] for part in parts)
 
 
 def faithful(samples: list[Sample], judged: list[Judged], listed: bool) -> None:
@@ -289,11 +282,11 @@ def twins(samples: list[Sample], judged: Iterator[Judged], trusted: dict[str, Ju
     told: Counter[str] = Counter()
     for sample in samples:
         for loss in sample.losses:
-            state, reason = next(judged).state(*places(sample, loss))
+            state, reason = next(judged).state(*places(sample, loss, twin=True))
             if state == "refused":
                 state = "named" if loss.named_in(reason) else "unnamed"
             kinds.setdefault(loss.kind, Counter())[state] += 1
-            if trusted[sample.name].state(*faithful_places(sample, loss))[0] == "accepted":
+            if trusted[sample.name].state(*places(sample, loss, twin=False))[0] == "accepted":
                 told[state] += 1
             if listed and state in ("accepted", "unnamed"):
                 print(f"{sample.name}: {state}, lost: {loss.lost}\n    {_flat(loss.becomes)}\n    {reason}")

@@ -244,6 +244,7 @@ def miscounted(old: Asked, new: Asked) -> list[str]:
         others = {one.lemma_ for number, one in then if number == value} - {head.lemma_}
         mine = concepts_of(head)
         near = [t for found in new.forms.values() for t in found if concepts_of(t) & mine]
+        near = [t for t in near if t.lemma_ == head.lemma_] or near  # "lines" can be verses, beside verses they are not
         alone = near and not any(NUMBERS.get(o.lower_, o.lower_) == value for t in near for o in _around(t))
         pointed = any(kid.lower_ in ("the", "these", "those") for kid in head.children)
         if others and alone and not pointed and value != "one" and (value, head.lemma_) not in kept:

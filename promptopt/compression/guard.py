@@ -39,6 +39,7 @@ from promptopt.compression.implied import (
     parted,
 )
 from promptopt.compression.paraphrase import FILLER, STOP, root
+from promptopt.compression.whole_orders import lost_orders
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
@@ -129,7 +130,7 @@ def lost_in_rewrite(before: str, after: str, context: str = "") -> list[str]:
             and not any(_is_reference(marker, part) for part in rest)
         ]
     found += [*unlisted(before, after), *swapped(before, after), *unsaid(old, new), *miscounted(old, new)]
-    found += merged(old, new)
+    found += merged(old, new) + lost_orders(old, new)
     found += _turned_round(old, new) + other_choice(old, new) + parted(old, new, concepts, joined)
     return list(dict.fromkeys(found))
 

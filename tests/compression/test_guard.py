@@ -82,6 +82,17 @@ LOST = [
     ("Name nobody unless he is thanked. Say when it ends.", "Name nobody. Say when it ends.", "unless"),
     ("Suggest a rope which isn't longer than the mast.", "Suggest a rope. Measure the mast.", "longer"),
     ("Do not translate the labels on jars. Keep the brand.", "Translate the labels on jars. Keep the brand.", "not"),
+    # Each word of what is lost is also somewhere else.
+    (
+        "Copy each row of the roster. The order of the rows must stay the same. If a row is empty, write null.",
+        "Copy each row of the roster. If a row is empty, write null.",
+        "order of rows",
+    ),
+    (
+        "Write a shanty. It should have five verses, each of them with five lines, and it should rhyme.",
+        "Write a rhyming shanty: verses of five lines.",
+        "number 5 of 'verses'",
+    ),
 ]
 
 
@@ -94,6 +105,13 @@ def test_another_wording_loses_nothing(before, after):
 @pytest.mark.parametrize(("before", "after", "named"), LOST)
 def test_a_lost_fact_is_named(before, after, named):
     assert named in ", ".join(lost_in_rewrite(before, after)).lower()
+
+
+def test_one_of_several_things_is_lost_though_the_rest_of_the_prompt_has_its_word():
+    before = "Skip the captain's jokes, as well as anything that is said below the deck. Keep the weather."
+    after = "Skip the captain's jokes. Keep the weather."
+    context = "Summarise what was said on the deck."
+    assert "'anything said below deck'" in lost_in_rewrite(before, after, context)
 
 
 @pytest.mark.parametrize("text", sorted({text for pair in (*SAME, *LOST) for text in pair[:2]}))
