@@ -8,7 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 from promptopt.structured.choices import Choice, enum
-from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span, conditional, of_fields
+from promptopt.structured.fields import (
+    MASK,
+    Field,
+    Inferred,
+    PromptText,
+    Span,
+    conditional,
+    conditional_part,
+    of_fields,
+)
 from promptopt.structured.label_codes import label_codes
 from promptopt.structured.lines_of_text import lines_of_text
 from promptopt.structured.ranges import numbers
@@ -68,7 +77,7 @@ def _from_choices(document: PromptText, said: list[Choice]) -> Inferred | None:
         return Inferred(
             problems=(f"lines {lines}: several lists of labels, and nothing says which one the answer is from",)
         )
-    if bad := next((b for choice in lists if (b := conditional(document, choice.span))), None):
+    if bad := conditional_part(document, (choice.span for choice in lists)):
         return bad
     best = lists[0]
     if len(lists) == 1 and best.asks and MASK in document.text[best.span.start : best.span.end].replace("\n", ""):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,18 +98,25 @@ class PromptText:
         """
         read = read_source(source)
         done = read.front_end
-        parts = [_blank(source[:done], MASK)]
+        parts = [blank(source[:done], MASK)]
         for piece in read.pieces:
             mask = BOUNDARY if piece.name in ("chat", "endchat") else MASK
             covered = source[piece.start : piece.end]
-            parts += [source[done : piece.start], covered if piece.kind == "text" else _blank(covered, mask)]
+            parts += [source[done : piece.start], covered if piece.kind == "text" else blank(covered, mask)]
             done = piece.end
         text = "".join([*parts, source[done:]])
         if not examples and any(chat.role == "assistant" for chat in read.chats):
             for chat in read.chats:
                 if chat.role in ("user", "assistant") and chat.is_static:
-                    text = text[: chat.start] + _blank(text[chat.start : chat.end], MASK) + text[chat.end :]
+                    text = text[: chat.start] + blank(text[chat.start : chat.end], MASK) + text[chat.end :]
         return cls(source, text, tuple(Span(*span) for span in read.repeated))
+
+    def without(self, spans: Iterable[Span]) -> str:
+        """The text, as long as it is, with blanks in the place of some parts; line breaks stay."""
+        text = self.text
+        for span in spans:
+            text = text[: span.start] + blank(text[span.start : span.end]) + text[span.end :]
+        return text
 
     def line(self, position: int) -> int:
         """The line of a position, counted from 1."""
@@ -120,7 +127,8 @@ class PromptText:
         return any(span.overlaps(part) for part in self.conditional)
 
 
-def _blank(text: str, mask: str) -> str:
+def blank(text: str, mask: str = " ") -> str:
+    """A text with one sign in the place of each other, apart from line breaks."""
     return re.sub(r"[^\n]", mask, text)
 
 
@@ -163,14 +171,18 @@ def conditional(document: PromptText, span: Span) -> Inferred | None:
     return Inferred(problems=(f"line {document.line(span.start)}: the format depends on a variable of the template",))
 
 
+def conditional_part(document: PromptText, spans: Iterable[Span]) -> Inferred | None:
+    """As :func:`conditional`, for the first of several parts that is only in some renderings."""
+    return next((bad for span in spans if (bad := conditional(document, span))), None)
+
+
 def of_fields(document: PromptText, found: Sequence[tuple[Field, Span]], *, carried: bool) -> Inferred:
     """The fields with where each was read; none if one of them is only in some renderings.
 
     Args:
         carried: Whether a schema says all that the parts say.
     """
-    for _, span in found:
-        if bad := conditional(document, span):
-            return bad
     spans = tuple(span for _, span in found)
+    if bad := conditional_part(document, spans):
+        return bad
     return Inferred(tuple(field for field, _ in found), spans if carried else (), covered=spans)

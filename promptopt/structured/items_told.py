@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from promptopt.structured.counts import with_counts
-from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span, conditional, object_schema
+from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span, conditional_part, object_schema
 from promptopt.structured.named_keys import keys_below
 from promptopt.structured.nulls import nulls_of
 from promptopt.structured.quiz_options import with_options
@@ -42,7 +42,7 @@ def items_told(document: PromptText) -> Inferred | None:
     nulls = nulls_of(document, list(properties))
     items = object_schema({name: nulls(name, schema) for name, schema in properties.items()})
     covered = (Span(*leads[0].span()), *(key.span for key in keys))
-    if bad := next((bad for span in covered if (bad := conditional(document, span))), None):
+    if bad := conditional_part(document, covered):
         return bad
     line = document.line(leads[0].start())
     items = with_counts(document, items, covered, wrapped=False)

@@ -29,10 +29,7 @@ def with_choices(name: str, schema: dict[str, Any], document: PromptText) -> dic
         or not (_LISTED.search(document.text) or _CASE.search(document.text))
     ):
         return schema
-    line = re.compile(
-        rf"^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*[*_`\"']*{re.escape(name)}[*_`\"']*[ \t]*(?:\([^()\n]*\))?[*_]*[ \t]*[:=–—-][*_]*[ \t]*{_CHOSEN}[ \t]*\[(?P<list>[^\[\]\n]{{3,800}})\]",
-        re.IGNORECASE | re.MULTILINE,
-    )
+    line = _line_of(name, rf"[:=–—-][*_]*[ \t]*{_CHOSEN}[ \t]*\[(?P<list>[^\[\]\n]{{3,800}})\]")
     found = [_values(match["list"]) for match in line.finditer(document.text) if MASK not in match[0]]
     if not found and (cases := _cases(name, document)):
         if any(one != cases[0] for one in cases):
@@ -49,6 +46,12 @@ def with_choices(name: str, schema: dict[str, Any], document: PromptText) -> dic
     return labelled if value is schema else {**schema, "items": labelled}
 
 
+def _line_of(name: str, said: str) -> re.Pattern[str]:
+    """The line that begins with a key, and a pattern of what is said of it there."""
+    key = rf"[*_`\"']*{re.escape(name)}[*_`\"']*[ \t]*(?:\([^()\n]*\))?[*_]*"
+    return re.compile(rf"^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*{key}[ \t]*{said}", re.IGNORECASE | re.MULTILINE)
+
+
 # '"open" if it sells', '"no" ONLY if the caller denies it', '"unknown" otherwise'
 _CASE = re.compile(
     r"(?:(?<=[:;,.])|\A)[ \t]*(?:(?:and|or|else) )?[\"'`“](?P<label>[\w -]{1,30})[\"'`”] (?:only )?(?:if|when|for|otherwise|in all other cases)\b",
@@ -59,10 +62,7 @@ _NULL = re.compile(r"\b(?:otherwise|else)[,:]? null\b|\bnull (?:otherwise|if|whe
 
 def _cases(name: str, document: PromptText) -> list[list[str | None]]:
     """The labels that the line of a key gives case by case, and null if it is one of them."""
-    line = re.compile(
-        rf"^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*[*_`\"']*{re.escape(name)}[*_`\"']*[ \t]*(?:\([^()\n]*\))?[*_]*[ \t]*(?P<said>[:=–—-][*_]*[ \t]*[\"'`“][^\n]*)$",
-        re.IGNORECASE | re.MULTILINE,
-    )
+    line = _line_of(name, r"(?P<said>[:=–—-][*_]*[ \t]*[\"'`“][^\n]*)$")
     found: list[list[str | None]] = []
     for match in line.finditer(document.text):
         labels: list[str | None] = list(dict.fromkeys(case["label"] for case in _CASE.finditer(match["said"])))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import regex
 
 from promptopt.structured.choices import enum
-from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span, conditional, field_name, scan
+from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span, conditional_part, field_name, scan
 from promptopt.structured.labelled import quoted, read_pattern
 from promptopt.structured.ranges import numbers
 
@@ -57,7 +57,7 @@ def label_lines(document: PromptText) -> Inferred | None:
     spans = (*(span for *_, span in found), *(Span(*_sentence_to(document.text, match.span())) for match in more))
     if len(values) < 2 or any(MASK in document.text[span.start : span.end] for span in spans):
         return None
-    if bad := next((bad for span in spans if (bad := conditional(document, span))), None):
+    if bad := conditional_part(document, spans):
         return bad
     line = document.line(spans[0].start)
     schema = enum(values)

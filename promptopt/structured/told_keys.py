@@ -56,7 +56,7 @@ def told_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
         if bad := conditional(document, key.span):
             return bad
         line = document.line(key.span.start)
-        schema = _with_own_keys(key, document) if key.inner else _shown_or_described(key.name, key.said)
+        schema = _own_form(key, document)
         if schema is None or key.nested or _ADDED.search(document.text, max(0, key.span.start - 60), key.span.end):
             return Inferred(problems=(f"line {line}: the form of {key.name!r} is given in words, not by an example",))
         if not key.inner:
@@ -106,11 +106,16 @@ _OF_OBJECT = re.compile(r"\b(?:object|dict(?:ionary)?)\b", re.IGNORECASE)
 
 def value_of(key: NamedKey, document: PromptText) -> dict[str, Any] | None:
     """What a key holds by its own line and by what the prompt says of it; ``None`` if its form is not known."""
-    schema = _with_own_keys(key, document) if key.inner else _shown_or_described(key.name, key.said)
+    schema = _own_form(key, document)
     if schema is None:
         return None
     schema = with_choices(key.name, with_labels(key.name, schema, document), document)
     return with_most(key.name, with_bounds(key.name, schema, document), document)
+
+
+def _own_form(key: NamedKey, document: PromptText) -> dict[str, Any] | None:
+    """What the line of a key, and the keys below it, say of its value; ``None`` if its form is not known."""
+    return _with_own_keys(key, document) if key.inner else _shown_or_described(key.name, key.said)
 
 
 def _with_own_keys(key: NamedKey, document: PromptText) -> dict[str, Any] | None:

@@ -54,11 +54,6 @@ def _part(said: str) -> str:
     return "explanation" if re.search(r"\bwhy\b", said, re.IGNORECASE) else ""
 
 
-def _without(document: PromptText, span: Span) -> PromptText:
-    blank = re.sub(r"[^\n]", " ", document.text[span.start : span.end])
-    return replace(document, text=document.text[: span.start] + blank + document.text[span.end :])
-
-
 def verdict_line(document: PromptText) -> Inferred | None:
     """The verdict and its explanation; ``None`` if the prompt does not ask for these two in this order."""
     if any(score.asks for score in numbers(document)):
@@ -73,7 +68,7 @@ def verdict_line(document: PromptText) -> Inferred | None:
         span = Span(head.start, after.end())
         if bad := conditional(document, span):
             return bad
-        if needed := needs_reasoning(_without(document, span)):
+        if needed := needs_reasoning(replace(document, text=document.without([span]))):
             raise UnreadForm(f"{needed}, and the verdict comes before its explanation")
         line = document.line(head.start)
         schema = enum(values)

@@ -345,9 +345,7 @@ def _kinds_shown(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSc
             words = sorted(set(re.findall(rf"{key}\"([a-z]+(?:_[a-z]+)*|[A-Z]+(?:_[A-Z]+)*)\"", shown)))
             if len(words) > 1 and (_KIND.search(leaf.name) or all("_" in word for word in words)):
                 yield f"{leaf.name!r} is shown as {words[0]!r} and as {words[1]!r}: its labels were not read"
-        known = {
-            str(label).casefold() for one in (leaf.value, *leaf.value.get("anyOf", ())) for label in one.get("enum", ())
-        }
+        known = {label.casefold() for label in leaf.labels}
         for word in re.findall(rf"{key}\"([a-z]{{3,}})\"\s*[,}}]", document.text):
             if known and "string" in leaf.kinds and word.casefold() not in known | {leaf.name.casefold(), "string"}:
                 yield f"{leaf.name!r} is shown as {word!r}, which is not among its labels"

@@ -10,7 +10,7 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 
-from promptopt.structured.fields import MASK, Inferred, PromptText
+from promptopt.structured.fields import MASK, Inferred, PromptText, blank
 from promptopt.structured.witness_keys import VARIABLE, KeyOfSchema, said_of, shortened
 
 
@@ -40,10 +40,8 @@ _ASIDE = re.compile(
 
 def instructions(document: PromptText, found: Inferred) -> str:
     """The text, as long as it is, without the form that was read, examples and the words of others."""
-    text = document.text
-    for span in found.covered:
-        if found.whole == "JSON" and "{" in text[span.start : span.end]:
-            text = text[: span.start] + _blank(text[span.start : span.end]) + text[span.end :]
+    forms = found.covered if found.whole == "JSON" else ()
+    text = document.without(span for span in forms if "{" in document.text[span.start : span.end])
     lines: list[str] = []
     shown = False
     for line in text.split("\n"):
@@ -51,12 +49,8 @@ def instructions(document: PromptText, found: Inferred) -> str:
             shown = True
         elif shown and _HEAD.match(line):
             shown = False
-        lines.append(_blank(line) if shown or _TURN.match(line) else line)
-    return _ASIDE.sub(lambda match: _blank(match[0]), "\n".join(lines))
-
-
-def _blank(text: str) -> str:
-    return re.sub(r"[^\n]", " ", text)
+        lines.append(blank(line) if shown or _TURN.match(line) else line)
+    return _ASIDE.sub(lambda match: blank(match[0]), "\n".join(lines))
 
 
 # ---- scales ----------------------------------------------------------------------------------------------------------
@@ -177,8 +171,7 @@ def _known(leaves: Sequence[KeyOfSchema]) -> set[str]:
     """All labels and all keys, folded."""
     known = {leaf.name.casefold() for leaf in leaves}
     for leaf in leaves:
-        for one in (leaf.value, *leaf.value.get("anyOf", ())):
-            known |= {str(label).casefold().strip() for label in one.get("enum", ())}
+        known |= _enum(leaf)
     return known
 
 
@@ -254,11 +247,7 @@ _AS = re.compile(r"\bas \w+\|")
 
 
 def _enum(leaf: KeyOfSchema) -> set[str]:
-    return {
-        str(label).casefold().strip()
-        for one in (leaf.value, *leaf.value.get("anyOf", ()))
-        for label in one.get("enum", ())
-    }
+    return {label.casefold().strip() for label in leaf.labels}
 
 
 def _lists_said(text: str) -> Iterator[tuple[int, str, list[str]]]:
@@ -354,7 +343,7 @@ def _labels_misplaced(
     text = document.text
     names = {leaf.name for leaf in leaves}
     for leaf in leaves:
-        labels = [str(label) for one in (leaf.value, *leaf.value.get("anyOf", ())) for label in one.get("enum", ())]
+        labels = leaf.labels
         form = [text[span.start : span.end] for span in found.covered if found.whole == "JSON"]
         if len(labels) < 2 or all(any(label in part for part in form) for label in labels):
             continue

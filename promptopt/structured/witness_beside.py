@@ -94,15 +94,11 @@ def _filled(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]
             yield f"what {leaf.name!r} holds is in a variable of the template"
 
 
-def _labels(leaf: KeyOfSchema) -> list[str]:
-    return [str(label) for one in (leaf.value, *leaf.value.get("anyOf", ())) for label in one.get("enum", ())]
-
-
 def _own_names(leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """A label that is the name of its key: ``[Role/Profession]`` says what belongs there."""
     for leaf in leaves:
         names = {leaf.name.casefold().replace("_", " ")}
-        for label in _labels(leaf):
+        for label in leaf.labels:
             if label.casefold().replace("_", " ") in names:
                 yield f"{label!r} was read as a label of {leaf.name!r}, and is what belongs there"
 
@@ -190,7 +186,7 @@ _AS_LABEL = re.compile(r"\b(?:classify|label|mark|tag|treat)(?:ed)? (?:it |this 
 def _looked_for(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Labels that are words to look for in the input."""
     for leaf in leaves:
-        labels = _labels(leaf)
+        labels = leaf.labels
         if len(labels) < 2:
             continue
         first = re.search(rf"[\"'`“]{re.escape(labels[0])}[\"'`”,.]", document.text)

@@ -73,14 +73,23 @@ class KeyOfSchema:
         return "items" in self.node
 
     @property
+    def alternatives(self) -> tuple[_Schema, ...]:
+        """The schema of the values, and each one that they may have instead."""
+        value = self.value
+        return (value, *value.get("anyOf", ()))
+
+    @property
+    def labels(self) -> list[str]:
+        """What the values are one of, as texts."""
+        return [str(label) for one in self.alternatives for label in one.get("enum", ())]
+
+    @property
     def labelled(self) -> bool:
-        return any(set(one) & {"enum", "const"} for one in (self.value, *self.value.get("anyOf", ())))
+        return any(set(one) & {"enum", "const"} for one in self.alternatives)
 
     @property
     def bounded(self) -> bool:
-        return any(
-            set(one) & {"enum", "const", "minimum", "maximum"} for one in (self.value, *self.value.get("anyOf", ()))
-        )
+        return any(set(one) & {"enum", "const", "minimum", "maximum"} for one in self.alternatives)
 
     @property
     def nullable(self) -> bool:

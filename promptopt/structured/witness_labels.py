@@ -72,9 +72,10 @@ _ENDS = re.compile(
     r"\bend (?:your|the) (?:answer|response|reply) with [\"'“`][^\"'”`\n]*[\[<][^\"'”`\n]*[\"'”`]", re.IGNORECASE
 )
 # 'Give the prize to "Anna" or "Bea"', at the begin of a clause
+_WORDS_MARKED = r"(?:\"[^\"\n]{1,30}\"|“[^”\n]{1,30}”|`[^`\n]{1,30}`)"
 _ORDERED = re.compile(
     r"(?:\A|[.!?;]\s+|\n[ \t]*(?:[-*•]|\d+[.)])?[ \t]*|\b(?:and|then|to|must|should) )(?:award|assign|give|mark|label|classify|choose|pick|select|set|decide|declare|rate|vote)\b[^.;\n\"“`]{0,40}"
-    r"(?:\"[^\"\n]{1,30}\"|“[^”\n]{1,30}”|`[^`\n]{1,30}`)(?:, (?:\"[^\"\n]{1,30}\"|“[^”\n]{1,30}”|`[^`\n]{1,30}`))*,? or (?:\"[^\"\n]{1,30}\"|“[^”\n]{1,30}”|`[^`\n]{1,30}`)",
+    rf"{_WORDS_MARKED}(?:, {_WORDS_MARKED})*,? or {_WORDS_MARKED}",
     re.IGNORECASE,
 )
 # "Here is an example:", and below it "Input:" up to its "Output:"
@@ -103,13 +104,7 @@ def keys_doubted(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSc
     yield from _samples(document, found, leaves)
     yield from _asides(document, leaves)
     open_texts = [leaf for leaf in leaves if leaf.kinds == {"string"} and not leaf.labelled and not leaf.listed]
-    known = {
-        str(label).casefold()
-        for leaf in leaves
-        for one in (leaf.value, *leaf.value.get("anyOf", ()))
-        for label in one.get("enum", ())
-    }
-    known |= {leaf.name.casefold() for leaf in leaves}
+    known = {word.casefold() for leaf in leaves for word in (leaf.name, *leaf.labels)}
     for match in _ORDERED.finditer(instructions(document, found)) if open_texts else ():
         if known.isdisjoint(quoted.casefold() for quoted in re.findall(r"[\"“`]([^\"”`\n]+)[\"”`]", match[0])):
             line = document.line(match.start())
@@ -123,7 +118,7 @@ def _samples(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema
     """Samples in the form that are none of the labels of their key, beside one that is: ``"rig": "A"``, ``"rig": "B, D"``."""
     form = form_of(document, found)
     for leaf in leaves:
-        labels = {str(label) for one in (leaf.value, *leaf.value.get("anyOf", ())) for label in one.get("enum", ())}
+        labels = set(leaf.labels)
         samples = {match["sample"].strip() for match in values_shown(form, leaf.name, _SAMPLE)} if labels else set()
         for sample in sorted(samples - labels) if samples & labels else ():
             yield f"{sample!r} is shown as {leaf.name!r} and is none of the labels that were read"

@@ -191,7 +191,7 @@ def _empty_lists(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSc
         if not leaf.listed or not empty or any(values_shown(form, leaf.name, _HOLDS)):
             continue
         last = _plain(leaf.name).rpartition("_")[2]
-        if last in _TEXTS and re.search(rf"\b{last}\b", _blank_form(document, found), re.IGNORECASE):
+        if last in _TEXTS and re.search(rf"\b{last}\b", document.without(found.covered), re.IGNORECASE):
             continue  # "extract the sentences": they are texts
         told = [said.text for said in said_of(document, leaf, ()) if not re.match(r"\s*\[\s*\]", said.text)]
         if leaf.kinds <= {"string", "null"} and not leaf.labelled and not any(len(said.split()) > 1 for said in told):
@@ -199,13 +199,6 @@ def _empty_lists(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSc
 
 
 _TEXTS = frozenset({"sentences", "quotes", "excerpts", "phrases", "passages", "keywords", "quotations", "paragraphs"})
-
-
-def _blank_form(document: PromptText, found: Inferred) -> str:
-    text = document.text
-    for span in found.covered:
-        text = text[: span.start] + " " * (span.end - span.start) + text[span.end :]
-    return text
 
 
 _LIST_SAID = re.compile(
