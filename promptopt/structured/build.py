@@ -14,11 +14,13 @@ from promptopt.schemas import strict_findings
 from promptopt.schemas.codes import Codes, code_schema
 from promptopt.schemas.cost import SchemaCost, advice, cheapen, output_cap, schema_cost, with_headroom
 from promptopt.structured.completeness import wants_json
+from promptopt.structured.directive import minify_place, with_directive
 from promptopt.structured.field_sources import Evidence
 from promptopt.structured.fields import Field, Inferred, PromptText, field_name
+from promptopt.structured.form_left import form_left
 from promptopt.structured.infer import infer
 from promptopt.structured.json_blocks import answer_blocks, block_edits, carried_edits, example_edits, reading, text_cap
-from promptopt.structured.proposal import Economics, Options, Structured, with_directive
+from promptopt.structured.proposal import Economics, Options, Structured
 from promptopt.structured.reasoning import keeps_reasoning, needs_reasoning
 from promptopt.structured.whole_edits import whole, without_empty_sections
 from promptopt.templates import Template
@@ -86,6 +88,10 @@ def structure(template: Template, evidence: Evidence | None = None, options: Opt
     if options.form == "text":
         return _as_text(task, form)
     proposal = _as_schema(task, form)
+    if proposal.form_left is not None and evidence is None:
+        if options.form == "schema" or options.codes or options.reasoning:
+            raise SchemaError(proposal.form_left, path=template.path, remedy="--form text keeps the form of the prompt")
+        return _as_text(task, form, rejected=proposal.economics)
     if options.form == "schema" or _pays(task, form, proposal.economics):
         return proposal
     return _as_text(task, form, rejected=proposal.economics)
@@ -290,11 +296,13 @@ def _as_schema(task: _Task, form: _AnswerForm) -> Structured:
     if [item.name for item in form.fields] == [form.scored.name]:
         edits += example_edits(task.template.source, form.scored.name, form.scored.schema)
     edits = without_empty_sections(list(whole(_without_overlaps(edits), task.text.text)), task.text.text)
+    left = form_left(task.text, task.inferred, edits)
     coded, possible = code_schema(form.schema, task.tokenizer)
     uses_codes = bool(possible) and task.options.codes
     schema = _with_tables(coded, possible) if uses_codes else form.schema
     codes = possible if uses_codes else Codes()
-    source = _edited(task, edits, minify=not any(edit.new.startswith("{") for edit in edits))
+    # Examples of minified JSON are the better directive.
+    source, unwished = _edited(task, edits, minify=not any(edit.new.startswith("{") for edit in edits))
     cost = schema_cost(schema, task.tokenizer)
     cap = output_cap(cost, task.model)
     free = [item.name for item in form.fields if _is_free(item.schema)]
@@ -321,7 +329,9 @@ def _as_schema(task: _Task, form: _AnswerForm) -> Structured:
         unread_line=form.unread_line,
         codes_possible=bool(possible) and not uses_codes,
         unbounded=tuple(free) or ("the answer",) if cap is None else (),
+        form_left=left,
         as_written=task.options.as_written,
+        unwished=unwished,
     )
 
 
@@ -334,7 +344,7 @@ def _as_text(task: _Task, form: _AnswerForm, rejected: Economics | None = None) 
     json_form = task.inferred.whole == "JSON"
     edits = _without_overlaps(list(block_edits(task.text))) if json_form and task.options.minify else []
     cost = schema_cost(form.schema, task.tokenizer)
-    source = _edited(task, edits, minify=json_form and not answer_blocks(task.text))
+    source, unwished = _edited(task, edits, minify=json_form and not answer_blocks(task.text))
     if json_form and task.inferred.beside is None:
         cap = output_cap(cost, task.model)
     elif json_form or task.inferred.beside is not None:
@@ -368,18 +378,21 @@ def _as_text(task: _Task, form: _AnswerForm, rejected: Economics | None = None) 
         rejected=rejected,
         answer_tokens=task.options.answer_tokens,
         as_written=task.options.as_written,
+        unwished=unwished,
     )
 
 
-def _edited(task: _Task, edits: Sequence[Edit], *, minify: bool) -> str:
-    """The prompt's source with the edits, and with the wish for minified JSON."""
+def _edited(task: _Task, edits: Sequence[Edit], *, minify: bool) -> tuple[str, bool]:
+    """The prompt's source with the edits and the wish for minified JSON, and whether there was no place for the wish."""
     source = apply(task.template.source, edits)
     if not same_code(source, task.template.source):
         raise AssertionError("an edit touched the template's tags")
-    if edits:
-        source = re.sub(r"\n{3,}", "\n\n", source)
-    # Examples of minified JSON are the better directive.
-    return with_directive(source) if minify and task.options.minify else source
+    wished = None
+    if minify and task.options.minify:
+        wished = with_directive(source, minify_place(task.text), edits)
+    unwished = minify and task.options.minify and wished is None
+    source = source if wished is None else wished
+    return (re.sub(r"\n{3,}", "\n\n", source) if edits else source), unwished
 
 
 def _economics(task: _Task, source: str, cost: SchemaCost, schema_tokens: int) -> Economics:

@@ -17,6 +17,7 @@ from promptopt.schemas.make_strict import fix_schema
 from promptopt.structured.fields import BOUNDARY, MASK, Field, Inferred, PromptText, Span, object_schema
 from promptopt.structured.layout import COUNT_OF_LAYOUT, LAYOUT_CUE, layout_edits, layout_words
 from promptopt.structured.pseudo_json import NotPseudo, balanced_end, read_pseudo, starts
+from promptopt.structured.whole_edits import goes_on
 from promptopt.templates.source import read_source
 from promptopt.tokens import Tokenizer
 
@@ -400,6 +401,7 @@ _NO_FORMAT = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(rf"[^\s{BOUNDARY}][^\n{BOUNDARY}]*?(?:[.!?](?=[\s\"'){BOUNDARY}]|$)|(?=[\n{BOUNDARY}]|$))")
+_LAST_LINE = re.compile(rf"[^\n{BOUNDARY}]*?(?:[.!?](?=[\s\"'){BOUNDARY}]|\Z)|(?=[\n{BOUNDARY}])|\Z)", re.MULTILINE)
 _LEAD = re.compile(
     r"(?:^|(?<=[.!?\n]))[ \t]*[^\n.!?]*\b(?:json|format|output|return|respond|answer|structure|form)\b[^\n.!?]*[:.]?[ \t]*\n*\Z",
     re.IGNORECASE,
@@ -484,6 +486,8 @@ def _words_of(inferred: Inferred) -> frozenset[str]:
 
 def _is_format(sentence: str, words: frozenset[str], *, drop_explanation: bool, cue: re.Pattern[str]) -> bool:
     told = _FORMAT_CUE.search(sentence) or cue.search(sentence)
+    if sentence.rstrip().endswith("?"):
+        return False  # "Is the answer correct?" is the task
     if MASK in sentence or _NO_FORMAT.search(sentence) or not told or len(sentence) > 400:
         return False
     spoken = _spoken(sentence)
@@ -503,11 +507,17 @@ def _spoken(text: str) -> list[str]:
 
 
 def _sentences(document: PromptText) -> Iterator[Span]:
-    for match in _SENTENCE.finditer(document.text):
-        body = match[0]
-        # A list mark before the sentence is removed with it.
-        start = match.start() + (len(mark[0]) if (mark := re.match(r"(?:[-*•]|\d+[.)])[ \t]+", body)) else 0)
-        yield Span(match.start() if mark else start, match.end())
+    """The sentences, each with all its lines and the mark of the item that it begins."""
+    text, position = document.text, 0
+    while match := _SENTENCE.search(text, position):
+        position = match.end()
+        while position > match.start() and text[position : position + 1] == "\n" and goes_on(text, position):
+            further = _LAST_LINE.match(text, position + 1)
+            if further is None or further.end() <= position + 1:
+                break
+            position = further.end()
+        yield Span(match.start(), position)
+        position = max(position, match.start() + 1)
 
 
 def _with_space(text: str, end: int) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from promptopt.compression.edit import Edit
 from promptopt.structured.chosen_lists import wanted_alone
-from promptopt.structured.fields import Inferred, PromptText
+from promptopt.structured.fields import Inferred, PromptText, Span
 
 _OF_LINES = frozenset(
     """line lines blank empty total per new separate each own tag tags block blocks numbering bullets newline newlines
@@ -44,8 +44,20 @@ _FORMAT_OF_PLACE = re.compile(
 )
 
 
+# "Give up to five words, separated by commas.": how the items of a list are told apart.
+_APART = re.compile(
+    r",? (?:and )?(?:(?:each|all) )?(?:(?:one|each|every one|every \w+) (?:per line|on (?:its own|a (?:new|separate)) line)"
+    r"|(?:sepa?e?rated|divided) by (?:an? )?(?:single )?(?:commas?|semicolons?|newlines?|line breaks?|pipes?))(?=[.,;](?:\s|\Z))",
+    re.IGNORECASE,
+)
+
+
 def layout_edits(document: PromptText, inferred: Inferred, rule: str) -> Iterator[Edit]:
-    """Labels in double brackets written as the values that they are, and what is said of their brackets taken out."""
+    """Labels in double brackets written as the values that they are, and what is said of brackets and dividers taken out."""
+    if not inferred.whole and len(inferred.fields) == 1 and inferred.fields[0].schema.get("type") == "array":
+        for match in _APART.finditer(document.text):
+            if not document.depends(Span(*match.span())):
+                yield Edit(match.start(), match.end(), "", rule, NO_DIVIDER)
     if not inferred.fields or not inferred.fields[0].source.startswith("double brackets"):
         return
     schema = inferred.fields[0].schema
@@ -61,5 +73,7 @@ def layout_edits(document: PromptText, inferred: Inferred, rule: str) -> Iterato
             yield Edit(match.start(), match.end(), f'"{label}"' if label in labels else label, rule, NO_BRACKETS)
 
 
+NO_DIVIDER = "the schema has a list, and nothing between its items"
+"""Why a sentence loses what it says of dividers; such an edit may be made within it."""
 NO_BRACKETS = "the schema has no brackets"
 """Why a label loses its brackets; such an edit may be made within a sentence."""

@@ -1,9 +1,8 @@
-"""What is proposed for a prompt's answers, the options of a proposal, and the wish for minified JSON in its text."""
+"""What is proposed for a prompt's answers, and the options of a proposal."""
 
 from __future__ import annotations
 
 import difflib
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -11,9 +10,9 @@ from typing import Any, Literal
 from promptopt.compression.edit import Edit
 from promptopt.schemas.codes import Codes
 from promptopt.schemas.cost import SchemaCost
+from promptopt.structured.directive import NO_PLACE
 from promptopt.structured.fields import Field
 from promptopt.templates import Template
-from promptopt.templates.source import Source, read_source
 
 Form = Literal["schema", "text"]
 
@@ -64,6 +63,8 @@ class Structured:
         rejected: What a schema would cost that was considered and not taken, because answers would save too little.
         answer_tokens: Output tokens of the recorded answers, on average; ``None`` without recordings.
         as_written: The prompt's file, if that is a Python format string and ``template`` the Jinja that it stands for.
+        unwished: Whether minified JSON is wanted, and the prompt has no place to say so.
+        form_left: What of the text still asks for another form than the schema's, with its line.
     """
 
     template: Template
@@ -84,6 +85,8 @@ class Structured:
     rejected: Economics | None = None
     answer_tokens: float | None = None
     as_written: str | None = None
+    unwished: bool = False
+    form_left: str | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -113,6 +116,10 @@ class Structured:
                 f"{self.rejected.input_difference} more than it replaces, and answers {short}; --form schema "
                 "guarantees it"
             )
+        if self.form_left is not None:
+            found.append(f"{self.form_left}; change it by hand")
+        if self.unwished:
+            found.append(NO_PLACE)
         return tuple(dict.fromkeys(found))
 
     @property
@@ -151,80 +158,3 @@ class Options:
     labels: tuple[str, ...] = ()
     as_written: str | None = None
     price_as: str | None = None
-
-
-MINIFY = "Minify the JSON."
-# A paragraph that leads to what follows is not at its end.
-_PARAGRAPH_END = re.compile(r"(?<=[^:\s])(?=[ \t]*\n[ \t]*\n)")
-# A turn of an example is no place for a wish: "User: Where is it?", "ROLE: user" and below it what is said; nor is the
-# number of an item.
-_NO_PLACE = re.compile(
-    r"^[ \t*]*(?:(?:user|input|human|customer|q|question|message|assistant|example)\b[^:\n]{0,20}:[^\n]*|role[ \t]*:[^\n]*\n[^\n]*|\(?\d{1,3})\Z",
-    re.IGNORECASE | re.MULTILINE,
-)
-_LINE_BEFORE = 40
-_SENTENCE_END = re.compile(r"[.!?](?=\s|\Z)")
-
-
-def with_directive(source: str) -> str:
-    """The wish for minified JSON, after the last words of the first chat block, or of a prompt without blocks.
-
-    If a variable comes last, the wish would be read as the end of its value: then it follows the last instruction.
-    """
-    read = read_source(source)
-    chats = read.chats
-    start, end = (chats[0].body_start, chats[0].body_end) if chats else (read.front_end, len(source))
-    last = start + len(source[start:end].rstrip())
-    # After a cue for the answer ("Names:") the wish would be read as its begin.
-    if not _ends_with_variable(read, start, last) and not source[start:last].endswith(":"):
-        if chats:
-            return f"{source[:last]} {MINIFY}{source[last:].lstrip(' ')}"
-        return f"{source[:last]}\n{MINIFY}\n"
-    outer = {piece.frames for piece in read.literals if start <= piece.start < end}
-    shallow = min((len(frames) for frames in outer), default=0)
-    ends = [
-        match.end()
-        for piece in read.literals
-        if start <= piece.start and piece.end <= end and len(piece.frames) == shallow
-        for match in _SENTENCE_END.finditer(source, piece.start, piece.end)
-        if not _NO_PLACE.search(source, max(start, source.rfind("\n", 0, match.start()) - _LINE_BEFORE), match.start())
-    ]
-    # Rather after a whole line than before what goes on in it.
-    ends = [end for end in ends if not source[end:].partition("\n")[0].strip()] or ends
-    if ends:
-        return f"{source[: ends[-1]]} {MINIFY}{source[ends[-1] :]}"
-    paragraphs = [
-        match.start()
-        for piece in read.literals
-        if start <= piece.start and piece.end <= end and len(piece.frames) == shallow
-        for match in _PARAGRAPH_END.finditer(source, piece.start, piece.end)
-    ]
-    if paragraphs:
-        return f"{source[: paragraphs[-1]]}\n{MINIFY}{source[paragraphs[-1] :]}"
-    # Nothing that ends comes before the variable: the wish opens the text.
-    begin = end - len(source[start:end].lstrip())
-    return f"{source[:begin]}{MINIFY}\n{source[begin:]}"
-
-
-# What closes a value: quotes, brackets, a fence, a tag of XML, a line that says that it ends.
-_CLOSING = re.compile(
-    r"(?:[\s\"'`´“”‘’»«)\]}>*_~=#-]|</[\w.:-]+>|\[/[\w.:-]+\]|^[-=#*<\[ \t]*(?:END|End|end)\b(?: ?(?:of|OF|Of))?(?: ?[\w-]+){0,3}[-=#*>\] \t]*$)*",
-    re.MULTILINE,
-)
-# "{message}", "${text}", "<<INPUT>>", "[insert the letter here]"
-_PLACE = re.compile(
-    r"\$?\{{1,3}\s*[A-Za-z$][\w.$-]*(?:\[[^\]\n]{1,30}\])?\s*\}{1,3}|<<[\w ]+>>|\[(?:[Ii]nsert|[Pp]aste|INSERT|PASTE)\b[^\]\n]{0,60}\]"
-)
-
-
-def _ends_with_variable(read: Source, start: int, position: int) -> bool:
-    """Whether what ends at a position is an expression or a tag, or what closes the value of one."""
-    # A "-" in a tag takes the white space after it along.
-    ends = [
-        min(piece.end, position)
-        for piece in read.pieces
-        if piece.kind in ("expression", "tag") and start <= piece.start < position
-    ]
-    # A text that is filled in by something else than Jinja has places of its own.
-    ends += [match.end() for match in _PLACE.finditer(read.text, start, position)]
-    return bool(ends) and _CLOSING.fullmatch(read.text, max(ends), position) is not None

@@ -6,7 +6,7 @@ import pytest
 
 from promptopt.structured.build import structure
 from promptopt.structured.format_string import load_any
-from promptopt.structured.proposal import MINIFY, Options, with_directive
+from promptopt.structured.proposal import Options
 
 
 def edited(text: str, path: Path) -> str:
@@ -43,20 +43,6 @@ def test_a_form_that_a_sentence_points_at_stays(tmp_path: Path) -> None:
     assert '{"kind": "<tug|ferry>"}' in edited(text, tmp_path / "v1.j2")
 
 
-@pytest.mark.parametrize(
-    ("prompt", "directed"),
-    [
-        ("Name it. Return JSON.\n\nNote:\n${note}\n", f"Name it. Return JSON. {MINIFY}\n\nNote:\n${{note}}\n"),
-        ("Name it.\n\n[TEXT]\n{text}\n[/TEXT]\n", f"Name it. {MINIFY}\n\n[TEXT]\n{{text}}\n[/TEXT]\n"),
-        ("Name it.\n{{ text }}\n--- END OF TEXT ---\n", f"Name it. {MINIFY}\n{{{{ text }}}}\n--- END OF TEXT ---\n"),
-        ("Name it.\nUser: Where is it?\n{{ text }}\n", f"Name it. {MINIFY}\nUser: Where is it?\n{{{{ text }}}}\n"),
-        ("Be kind. One of:\n1. red\n2. green\n{{ t }}", f"Be kind. {MINIFY} One of:\n1. red\n2. green\n{{{{ t }}}}"),
-    ],
-)
-def test_the_wish_for_short_json_is_put_before_the_input(prompt: str, directed: str) -> None:
-    assert with_directive(prompt) == directed
-
-
 def test_brackets_of_a_verdict_are_not_asked_for(tmp_path: Path) -> None:
     text = (
         'Compare them. Output your verdict by strictly following this format: "Best: [[letter]]".\n'
@@ -77,15 +63,6 @@ def test_brackets_of_a_verdict_are_not_asked_for(tmp_path: Path) -> None:
             "category name",
         ),
         ("Suggest 4 riddles for {{ it }}. Output only the riddles, one per line.\n", "one per line"),
-        (
-            """1. Put the reason inside <reason> ... </reason> tags.
-2. Put the answer inside <answer> ... </answer> tags.
-- No blank lines. Exactly 2 lines total, one tag block per line.
-- Be kind.
-{{ wish }}
-""",
-            "Exactly 2 lines",
-        ),
     ],
 )
 def test_the_layout_of_a_text_is_not_asked_for_under_a_schema(text: str, gone: str, tmp_path: Path) -> None:

@@ -476,28 +476,3 @@ def test_schema_command(project):
 def test_an_explanation_to_ignore_is_not_asked_for(project):
     template = write(project, "Ignore the explanation and judge the equation. Answer on a scale of 1 to 5.\n{{ t }}\n")
     assert [item.name for item in structure(template, options=Options(reasoning=0)).fields] == ["score"]
-
-
-@pytest.mark.parametrize(
-    ("prompt", "directed"),
-    [
-        (
-            "Rate it. Answer in JSON.\n\nText:\n{{- t -}}\n",
-            "Rate it. Answer in JSON. Minify the JSON.\n\nText:\n{{- t -}}\n",
-        ),
-        (
-            '{% chat role="user" %}Rate it.\n{% if a %}Be fair.{% endif %}\n{{- t -}}\n{% endchat %}',
-            '{% chat role="user" %}Rate it. Minify the JSON.\n{% if a %}Be fair.{% endif %}\n{{- t -}}\n{% endchat %}',
-        ),
-        ("Rate {{ t }}", "Minify the JSON.\nRate {{ t }}"),
-        ("Text: {{ t }}\n\nRate it.\n", "Text: {{ t }}\n\nRate it.\nMinify the JSON.\n"),
-        ('Rate it. The text:\n"{{ t }}"\n', 'Rate it. Minify the JSON. The text:\n"{{ t }}"\n'),
-        ("Rate this:\n<t>\n{{ t }}\n</t>\n", "Minify the JSON.\nRate this:\n<t>\n{{ t }}\n</t>\n"),
-        ("Rate this:\n```\n{{ t }}\n```", "Minify the JSON.\nRate this:\n```\n{{ t }}\n```"),
-        ("Rate {{ t }}.", "Rate {{ t }}.\nMinify the JSON.\n"),
-    ],
-)
-def test_the_wish_for_minified_json_is_never_a_part_of_a_value(prompt, directed) -> None:
-    from promptopt.structured.proposal import with_directive
-
-    assert with_directive(prompt) == directed
