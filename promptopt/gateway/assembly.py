@@ -363,8 +363,7 @@ def _meter(parts: GatewayParts) -> Layer | None:
     # The semantic cache goes by the same policy.
     kept = parts.cache is not None or parts.semantic is not None
     shareable = parts.cache_policy.shareable if kept else _nothing_is
-    at_once = parts.settings.budget is not None
-    return Meter(parts.ledger, parts.costs, shareable, clock=parts.clock, bills_at_once=at_once)
+    return Meter(parts.ledger, parts.costs, shareable, clock=parts.clock)
 
 
 def _nothing_is(_call: Call) -> bool:

@@ -91,8 +91,8 @@ def bound_of(call: Call, price: Price) -> Bound:
         raise Unbounded(f"the request cannot be read ({type(error).__name__})") from None
 
 
-def loose_bound(call: Call) -> Usage | None:
-    """More than a plain request can use, found without counting its tokens: each is at least a byte of UTF-8.
+def loose_bound(call: Call) -> tuple[int, int] | None:
+    """Input and output tokens that a plain request cannot exceed, not counted: each is at least a byte of UTF-8.
 
     Returns:
         ``None`` for a request that is not plain, or has no output cap.
@@ -105,7 +105,7 @@ def loose_bound(call: Call) -> Usage | None:
         return None
     texts = [item["content"] for item in items]
     size = sum(len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass")) for text in texts)
-    return Usage(input_tokens=size + TOKENS_PER_MESSAGE * len(items) + TOKENS_PER_REPLY, output_tokens=cap)
+    return size + TOKENS_PER_MESSAGE * len(items) + TOKENS_PER_REPLY, cap
 
 
 def is_possible(usage: Usage, call: Call, price: Price | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,9 +25,11 @@ log = logging.getLogger("promptopt.gateway")
 NANO = Decimal(1_000_000_000)
 # What one call can have cost, $9 million: the whole numbers that Redis' scripts compute exactly.
 MOST_NANO = 2**53 - 1
-_MTOK = Decimal(1_000_000)
+_TOKENS = 1_000_000
+_MTOK = Decimal(_TOKENS)
 _LOOK_AGAIN_S = 60.0
 _PRICES = 1000
+_TOLD = 100
 # What a ``service_tier`` is billed as; one that is not here is unpriced.
 _PROCESSING: Mapping[str, Processing] = {
     **dict.fromkeys(("None", "auto", "default", "standard", "standard_only", "on_demand", "scale"), "standard"),
@@ -78,7 +81,9 @@ class Costs:
         self._config = config
         self._clock = clock
         self._prices: dict[tuple[str, Processing, int, OwnPrice | None], Price | None] = {}
-        self._last: tuple[Answer, str, Any, Bill] | None = None
+        self._told: deque[Usage] = deque(maxlen=_TOLD)
+        # Billionths of a dollar for a million tokens of input and output, by the price that was asked for last.
+        self._rates: tuple[Price | None, int, int] = (None, 0, 0)
 
     def price(self, call: Call) -> Price | None:
         """The price, now, of the model that the call is sent to and of its processing tier."""
@@ -153,10 +158,7 @@ class Costs:
         return Bill(worst.usage, "assumed", worst.cost, _tier(self.price(call), call))
 
     def _bill_answer(self, call: Call, answer: Answer) -> Bill:
-        # The meter and the budget ask for the same answer's bill, one after the other.
-        last, model, tier = self._last, answer.sent_to or call.model or answer.model, call.body.get("service_tier")
-        if last is not None and last[0] is answer and last[1] == model and last[2] == tier:
-            return last[3]
+        model = answer.sent_to or call.model or answer.model
         usage, basis = answer.usage, answer.basis
         if usage is None or (basis == "measured" and not (usage.input_tokens and usage.output_tokens)):
             usage, basis = said_or_counted(call, usage, lambda: _written(answer))
@@ -164,22 +166,25 @@ class Costs:
             return worst
         price = self._costliest(call, model, answer.service_tier)
         if not is_possible(usage, call, price):
-            said = [f"{Decimal(count):.4g}" for count in (usage.input_tokens, usage.output_tokens)]
-            log.warning(
-                "the answer of %s says that it used %s input and %s output tokens, which this request cannot; "
-                "it counts at its worst case",
-                *(model, *said),
-            )
-            bill = self.worst_bill(call)
-            self._last = (answer, model, tier, bill)
-            return bill
+            self._tell_of(usage, model)
+            return self.worst_bill(call)
         cost = None if price is None or not price.prices_sound_of(usage) else price.cost(usage)
         if cost is not None and call.body.get("tools"):
             fees = tool_fees(call, answer, price)
             cost = None if fees is None else Cost(cost.input_usd + fees, cost.output_usd)
-        bill = Bill(usage, basis, cost, _tier(price, call))
-        self._last = (answer, model, tier, bill)
-        return bill
+        return Bill(usage, basis, cost, _tier(price, call))
+
+    def _tell_of(self, usage: Usage, model: str) -> None:
+        """Say once that an answer cannot have used what it says: the ledger and the budget both ask for its bill."""
+        if any(told is usage for told in self._told):
+            return
+        self._told.append(usage)
+        said = [f"{Decimal(count):.4g}" for count in (usage.input_tokens, usage.output_tokens)]
+        log.warning(
+            "the answer of %s says that it used %s input and %s output tokens, which this request cannot; "
+            "it counts at its worst case",
+            *(model, *said),
+        )
 
     def _costliest(self, call: Call, model: str, answered: str) -> Price | None:
         """The price of the tier that was asked for, or of the one that the answer names if that costs more.
@@ -206,10 +211,22 @@ class Costs:
             raise Unbounded(_unpriced(call))
         return self._at_worst(call, price, bound_of(call, price))
 
-    def loose_case(self, call: Call) -> Decimal | None:
-        """Dollars that a plain call costs less than, found without counting its tokens; ``None`` for any other."""
-        price, usage = self.price(call), loose_bound(call)
-        return None if price is None or usage is None else self._at_worst(call, price, Bound(usage)).cost.total_usd
+    def loose_case(self, call: Call) -> int | None:
+        """Billionths of a dollar that a plain call cannot exceed, found without counting its tokens.
+
+        Returns:
+            ``None`` for any other call, and for one whose input may be above the first tier of its price.
+        """
+        price, bound = self.price(call), loose_bound(call)
+        if price is None or bound is None or (price.tier_start is not None and bound[0] > price.tier_start):
+            return None
+        rates = self._rates
+        if rates[0] is not price:
+            # Input may be billed as written to the provider's cache, as in the counted worst case.
+            rates = (price, nano(max(price.input_mtok, price.cache_write_mtok)), nano(price.output_mtok))
+            self._rates = rates
+        # Whole numbers, rounded up: decimal ones would take longer than all else that a budget does for a call.
+        return -(-(bound[0] * rates[1] + bound[1] * rates[2]) // _TOKENS)
 
     @staticmethod
     def _at_worst(call: Call, price: Price, bound: Bound) -> Worst:

@@ -3,6 +3,7 @@ import multiprocessing
 import sqlite3
 import threading
 from decimal import Decimal
+from functools import partial
 from unittest import mock
 
 import openai
@@ -87,9 +88,32 @@ def test_calls_that_follow_each_other_find_reserved_what_they_need(tmp_path, mon
     assert len(written) == 4
     with contextlib.closing(sqlite3.connect(tmp_path / "b.sqlite")) as read:
         query = "SELECT spent, reserved FROM budgets"
-        assert read.execute(query).fetchone() == (30, 3200)
+        # For four times as many calls as came.
+        assert read.execute(query).fetchone() == (30, 4 * 10 * 100)
         store._write()
         assert read.execute(query).fetchone() == (30, 0)
+    store.close()
+
+
+def test_a_fast_process_reserves_for_as_many_calls_as_come_and_only_its_first_ones_write_themselves(
+    tmp_path, monkeypatch
+):
+    store, day = SqliteBudgets(tmp_path / "b.sqlite"), BudgetScope("day:x", 10_000_000)
+    monkeypatch.setattr(store._writer, "due", lambda **_: None)
+    write, written = store._database.write, []
+    monkeypatch.setattr(store._database, "write", lambda work: written.append(None) or write(work))
+    ticks = []
+    for _ in range(6):
+        written.clear()
+        for number in range(300):
+            assert store.reserve(f"{number}", [day], 100, 0.0) is None
+            store.settle_soon([day], 100, lambda: 1)
+        store._write()
+        ticks.append(len(written))
+    # Later only the writer does.
+    assert ticks[0] > 1
+    assert ticks[2:] == [1, 1, 1, 1]
+    assert store.spent("day:x")[0] == 6 * 300
     store.close()
 
 
@@ -129,7 +153,7 @@ def test_never_more_than_the_limit(tmp_path_factory, steps, limit):
     store.close()
 
 
-STEP = st.tuples(st.sampled_from(["reserve", "settle", "write", "end"]), st.integers(0, 1), st.integers(1, 60))
+STEP = st.tuples(st.sampled_from(["reserve", "settle", "soon", "write", "end"]), st.integers(0, 1), st.integers(1, 60))
 
 
 @settings(max_examples=40, deadline=None)
@@ -144,10 +168,14 @@ def test_two_processes_never_have_more_than_the_limit_spent_and_in_flight(tmp_pa
             store, mine = stores[which], flying[which]
             if step == "reserve" and store.reserve(str(number), [scope], amount, 0.0) is None:
                 mine.append((str(number), amount))
-            elif step == "settle" and mine:
+            elif step in ("settle", "soon") and mine:
                 name, worst = mine.pop(0)
-                store.settle(name, [scope], worst, min(amount, worst))
-                paid += min(amount, worst)
+                cost = min(amount, worst)
+                if step == "settle":
+                    store.settle(name, [scope], worst, cost)
+                else:
+                    store.settle_soon([scope], worst, partial(int, cost))
+                paid += cost
             elif step in ("write", "end"):
                 store._write_all(refill=step == "write")
             assert paid + sum(worst for each in flying for _, worst in each) <= limit
@@ -363,7 +391,7 @@ def test_a_call_that_is_little_of_a_budget_is_refused_by_its_counted_tokens_only
     call = {"messages": [{"role": "user", "content": "a" * 100}], "max_completion_tokens": 1}
     counted = Call.of("chat", "", {"model": "gpt-4o-mini", **call})
     costs = Costs(load_config())
-    worst, loose = nano(costs.worst_case(counted).cost.total_usd), nano(costs.loose_case(counted))
+    worst, loose = nano(costs.worst_case(counted).cost.total_usd), costs.loose_case(counted)
     assert loose > 2 * worst
     upstream.on = lambda path, body: Reply(body=chat(body, prompt_tokens=20, completion_tokens=1))
     paid_usd = nano(Decimal("0.15") * 20 / 1_000_000 + Decimal("0.60") / 1_000_000)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 
 from promptopt.gateway.bounds import Unbounded
 from promptopt.gateway.call import Answer, Call, new_id
@@ -25,6 +26,7 @@ from promptopt.gateway.stores.base import (
     Deferred,
     DeferringStore,
     LevelCrossed,
+    PatientStore,
     StoreDown,
     at_once,
     giving,
@@ -38,8 +40,9 @@ log = logging.getLogger("promptopt.gateway")
 # What of a request its price depends on once its usage is known.
 _PRICED_BY = ("model", "service_tier", "tools", "max_tool_calls")
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.01, 0.1
-# A call that may cost less than this part of each of its budgets reserves loosely, without counting its tokens.
-_LOOSE_PART = 10_000
+# A call that may cost less than this part of each of its budgets reserves loosely, without counting its tokens, and is
+# settled when its budget's file is written.
+_LITTLE_PART = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class Budget:
         self._costs = costs
         self._on_alert = on_alert
         store.on_crossed = self._tell
+        self._settle_soon = store.settle_soon if isinstance(store, PatientStore) else None
         self._clock = clock
 
     def handle(self, call: Call, inner: Handler) -> Flow:
@@ -121,6 +125,9 @@ class Budget:
             raise
         if answer.pending and isinstance(self._store, DeferringStore):
             yield from self._defer(call, scopes, number, amount, answer.pending)
+        elif self._settle_soon is not None and _is_little(amount, scopes):
+            # What waits to be written keeps no response of the client's alive.
+            self._settle_soon(scopes, amount, partial(self._paid, call, answer._replace(raw=None), amount))
         else:
             yield from self._settle(call, scopes, number, amount, answer)
         return answer if call.model == asked else answer._replace(substitute=True)
@@ -169,9 +176,8 @@ class Budget:
 
     def _loosely(self, call: Call, scopes: Sequence[BudgetScope]) -> int | None:
         """More than the worst case of a call, if even that is little; ``None`` if its tokens are to be counted."""
-        usd = self._costs.loose_case(call)
-        amount = None if usd is None else nano(usd)
-        return None if amount is None or amount * _LOOSE_PART > min(scope.limit for scope in scopes) else amount
+        amount = self._costs.loose_case(call)
+        return amount if amount is not None and _is_little(amount, scopes) else None
 
     def _try(
         self, call: Call, number: str, scopes: Sequence[BudgetScope], amount: int, *, waits: bool = True
@@ -282,6 +288,11 @@ class Budget:
             except Exception:
                 # An answer that is paid for is not lost over it.
                 log.exception("on_alert failed")
+
+
+def _is_little(amount: int, scopes: Sequence[BudgetScope]) -> bool:
+    """Whether an amount is next to nothing of each budget."""
+    return all(amount * _LITTLE_PART <= scope.limit for scope in scopes)
 
 
 def _refusal(full: BudgetFull, amount: int) -> BudgetExceeded:

@@ -69,10 +69,7 @@ class Meter:
         shareable: Callable[[Call], bool],
         *,
         clock: Clock = SYSTEM_CLOCK,
-        bills_at_once: bool = False,
     ) -> None:
-        """``bills_at_once`` says whether a call's bill is wanted at once, so that its row need not compute it again."""
-        self._bills_at_once = bills_at_once
         self._store = store
         self._costs = costs
         self._shareable = shareable
@@ -95,10 +92,9 @@ class Meter:
         if answer.pending:
             self._wait(answer.pending, _Pending(number, begun, started, call))
         else:
-            bill = _bill(self._costs, call, answer) if self._bills_at_once else None
             # What waits to be written keeps no response of the client's alive.
             read = answer._replace(raw=None)
-            self._store.finish(number, partial(self._ok, begun, call, read, _since(started, self._clock), bill))
+            self._store.finish(number, partial(self._ok, begun, call, read, _since(started, self._clock)))
         return answer
 
     def _wait(self, response: str, pending: _Pending) -> None:
@@ -123,8 +119,8 @@ class Meter:
         else:
             self._store.finish(number, partial(self._ok, begun, call, answer, _since(started, self._clock)))
 
-    def _ok(self, begun: _Begun, call: Call, answer: Answer, ms: float, bill: Bill | None = None) -> LedgerRow:
-        return _answered(begun.ended, bill or _bill(self._costs, call, answer), answer, ms, status="ok")
+    def _ok(self, begun: _Begun, call: Call, answer: Answer, ms: float) -> LedgerRow:
+        return _answered(begun.ended, _bill(self._costs, call, answer), answer, ms, status="ok")
 
     def _failed(self, number: int, begun: _Begun, started: float, call: Call, failure: CallFailed) -> None:
         status: CallStatus = "abandoned" if failure.kind == "abandoned" else "error"

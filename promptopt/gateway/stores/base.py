@@ -299,6 +299,14 @@ class BudgetStore(Protocol):
         """Spent and reserved."""
 
 
+@runtime_checkable
+class PatientStore(BudgetStore, Protocol):
+    """A budget store that need not know at once what a call cost."""
+
+    def settle_soon(self, scopes: Sequence[BudgetScope], amount: int, paid: Callable[[], int]) -> None:
+        """Replace a reservation by what was paid when that is written; ``paid`` is called then, by any thread."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deferred:
     """What was counted of a response that the provider still works on.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ log = logging.getLogger("promptopt.gateway")
 _LOOK_S = 60.0
 # So far apart a busy program's settlements are written: until then the worst case of its calls is reserved.
 _APART_S = 0.1
+# For so many calls at least, and for four times as many as came since the last writing, a process reserves in advance.
 _ADVANCE_CALLS = 32
 # The largest whole number of SQLite. What was spent beyond it, $9 billion, is counted as that.
 _MOST = 2**63 - 1
@@ -62,6 +64,8 @@ class _Grant:
         used: Of that, for calls in flight.
         paid: What calls that ended cost and is not in the file yet. The rest is free for the next call.
         asked: What the last call wanted, if one came since the file was written.
+        calls: How many came since.
+        ahead: For how many calls something was reserved in advance.
     """
 
     number: str
@@ -70,6 +74,16 @@ class _Grant:
     used: int = 0
     paid: int = 0
     asked: int = 0
+    calls: int = 0
+    ahead: int = _ADVANCE_CALLS
+
+    def advance(self, wanted: int, left: int) -> int:
+        """How much to reserve if ``wanted`` is needed and ``left`` is left."""
+        return wanted + max(0, min(wanted * self.ahead, (left - wanted) // 100))
+
+    def is_little(self, wanted: int) -> bool:
+        """Whether the next calls may find nothing, or other processes wait for what is left."""
+        return self.amount - self.used - self.paid < wanted * self.ahead // 2
 
 
 # What grants keep for no call yet, by their ``id``.
@@ -118,7 +132,7 @@ class _Books:
         ahead: _Ahead = {}
         crossed = []
         for grant in grants:
-            more = _advance(grant.asked, self.room(grant)[0]) - grant.asked if refill else 0
+            more = grant.advance(grant.asked, self.room(grant)[0]) - grant.asked if refill else 0
             ahead[id(grant)] = more
             crossed += self.settle(grant, grant.used + more, expires)
         return ahead, crossed
@@ -162,7 +176,8 @@ class SqliteBudgets:
 
     A process reserves a little in advance (while 99% of what is left stays for others), and settles up to 0.1 s later:
     then it reserves for the next calls, or gives back what it keeps for no call if none came meanwhile. Until then more
-    is reserved than was paid, never less. If settling may cross an alert's level, it is done at once.
+    is reserved than was paid, never less. If settling may cross an alert's level, it is done at once, but for calls of
+    next to nothing, which are settled ``soon``.
     """
 
     networked = False
@@ -185,22 +200,24 @@ class SqliteBudgets:
     def _begin(self) -> None:
         self._lock = StoreLock()
         self._grants: dict[tuple[str, ...], _Grant] = {}
+        # Calls that ended, of which nobody has asked yet what they cost.
+        self._ended: deque[tuple[Sequence[BudgetScope], int, Callable[[], int]]] = deque()
         self._seen: dict[str, list[int]] = {}
         self._now = self._looked = float("-inf")
         self._told = False
 
     def reserve(self, number: str, scopes: Sequence[BudgetScope], amount: int, now: float) -> BudgetFull | None:
-        names = tuple(scope.name for scope in scopes)
+        names = _key(scopes)
         with self._lock:
             grant = self._grants.get(names)
             if grant is None:
                 grant = self._grants[names] = _Grant(number, scopes)
             grant.scopes, grant.asked = scopes, amount
+            grant.calls += 1
             fresh = abs(now - self._now) < _LOOK_S
-            free = grant.amount - grant.used - grant.paid - amount
-            if fresh and free >= 0:
+            if fresh and grant.amount - grant.used - grant.paid >= amount:
                 grant.used += amount
-                if _is_little(free, amount):
+                if grant.is_little(amount):
                     self._writer.due(soon=True)
                 return None
             full, crossed = self._settle_all(now, grant, amount)
@@ -210,7 +227,7 @@ class SqliteBudgets:
 
     def settle(self, number: str, scopes: Sequence[BudgetScope], amount: int, paid: int) -> None:  # noqa: ARG002 - by process
         with self._lock:
-            grant = self._grants.get(tuple(scope.name for scope in scopes))
+            grant = self._grants.get(_key(scopes))
             if grant is None:
                 # Reserved before a fork: the parent has it.
                 return
@@ -221,9 +238,22 @@ class SqliteBudgets:
             for scope in scopes:
                 spent, reserved, alerted = self._seen[scope.name]
                 near = near or level_of(spent + reserved + more, scope.limit) > alerted
-            little = _is_little(grant.amount - grant.used - grant.paid, amount)
+            little = grant.is_little(amount)
         if not near or not self._write_all():
             self._writer.due(soon=little)
+
+    def settle_soon(self, scopes: Sequence[BudgetScope], amount: int, paid: Callable[[], int]) -> None:
+        self._ended.append((scopes, amount, paid))
+        self._writer.due()
+
+    def _count_ended(self) -> None:
+        """Count what calls cost that ended; for whoever has the lock."""
+        while self._ended:
+            scopes, amount, paid = self._ended.popleft()
+            grant = self._grants.get(_key(scopes))
+            if grant is not None:
+                grant.used -= amount
+                grant.paid += paid()
 
     def _write(self) -> bool:
         """Settle what is held, and reserve for calls that may follow; whether the disk took it."""
@@ -255,9 +285,12 @@ class SqliteBudgets:
         Args:
             refill: Whether what is free stays reserved where calls came since the last time.
         """
+        self._count_ended()
         grants = [each for each in self._grants.values() if each is wanting or each.amount != each.used or each.paid]
         if not grants:
             return None, []
+        for grant in grants:
+            grant.ahead = max(_ADVANCE_CALLS, 4 * grant.calls)
         looking = abs(now - self._looked) >= _LOOK_S
         expires = now + RESERVED_S
 
@@ -273,7 +306,7 @@ class SqliteBudgets:
                     # A reservation that is over may still count, which matters now.
                     books.spend_expired(now)
                     left, scope = books.room(wanting)
-                more = _advance(wanted, left) if left >= wanted else 0
+                more = wanting.advance(wanted, left) if left >= wanted else 0
                 ahead[id(wanting)] = more
                 crossed += books.settle(wanting, wanting.used + more, expires)
                 full = None if left >= wanted else BudgetFull(scope, *books.rows[scope.name][:2])
@@ -288,7 +321,7 @@ class SqliteBudgets:
             name: self._seen[name] for name in _names(self._grants.values()) if name in self._seen
         } | books.rows
         for grant in grants:
-            grant.paid, grant.asked, grant.amount = 0, 0, grant.used + ahead[id(grant)]
+            grant.paid, grant.asked, grant.calls, grant.amount = 0, 0, 0, grant.used + ahead[id(grant)]
         if wanting is not None and full is None:
             wanting.used += wanted
         self._grants = {names: each for names, each in self._grants.items() if each.amount}
@@ -350,14 +383,8 @@ class SqliteBudgets:
         self._database.close()
 
 
-def _advance(wanted: int, left: int) -> int:
-    """How much to reserve if ``wanted`` is needed and ``left`` is left."""
-    return wanted + max(0, min(wanted * _ADVANCE_CALLS, (left - wanted) // 100))
-
-
-def _is_little(free: int, wanted: int) -> bool:
-    """Whether the next calls may find nothing, or other processes wait for what is left."""
-    return free < wanted * _ADVANCE_CALLS // 2
+def _key(scopes: Iterable[BudgetScope]) -> tuple[str, ...]:
+    return tuple([scope.name for scope in scopes])
 
 
 def _names(grants: Iterable[_Grant]) -> dict[str, None]:
