@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import atexit
 import gc
+import logging
 import os
 import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar
 
 from promptopt.gateway.clock import SYSTEM_CLOCK
@@ -18,6 +20,11 @@ from promptopt.gateway.clock import SYSTEM_CLOCK
 # A reader that has not come back for so long holds its stream: nobody waits for it.
 STALL_S = 0.1
 _BEAT_S = 0.05
+# Whoever waits for what a stream holds may come in the middle of a collection: it is done again after these pauses, or
+# after so many times what it took, which is seconds in a program with many objects.
+_AGAIN_S, _AGAIN_TIMES = (1.0, 2.0, 4.0), 20
+_END_S = 5.0
+log = logging.getLogger("promptopt.gateway")
 
 
 class Reading:
@@ -77,6 +84,11 @@ class Reading:
         if self._end is not None and (found := self._end.detach()) is not None:
             self.abandoned(*found[2][1:])
 
+    def leave(self) -> None:
+        """As :meth:`abandon`, a little later."""
+        if self._end is not None and (found := self._end.detach()) is not None:
+            _Watch.abandoned(*found[2])
+
     def abandoned(self, flow: Any, abandon: Callable[[Any], None]) -> None:
         """End the flow, which was taken from the stream."""
         self._taken = True
@@ -97,26 +109,35 @@ class Reading:
         if self._stalled or not self.is_held(now):
             return False
         self._stalled = True
+        if self._let_go:
+            _Watch.apart(self._all_let_go)
+        return True
+
+    def _all_let_go(self) -> None:
         for let_go in self._let_go:
             let_go()
-        return True
 
 
 def close_what_is_left() -> None:
     """Somebody waits for what streams hold: close soon those that nobody can read any more."""
-    _Watch.wanted = True
+    _Watch.wanted = len(_AGAIN_S)
 
 
 class _Watch:
-    """The one thread of a process that looks after open streams; it ends when there is none."""
+    """The one thread of a process that looks after open streams; it ends when there is none.
+
+    It waits for nothing but its beat: what asks a store, which may be slow or locked, is done in a thread of its own.
+    """
 
     _lock = threading.Lock()
     _open: ClassVar[set[Reading]] = set()
     _left: ClassVar[deque[tuple[Reading, Any, Callable[[Any], None]]]] = deque()
     _thread: threading.Thread | None = None
+    _apart: ClassVar[set[threading.Thread]] = set()
     _ends = False
     _next = 0.0
-    wanted = False
+    wanted = 0
+    took_s = 0.0
 
     @classmethod
     def over(cls, reading: Reading) -> None:
@@ -126,7 +147,7 @@ class _Watch:
                 cls._ends = True
                 atexit.register(cls.end)
             cls._open.add(reading)
-            if cls._thread is None:
+            if cls._thread is None or not cls._thread.is_alive():
                 cls._thread = threading.Thread(target=cls._run, name="promptopt-streams", daemon=True)
                 cls._thread.start()
 
@@ -137,8 +158,17 @@ class _Watch:
 
     @classmethod
     def _run(cls) -> None:
-        while cls._look():
+        while cls._looked():
             SYSTEM_CLOCK.sleep(_BEAT_S)
+
+    @classmethod
+    def _looked(cls) -> bool:
+        try:
+            return cls._look()
+        except Exception:
+            # The other streams are looked after all the same.
+            log.exception("a stream could not be looked after")
+            return True
 
     @classmethod
     def _look(cls) -> bool:
@@ -153,11 +183,12 @@ class _Watch:
         for reading in found:
             # Nobody goes on with what a loop has left that was closed in the middle of it.
             if reading.loop is not None and reading.loop.is_closed():
-                reading.abandon()
+                reading.leave()
         left = [reading for reading in found if not reading.is_closed_surely]
         if cls.wanted and now >= cls._next and any(reading.is_held(now) for reading in left):
             _collect(found, 2)
-            cls.wanted, cls._next = False, now + 1.0
+            cls._next = now + max(_AGAIN_S[-cls.wanted], _AGAIN_TIMES * cls.took_s)
+            cls.wanted -= 1
         elif gc.isenabled() and not {*stalled}.isdisjoint(left):
             _collect(found, 1)
         cls._end_left()
@@ -172,7 +203,28 @@ class _Watch:
     def _end_left(cls) -> None:
         while cls._left:
             reading, flow, abandon = cls._left.popleft()
-            reading.abandoned(flow, abandon)
+            cls.apart(partial(reading.abandoned, flow, abandon))
+
+    @classmethod
+    def apart(cls, function: Callable[[], None]) -> None:
+        """Do what may take long in a thread of its own."""
+
+        def work() -> None:
+            try:
+                function()
+            except Exception:
+                log.exception("a stream that was left could not be ended")
+            finally:
+                cls._apart.discard(threading.current_thread())
+
+        thread = threading.Thread(target=work, name="promptopt-left", daemon=True)
+        cls._apart.add(thread)
+        try:
+            thread.start()
+        except RuntimeError:
+            # The system has no thread left, or Python is ending.
+            cls._apart.discard(thread)
+            function()
 
     @classmethod
     def forked(cls) -> None:
@@ -180,14 +232,19 @@ class _Watch:
         # They are the parent's streams: their end must not give back here what the parent holds.
         _PARENTS.extend(reading.ended() for reading in cls._open)
         _PARENTS.extend(cls._left)
-        cls._open, cls._left = set(), deque()
+        cls._open, cls._left, cls._apart = set(), deque(), set()
 
     @classmethod
     def end(cls) -> None:
         """The process ends: what is open is settled, and written."""
+        while cls._left:
+            reading, flow, abandon = cls._left.popleft()
+            reading.abandoned(flow, abandon)
         for reading in list(cls._open):
             reading.abandon()
-        cls._end_left()
+        until = SYSTEM_CLOCK.monotonic() + _END_S
+        for thread in list(cls._apart):
+            thread.join(max(0.0, until - SYSTEM_CLOCK.monotonic()))
 
 
 def _collect(found: Iterable[Reading], generation: int) -> None:
@@ -200,9 +257,16 @@ def _collect(found: Iterable[Reading], generation: int) -> None:
         if loop is not None and loop.is_running():
             # It may end in this moment.
             with suppress(RuntimeError):
-                loop.call_soon_threadsafe(gc.collect, generation)
+                loop.call_soon_threadsafe(_collect_now, generation)
                 return
+    _collect_now(generation)
+
+
+def _collect_now(generation: int) -> None:
+    began = SYSTEM_CLOCK.monotonic()
     gc.collect(generation)
+    if generation == 2:
+        _Watch.took_s = SYSTEM_CLOCK.monotonic() - began
 
 
 # Flows of a parent process, kept so that nothing ends them here.

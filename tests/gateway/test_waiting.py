@@ -21,6 +21,7 @@ from promptopt.gateway.call import Answer, Call
 from promptopt.gateway.flow import Blocking, run_async
 from promptopt.gateway.layers.concurrency import Concurrency
 from promptopt.gateway.layers.single_flight import SingleFlight
+from promptopt.gateway.reading import Reading
 from promptopt.gateway.stores.base import StoreOptions
 from promptopt.gateway.stores.database import Database
 from promptopt.gateway.stores.ledger import open_ledger
@@ -134,6 +135,7 @@ def test_readers_that_read_share_one_stream(client, upstream):
     assert (upstream.calls, len(found)) == (1, 5)
 
 
+@pytest.mark.usefixtures("few_objects")
 def test_a_stream_left_in_the_middle_of_a_loop_gives_back_all_that_it_holds(client, upstream, folder):
     sdk = client(concurrency=1, budget={"day": 1})
     ask(sdk, "what is loaded first")
@@ -145,8 +147,17 @@ def test_a_stream_left_in_the_middle_of_a_loop_gives_back_all_that_it_holds(clie
     assert rows == ["ok", "abandoned"]
 
 
+@pytest.fixture
+def few_objects():
+    """What other tests of this process left takes seconds to look through."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("few_objects")
 def test_a_stream_that_nobody_reads_gives_back_all_that_it_holds(client, upstream, folder):
-    sdk = client(concurrency=1, budget={"day": 1}, queue_wait="5s")
+    sdk = client(concurrency=1, budget={"day": 1}, queue_wait="20s")
     stream = ask(sdk, stream=True)
     time.sleep(0.5)  # it has been found to be held, and lives
     del stream
@@ -155,12 +166,42 @@ def test_a_stream_that_nobody_reads_gives_back_all_that_it_holds(client, upstrea
     assert wait_until(lambda: (reserved(folder), leases_of(folder)) == (0, 0), 2)
 
 
+class Stream:
+    """What a caller holds, and throws away without reading it."""
+
+    def __init__(self, abandon, *let_go):
+        self.reading = Reading(*let_go)
+        self.reading.opened(self, "its flow", abandon)
+
+
+def test_a_stream_whose_end_takes_long_or_fails_holds_up_no_other(caplog):
+    free, ended = threading.Event(), []
+    kept = Stream(ended.append, free.wait)
+
+    def fail(flow):
+        raise OSError("the disk is full")
+
+    slow, broken = Stream(lambda flow: free.wait(30)), Stream(fail)
+    del slow, broken
+    time.sleep(0.2)
+    for _ in range(3):
+        Stream(ended.append)
+        time.sleep(0.1)
+    assert wait_until(lambda: ended == ["its flow"] * 3, 5)
+    assert not free.is_set()
+    assert "the disk is full" in caplog.text
+    free.set()
+    del kept
+    assert wait_until(lambda: len(ended) == 4, 5)
+
+
+@pytest.mark.usefixtures("few_objects")
 @in_event_loop
 async def test_a_stream_left_in_an_event_loop_gives_back_all_that_it_holds(aclient, upstream, folder):
     sdk = aclient(concurrency=1, budget={"day": 1})
     async for _ in await ask(sdk, stream=True):
         break
-    assert (await asyncio.wait_for(ask(sdk, "another question"), 5)).model == MODEL
+    assert (await asyncio.wait_for(ask(sdk, "another question"), 20)).model == MODEL
     for _ in range(100):
         await asyncio.sleep(0.02)
         if (reserved(folder), leases_of(folder)) == (0, 0):
@@ -169,6 +210,7 @@ async def test_a_stream_left_in_an_event_loop_gives_back_all_that_it_holds(aclie
     await sdk.close()
 
 
+@pytest.mark.usefixtures("few_objects")
 @in_event_loop
 async def test_generators_of_an_event_loop_are_closed_by_no_other_thread(aclient):
     """A collector in another thread would go on to the next of a row of generators while the loop closes the first."""
