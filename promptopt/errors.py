@@ -59,6 +59,8 @@ Other exceptions are caught inside the package; whoever calls a public function 
     ├── DuplicateKey               schemas: an object has a key twice, with different values
     ├── UnreadForm                 structured: a form of answers that is not read
     ├── NotPseudo                  structured: a text is not a template of JSON
+    ├── NotQuoted                  structured: words that a model quotes prove nothing
+    ├── NoSchema                   structured: values that a model read make no schema
     ├── TooSlow                    structured: a text takes too long to read
     ├── OutOfMoney                 minimization: the next answers may cost more than is left
     ├── OverBudget                 budget: how a case fails its pytest item

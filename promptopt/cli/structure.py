@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("prompt")
 @click.option("--schema", "schema", metavar="FILE", help="A JSON schema file, or a Pydantic model as MODULE:MODEL.")
 @click.option("--from-recordings", is_flag=True, help="Read the form from the recorded answers (of --suite).")
-@click.option("--ask", metavar="MODEL", help="Let a model propose the schema.")
+@click.option("--ask", metavar="MODEL", help="Let a model read the form; it is taken if the prompt's words prove it.")
 @click.option(
     "--suite", metavar="SUITE", help="Compare both versions on these cases and say whether to take the new one."
 )
@@ -89,7 +89,7 @@ def command(
         price_as=price_as or load_config().price_as or model,
     )
     options = replace(options, answer_tokens=recorded_tokens(template, loaded))
-    evidence = _evidence(template, schema, from_recordings, ask, loaded)
+    evidence = _evidence(template, schema, from_recordings, ask, loaded, max_cost)
     proposals = _proposals(template, evidence, options, loaded)
     recommendation = None
     if loaded is not None:
@@ -116,7 +116,12 @@ def command(
 
 
 def _evidence(
-    template: Template, schema: str | None, recordings: bool, ask: str | None, suite: Suite | None
+    template: Template,
+    schema: str | None,
+    recordings: bool,
+    ask: str | None,
+    suite: Suite | None,
+    max_cost: float | None,
 ) -> Evidence | None:
     from promptopt.errors import UsageError
     from promptopt.structured import field_sources
@@ -131,9 +136,10 @@ def _evidence(
 
         return field_sources.from_recordings(recordings_of(template, suite), template.front.answer)
     if ask is not None:
-        from promptopt.structured.recommendation import ask_model
+        from promptopt.structured.ask import ask_model
 
-        return ask_model(template, ask)
+        asked = ask_model(template, ask, max_cost=max_cost)
+        return field_sources.Evidence(asked.inferred.fields, asked=asked)
     if suite is not None and not infer(template.source).fields:
         return field_sources.from_suite(suite)
     return None

@@ -65,13 +65,15 @@ def structure(template: Template, evidence: Evidence | None = None, options: Opt
         UsageError: The prompt is structured already, or its task needs reasoning.
     """
     options = options or Options()
-    if options.form == "text" and evidence is not None:
+    asked = None if evidence is None else evidence.asked
+    if options.form == "text" and evidence is not None and asked is None:
         raise UsageError("--form text keeps the form that the prompt states; a form from elsewhere needs a schema")
     if template.front.output_schema is not None:
         raise UsageError(f"{template.path} has an output_schema already; see `promptopt schema check {template.path}`")
-    inferred = infer(template.source, examples=False)
-    why = reason_to_reason(template)
-    kept = evidence is None and (keeps_reasoning(inferred.fields) or _reasons_first(template, inferred))
+    inferred = infer(template.source, examples=False) if asked is None else asked.inferred
+    why = (asked.reasoning if asked else "") or reason_to_reason(template)
+    named = evidence is not None and asked is None
+    kept = not named and (keeps_reasoning(inferred.fields) or _reasons_first(template, inferred))
     if why is not None and options.reasoning is None and not kept:
         raise UsageError(
             f"{template.path}: {why}; bare answers would lose it. Keep it with --reasoning 100 (a field before the "
@@ -81,7 +83,7 @@ def structure(template: Template, evidence: Evidence | None = None, options: Opt
         raise SchemaError(
             f"cannot infer the form of the answer: {'; '.join(inferred.problems)}",
             path=template.path,
-            remedy="name it: --schema FILE, --schema module:Model, --from-recordings, --suite SUITE or --ask MODEL",
+            remedy="let a model read it: --ask MODEL; or name it: --schema FILE, --schema module:Model, --from-recordings, --suite SUITE",
         )
     task = _Task(template, PromptText.of(template.source), inferred, evidence, options)
     form = _answer_form(task)
@@ -171,11 +173,23 @@ class _Task:
     @property
     def lists(self) -> bool:
         """Whether the answer is a list, as the text asks for it: it has no key that a pointer could name."""
-        return self.evidence is None and self.inferred.wrapped
+        return self.stated and self.inferred.wrapped
+
+    @property
+    def asked(self) -> bool:
+        """Whether a model read the form."""
+        return self.evidence is not None and self.evidence.asked is not None
+
+    @property
+    def stated(self) -> bool:
+        """Whether the form is the one that the prompt's words state, whoever read them."""
+        return self.evidence is None or self.evidence.asked is not None
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Doubts about the prompt's words, if fields from elsewhere replace what they say."""
+        """Doubts about the prompt's words, if fields from elsewhere replace what they say, and what asking cost."""
+        if self.evidence is not None and self.evidence.asked is not None:
+            return (self.evidence.asked.cost,)
         return self.inferred.problems if self.evidence is not None and self.inferred.fields else ()
 
 
@@ -210,8 +224,10 @@ def _answer_form(task: _Task) -> _AnswerForm:
     asked = _explanation_asked(task.text.text)
     has_one = any(_EXPLAINS.search(item.name) or item.name in ("reason", "why") for item in fields)
     # A form in JSON is whole: an explanation that it has no key for is one of its values.
-    in_json = task.evidence is None and task.inferred.whole == "JSON"
-    explains = bool(asked) and not has_one and not task.options.reasoning and len(fields) == 1 and not in_json
+    in_json = task.stated and task.inferred.whole == "JSON"
+    # What a model read is all that the answer has.
+    wanted = not (has_one or in_json or task.asked) and not task.options.reasoning
+    explains = bool(asked) and wanted and len(fields) == 1
     unread_line = None
     if asked and explains:
         line = task.text.line(asked.start())
@@ -306,7 +322,7 @@ def _as_schema(task: _Task, form: _AnswerForm) -> Structured:
     cost = schema_cost(schema, task.tokenizer)
     cap = output_cap(cost, task.model)
     free = [item.name for item in form.fields if _is_free(item.schema)]
-    pointer = reading(form.fields, form.scored, json_form=True)
+    pointer = reading(form.fields, form.scored, json_form=True) if _is_scored(task, form) else None
     front: dict[str, Any] = {
         "max_output_tokens": task.cap if cap is None else cap,
         "answer": pointer,
@@ -333,6 +349,12 @@ def _as_schema(task: _Task, form: _AnswerForm) -> Structured:
         as_written=task.options.as_written,
         unwished=unwished,
     )
+
+
+def _is_scored(task: _Task, form: _AnswerForm) -> bool:
+    """Whether something says which value is scored: it is the only one, or the prompt or a suite reads one."""
+    values = [item for item in form.fields if item.name != REASONING]
+    return not task.asked or len(values) == 1 or task.template.front.answer is not None or bool(task.options.labels)
 
 
 def _as_text(task: _Task, form: _AnswerForm, rejected: Economics | None = None) -> Structured:

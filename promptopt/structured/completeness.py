@@ -153,9 +153,13 @@ _EMPTY = re.compile(
 )
 
 
-def other_form(document: PromptText, found: Inferred) -> str | None:
-    """What the prompt shows or names as its answer and the form that was read does not have; ``None`` if nothing."""
-    if unread := _unread_below(document, found):
+def other_form(document: PromptText, found: Inferred, *, quoted: bool = False) -> str | None:
+    """What the prompt shows or names as its answer and the form that was read does not have; ``None`` if nothing.
+
+    Args:
+        quoted: Whether a quotation proves each value: it need not have all of the form.
+    """
+    if not quoted and (unread := _unread_below(document, found)):
         return unread
     text = document.text
     if found.whole != "JSON" and (boxed := _BOXED.search(text)):
@@ -169,7 +173,7 @@ def other_form(document: PromptText, found: Inferred) -> str | None:
     listed = any(item.schema.get("type") == "array" for item in found.fields)
     if not found.whole and not listed and (several := _OF_SEVERAL.search(text)):
         return f"line {document.line(several.start())}: the answer has several values: {_short(several[0])!r}"
-    return _instead(document, found) if found.whole in ("JSON", "keys", "labels") else None
+    return _instead(document, found) if found.whole in ("JSON", "keys", "labels") and not quoted else None
 
 
 def _unread_below(document: PromptText, found: Inferred) -> str | None:

@@ -16,6 +16,7 @@ from promptopt.files import decode, json_problem, show_path
 from promptopt.providers.recordings import RecordingFile
 from promptopt.schemas.answer_type import is_pydantic_model, model_schema
 from promptopt.schemas.make_strict import fix_schema
+from promptopt.structured.ask import AskedForm
 from promptopt.structured.fields import Field, object_schema
 from promptopt.suites import Suite
 from promptopt.templates.answer import AnswerExtractor, NoAnswer
@@ -37,11 +38,13 @@ class Evidence:
     Attributes:
         definitions: ``$defs`` that the fields refer to.
         title: The name of the schema.
+        asked: What a model read, if they are from there.
     """
 
     fields: tuple[Field, ...]
     definitions: tuple[tuple[str, Any], ...] = ()
     title: str | None = None
+    asked: AskedForm | None = None
 
     def schema(self) -> dict[str, Any]:
         """The strict schema of the fields."""
@@ -253,26 +256,6 @@ def from_suite(suite: Suite) -> Evidence | None:
         source = f"{len(suite.cases)} expected values of the suite {suite.name}"
         return Evidence((Field("answer", {"type": "string", "enum": labels}, source),))
     return None
-
-
-def from_model(text: str, model: str) -> Evidence:
-    """The fields of a schema that a model proposed.
-
-    Raises:
-        SchemaError: Its answer holds no usable schema.
-    """
-    from promptopt.errors import AnswerError
-    from promptopt.schemas.parse import parse
-
-    try:
-        proposed = parse(text, {"type": "object"}).data
-    except AnswerError as error:
-        raise SchemaError(f"{model} proposed no schema: {error}") from None
-    fixed = fix_schema(proposed)
-    if fixed.remaining or not fixed.schema.get("properties"):
-        problem = fixed.remaining[0] if fixed.remaining else "it has no properties"
-        raise SchemaError(f"{model} proposed a schema that strict mode refuses: {problem}")
-    return Evidence(_fields(fixed.schema, f"proposed by {model}"), tuple((fixed.schema.get("$defs") or {}).items()))
 
 
 def _fields(schema: dict[str, Any], source: str) -> tuple[Field, ...]:

@@ -7,25 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from promptopt.call_options import CallOptions
 from promptopt.errors import UsageError
 from promptopt.experiment.compare import compare
 from promptopt.experiment.comparison import Comparison
 from promptopt.experiment.variant import recording_path
-from promptopt.providers import make_provider
 from promptopt.providers.recordings import RecordingFile
-from promptopt.structured.field_sources import Evidence, from_model
 from promptopt.structured.proposal import Structured
 from promptopt.suites import Suite, load_suite, suite_of
 from promptopt.templates import Template
 from promptopt.templates.readers import OverlayReader
-from promptopt.values import Message, Origin, Request
-
-_QUESTION = (
-    "Below is a prompt that is sent to a language model. Write the JSON schema of its answers: an object with one "
-    "property for each value that the prompt asks for, enums where it lists values. Answer with the schema only.\n\n"
-)
-_SCHEMA_TOKENS = 2_000
+from promptopt.values import Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,22 +125,3 @@ def recorded_tokens(template: Template, suite: Suite | None) -> float | None:
     usages = [line.response.usage for file in files for line in file.lines.values()]
     counts = [usage.output_tokens for usage in usages if usage is not None]
     return sum(counts) / len(counts) if counts else None
-
-
-def ask_model(template: Template, model: str) -> Evidence:
-    """The fields that a model proposes for a prompt.
-
-    Raises:
-        ProviderError: It did not answer.
-        SchemaError: Its answer holds no usable schema.
-    """
-    request = Request(
-        model=model,
-        messages=(Message("user", _QUESTION + template.source),),
-        params=CallOptions(temperature=0, max_output_tokens=_SCHEMA_TOKENS),
-    )
-    provider = make_provider(model)
-    try:
-        return from_model(provider.complete(request).text, model)
-    finally:
-        provider.close()

@@ -33,8 +33,12 @@ from promptopt.structured.witness_orders import other_orders
 from promptopt.structured.witness_types import doubted, free_objects, listed_places
 
 
-def gainsaid(document: PromptText, found: Inferred) -> str | None:
-    """What the prompt says of a key and the fields do not hold, with its line; ``None`` if nothing is found."""
+def gainsaid(document: PromptText, found: Inferred, *, quoted: bool = False) -> str | None:
+    """What the prompt says of a key and the fields do not hold, with its line; ``None`` if nothing is found.
+
+    Args:
+        quoted: Whether a quotation proves each value: then its type is settled, and what is said of it was looked at.
+    """
     leaves = [leaf for item in found.fields for leaf in keys_of(item.name, item.schema)]
     plain = [leaf for leaf in leaves if "properties" not in leaf.value]
     # What is said of `size` is said of the value in {"size": {"value": 3, "seen": true}}.
@@ -45,25 +49,26 @@ def gainsaid(document: PromptText, found: Inferred) -> str | None:
     ]
     keyed = found.whole in ("JSON", "keys", "labels")
     checks: tuple[tuple[Iterator[str], bool], ...] = (
-        (_of_keys(document, plain), keyed),
-        (_shown(document, plain), found.whole in ("JSON", "keys")),
+        (_of_keys(document, plain), keyed and not quoted),
+        (_shown(document, plain), found.whole in ("JSON", "keys") and not quoted),
         (_unsaid(document, plain), found.whole in ("JSON", "keys")),
         (_set_to(document, plain), found.whole in ("JSON", "keys")),
         (_unlike(leaves), found.whole == "JSON"),
         (_kinds_shown(document, found, plain), found.whole == "JSON"),
         (free_objects(document, leaves), found.whole == "JSON"),
         (_null_of_none(document, leaves), keyed),
-        (unaccounted(document, found, plain), keyed),
+        (unaccounted(document, found, plain, quoted=quoted), keyed),
         (listed_places(document, plain), found.whole == "labels"),
-        (doubted(document, found, plain, leaves), found.whole in ("JSON", "keys")),
+        (doubted(document, found, plain, leaves), found.whole in ("JSON", "keys") and not quoted),
         (other_orders(document, found, leaves), found.whole in ("JSON", "keys")),
         (miscounted(document, found, leaves), found.whole in ("JSON", "keys")),
         (codes_instead(document, found), not found.whole),
         (labels_doubted(document, found), not found.whole),
         (keys_doubted(document, found, plain), found.whole in ("JSON", "keys")),
     )
-    said = first_reason(checks) or gainsaid_names(document, found)
-    return said or gainsaid_form(document, found, [leaf.value for leaf in plain]) or beside(document, found)
+    said = first_reason(checks) or gainsaid_names(document, found, quoted=quoted)
+    values = [leaf.value for leaf in plain]
+    return said or gainsaid_form(document, found, values, quoted=quoted) or beside(document, found, quoted=quoted)
 
 
 _SAMPLE = re.compile(r"\(?\b(?:e\.g\.?|eg\b|such as|for example|for instance|example:|like)[^)\n]*\)?", re.IGNORECASE)

@@ -14,11 +14,18 @@ from promptopt.structured.fields import MASK, Inferred, PromptText, blank
 from promptopt.structured.witness_keys import VARIABLE, KeyOfSchema, said_of, shortened
 
 
-def unaccounted(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
-    """Scales and labels of the prompt that no value holds although one was read that could; each with its line."""
+def unaccounted(
+    document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema], *, quoted: bool = False
+) -> Iterator[str]:
+    """Scales and labels of the prompt that no value holds although one was read that could; each with its line.
+
+    Args:
+        quoted: Whether what is said of each key was looked at already.
+    """
     text = instructions(document, found)
     yield from _scales(document, text, leaves)
-    yield from _labels_of_key(document, text, leaves)
+    if not quoted:
+        yield from _labels_of_key(document, text, leaves)
     yield from _lists(document, text, found, leaves)
     yield from _labels_misplaced(document, text, found, leaves)
     yield from _fallback(document, text, leaves)
@@ -106,6 +113,9 @@ def _scales(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> I
         for one in (leaf.value, *leaf.value.get("anyOf", ()))
         if "minimum" in one and "maximum" in one
     ]
+    # Grades that are listed are a scale too.
+    grades_listed = [[float(label) for label in leaf.value.get("enum", ()) if label is not None] for leaf in numeric]
+    held += [(min(one), max(one)) for one in grades_listed if one]
     grades = [leaf for leaf in free if _GRADED.search(_plain(leaf.name))]
     for start, said, low, high in _scales_said(text):
         inside = any(least <= low and high <= most for least, most in held)

@@ -18,19 +18,23 @@ from promptopt.structured.witness_keys import (
 )
 
 
-def beside(document: PromptText, found: Inferred) -> str | None:
-    """What the prompt has beside the form that was read, with its line; ``None`` if nothing is found."""
+def beside(document: PromptText, found: Inferred, *, quoted: bool = False) -> str | None:
+    """What the prompt has beside the form that was read, with its line; ``None`` if nothing is found.
+
+    Args:
+        quoted: Whether a quotation proves each value.
+    """
     leaves = [leaf for item in found.fields for leaf in keys_of(item.name, item.schema)]
     keyed = found.whole in ("JSON", "keys")
     checks: tuple[tuple[Iterator[str], bool], ...] = (
         (_outside(document), keyed),
         (_begins(document), keyed or found.whole == "labels"),
         (_begins(document, re.compile(r"[A-Z\d]{4,}")), not found.whole),
-        (_filled(document, found, leaves), found.whole == "JSON"),
-        (_own_names(leaves), True),
+        (_filled(document, found, leaves), found.whole == "JSON" and not quoted),
+        (_own_names(leaves), not quoted),
         (_one_sample(document, found, leaves), found.whole == "JSON"),
         (_objects_listed(document, found), keyed and not found.wrapped),
-        (_no_list_wanted(document, found), found.wrapped),
+        (_no_list_wanted(document, found), found.wrapped and not quoted),
         (_in_output(document, leaves), keyed),
         (_looked_for(document, leaves), keyed),
         (_tags_left(document, found), found.whole == "labels" or not found.whole),

@@ -94,9 +94,13 @@ def _is_counted(found: Inferred, number: str, told: set[str]) -> bool:
     count = int(first[0]) if first and first[0].isdigit() else NUMBER_WORDS.get(first[0] if first else "", 0)
     names = {_one(word) for name in _names(found) for word in re.findall(r"[a-z]+", name.lower())}
     said = " ".join(str(dict(item.schema)) for item in found.fields).lower()
-    return (len(found.fields) >= count > 1 and any(_one(word) in names for word in told)) or any(
+    return (len(found.fields) >= count > 1 and any(_one(word) in names | _PARTS for word in told)) or any(
         _one(word) in said for word in told if word.endswith("s") and len(word) > _SHORT
     )
+
+
+# "Extract three details": the fields themselves
+_PARTS = frozenset(_one(word) for word in ("details", "fields", "values", "keys", "parts", "properties"))
 
 
 def _names(found: Inferred) -> Iterator[str]:

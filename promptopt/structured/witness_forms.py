@@ -16,25 +16,28 @@ from promptopt.structured.witness_programs import program
 _Schema = Mapping[str, Any]
 
 
-def gainsaid_form(document: PromptText, found: Inferred, values: Sequence[_Schema]) -> str | None:
+def gainsaid_form(
+    document: PromptText, found: Inferred, values: Sequence[_Schema], *, quoted: bool = False
+) -> str | None:
     """What the prompt shows and the form that was read does not have, with its line; ``None`` if nothing is found.
 
     Args:
         values: The schemas of all values, the items of lists among them.
+        quoted: Whether a quotation proves each of them.
     """
     checks: tuple[tuple[Iterator[str], bool], ...] = (
         (_broken_json(document, found), found.whole == "JSON"),
-        (_ranges_unseen(document, found, values), True),
+        (_ranges_unseen(document, found, values), not quoted),
         (_open_lists(document, values), True),
         (program(document), True),
-        (_labels_lost(document, found, values), True),
+        (_labels_lost(document, found, values), not quoted),
         (_numbered(document, found.fields), found.whole in ("labels", "")),
         (_unlike_siblings(document, found.fields), found.whole == "labels"),
         (_other_work(document, found), found.whole in ("labels", "") or found.wrapped),
         (_followed(document, found), not found.whole),
-        (_of_input(document, found.fields), found.whole == "labels"),
+        (_of_input(document, found.fields), found.whole == "labels" and not quoted),
         (_shown_apart(document, found.fields), found.whole == "labels"),
-        (_of_turns(found.fields), found.whole == "labels"),
+        (_of_turns(found.fields), found.whole == "labels" and not quoted),
         (
             said_once(document, _ENDS_WITH, " is beside the form, or instead of it"),
             found.whole in ("JSON", "keys", "labels"),

@@ -63,10 +63,15 @@ def labels_doubted(document: PromptText, found: Inferred) -> Iterator[str]:
         yield f"line {document.line(ends.start())}: {shortened(ends[0])!r}: the label is a part of a longer answer"
     for match in _SEVERAL.finditer(text):
         begin = max(text.rfind(sign, 0, match.start()) for sign in (".", "\n", ";")) + 1
+        if _OF_GIVEN.search(text, begin, match.start()):
+            continue  # "a clause that mixes several types gets the letter of the longest part"
         if _APPLY.search(match[0]) and not _NOT.search(text, begin, match.start()):
             yield f"line {document.line(match.start())}: {shortened(match[0])!r}: one label was read, and the answer may have several"
 
 
+_OF_GIVEN = re.compile(
+    r"\b(?:that|which) (?:mix|mixes|has|have|contains?|covers?|mentions?|combines?)\s*\Z", re.IGNORECASE
+)
 # 'end your answer with "it is [LETTER]"'
 _ENDS = re.compile(
     r"\bend (?:your|the) (?:answer|response|reply) with [\"'“`][^\"'”`\n]*[\[<][^\"'”`\n]*[\"'”`]", re.IGNORECASE

@@ -9,11 +9,15 @@ from promptopt.structured.fields import Field, Inferred, PromptText
 from promptopt.structured.witness_keys import VARIABLE, first_reason, keys_of, shortened
 
 
-def gainsaid_names(document: PromptText, found: Inferred) -> str | None:
-    """Which key of the answer was not read, or what the answer has beside its JSON; ``None`` if nothing is found."""
+def gainsaid_names(document: PromptText, found: Inferred, *, quoted: bool = False) -> str | None:
+    """Which key of the answer was not read, or what the answer has beside its JSON; ``None`` if nothing is found.
+
+    Args:
+        quoted: Whether a quotation has each name.
+    """
     keyed = found.whole in ("JSON", "keys")
     checks: tuple[tuple[Iterator[str], bool], ...] = (
-        (_no_names(found.fields), found.whole not in ("sections", "table")),
+        (_no_names(found.fields), found.whole not in ("sections", "table") and not quoted),
         (_sibling_keys(document, found), keyed),
         (_other_keys(document, found), keyed),
         (_keys_below(document, found), keyed),

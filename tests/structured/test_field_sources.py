@@ -155,31 +155,6 @@ def test_no_recordings_and_essays_are_told(project, endpoint):
     assert "name the schema with --schema" in essays.stderr
 
 
-@pytest.mark.parametrize(
-    ("said", "told"),
-    [
-        ("I would rather not.", "proposed no schema"),
-        ('{"type": "object", "properties": {}}', "it has no properties"),
-        ('{"type": "object", "properties": {"a": {"not": {"type": "string"}}}}', "strict mode refuses"),
-    ],
-)
-def test_a_model_that_proposes_nothing_usable(project, endpoint, said, told):
-    project.write({"prompts/reviews/v1.j2": FREE})
-    endpoint.reply = lambda body: said
-    done = project.run("structure", "reviews", "--ask", "gpt-4o-mini", **endpoint.environment)
-    assert done.returncode == 2
-    assert told in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_a_model_that_is_down(project, endpoint):
-    project.write({"prompts/reviews/v1.j2": FREE})
-    endpoint.reply = lambda body: (401, {}, b'{"error": {"message": "no such key"}}')
-    done = project.run("structure", "reviews", "--ask", "gpt-4o-mini", **endpoint.environment)
-    assert done.returncode == 2
-    assert "no such key" in done.stderr
-
-
 def test_a_model_of_the_program_as_schema(project):
     project.write(
         {

@@ -439,7 +439,7 @@ def test_proof_refuses_what_loses_quality(project, endpoint):
     assert not (project / "prompts/reviews/v2.j2").exists()
 
 
-def test_recordings_and_a_model_as_sources(project, endpoint):
+def test_recordings_as_source(project, endpoint):
     suite(project)
     (project / "prompts" / "reviews" / "v1.j2").write_text(
         REVIEW.replace("Answer with one word: positive or negative.", "").replace(" positive or negative?", " what?")
@@ -448,9 +448,6 @@ def test_recordings_and_a_model_as_sources(project, endpoint):
     done = run(project, "structure", "reviews@v1", "--from-recordings", "--json")
     assert done.returncode == 0, done.stderr
     assert sorted(json.loads(done.stdout)["output_schema"]["properties"]["answer"]["enum"]) == ["negative", "positive"]
-    done = run(project, "structure", "reviews@v1", "--ask", "gpt-4o-mini", "--json", env=environment(endpoint))
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["fields"][0]["source"] == "proposed by gpt-4o-mini"
 
 
 def test_schema_command(project):

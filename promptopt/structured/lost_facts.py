@@ -1,0 +1,353 @@
+"""What a prompt says of a value where a model quotes it, and the model did not read: labels, a range, a count, null.
+
+The other way round than licences.py: that asks whether what was read is said, this whether what is said was read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from promptopt.structured.asked_form import ReadValue
+from promptopt.structured.fields import MASK, PromptText
+from promptopt.structured.neighbours import beside_in_line, beside_in_lines, beside_in_options, same_lead
+from promptopt.structured.said_of_values import Proofs, said
+from promptopt.structured.witness_keys import NUMBER_WORDS, shortened
+
+_TYPE_WORDS = frozenset(
+    "string str text int integer float number bool boolean true false null none list array object dict date any value etc n/a optional".split()  # noqa: SIM905 - read as words
+)
+
+
+def lost(document: PromptText, proofs: Proofs) -> Iterator[str]:
+    """Facts that are lost, each with its line."""
+    for value, quotes in proofs.items():
+        if not quotes:
+            continue
+        told = said(document, value, proofs)
+        at = f"line {quotes[0].line}: "
+        if value.labels:
+            yield from _labels_beside(document, value, proofs)
+        else:
+            yield from _labels_lost(value, told, at)
+        yield from _null_lost(value, told, proofs, at)
+        yield from _range_lost(value, [*told, *(quoted.text for quoted in quotes)], at)
+        yield from _count_lost(value, [*told, *(quoted.text for quoted in quotes)], at)
+    yield from _null_of_some(document, proofs)
+
+
+# ---- labels ----------------------------------------------------------------------------------------------------------
+
+
+def _labels_beside(document: PromptText, value: ReadValue, proofs: Proofs) -> Iterator[str]:
+    """Items of the lists that the labels are in, and that are no labels."""
+    known = set(value.labels)
+    folded = {label.casefold() for label in known} | _TYPE_WORDS | {other.name.casefold() for other in proofs}
+    lines = document.text.split("\n")
+    numbers = sorted(
+        {
+            n
+            for quoted in proofs[value]
+            for n in range(quoted.line, document.line(max(quoted.span.start, quoted.span.end - 1)) + 1)
+        }
+    )
+    for number in numbers:
+        found = [
+            *beside_in_line(lines[number - 1], known),
+            *beside_in_lines(document.text, number, known),
+            *beside_in_options(document.text, number, known),
+            *same_lead(document.text, number, known),
+            *_codes(lines[number - 1], known),
+            *(word for quoted in proofs[value] for word in _capitals(quoted.text, known)),
+        ]
+        for item in found:
+            if item.casefold().strip() not in folded and MASK not in item and re.search(r"\w", item):
+                yield f"line {number}: {item!r} stands beside the labels of {value.shown}, and is none of them"
+
+
+_CODE = re.compile(r"(?<![\w.-])(?P<code>-?\d{1,2}|[A-Z])\s+(?:for|if|when|means|=)\s")
+
+
+def _codes(line: str, known: set[str]) -> list[str]:
+    """Numbers and letters that a line sets for its cases, if some of them are labels: "1 for spam, 0 for the rest"."""
+    codes = [match["code"] for match in _CODE.finditer(line)]
+    return [code for code in codes if code not in known] if known.intersection(codes) else []
+
+
+_CAPITALS = re.compile(r"(?<![\w-])[A-Z][A-Z0-9_]+(?![\w-])")
+_NO_LABELS = frozenset(
+    "JSON ID URL NOT ONLY MUST AND OR IF PDF API SQL XML HTML CSV ISO USD EUR UTC ALL DO EXACTLY ONE OF THE NEVER ALWAYS".split()  # noqa: SIM905 - read as words
+)
+_SOME = 2
+
+
+def _capitals(text: str, known: set[str]) -> list[str]:
+    """Words in capitals in the quotations of labels that are all in capitals, and that are none of them."""
+    if len(known) < _SOME or not all(_CAPITALS.fullmatch(label) for label in known):
+        return []
+    found = _CAPITALS.findall(text)
+    # In the words that explain one label, others in capitals are none: "CHORE - build, CI".
+    return [word for word in found if word not in known | _NO_LABELS] if len(known & set(found)) > 1 else []
+
+
+_Q = r"(?:\"[^\"\n]{1,40}\"|`[^`\n]{1,40}`|(?<!\w)'[^'\n]{1,40}'(?!\w)|“[^”\n]{1,40}”|‘[^’\n]{1,40}’)"
+_W = r"[A-Za-z][\w+-]*(?: [\w+-]+){0,2}"
+_MARKS = r"[*_]*"
+_QUOTED_OR = re.compile(
+    rf"{_MARKS}{_Q}{_MARKS}(?:\s*(?:\([^()\n]*\))?\s*(?:,\s*or\b|,|/|\||\bor\b)\s*{_MARKS}{_Q}{_MARKS})+", re.IGNORECASE
+)
+_BARS = re.compile(rf"{_W}(?:\s*\|\s*{_W})+")
+_YES_NO = re.compile(
+    r"\b(?:yes or no|yes/no|true or false|pass or fail|pass/fail)\b|\byes\b[^.;\n]*\b(?:otherwise|else) no\b",
+    re.IGNORECASE,
+)
+_ALTERNATIVES = (
+    _QUOTED_OR,
+    _BARS,
+    _YES_NO,
+    # "[[A]]" if ..., "[[B]]" if ...
+    re.compile(rf"{_Q}\s+(?:if|when|for)\b[^\"\n]+{_Q}", re.IGNORECASE),
+    re.compile(rf"[<\[(\"'`]{_W}(?:\s?/\s?{_W})+[>\])\"'`]"),
+    re.compile(
+        rf"\b(?:one of|either|(?:choose|pick|select)(?: one)? (?:from|of)|(?:chosen|selected|picked|taken) from)\b:?\s*(?:the following:?\s*)?[\[(]?(?:{_Q}|{_W})(?:\s*[,/|;]\s*(?:{_Q}|{_W}))*(?:\s*[,/|;]\s*|,? (?:or|and) )(?:{_Q}|{_W})",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"\b[A-Z][A-Z_]+(?:, [A-Z][A-Z_]+)*,? or [A-Z][A-Z_]+\b|(?<![\w-])[A-H](?:, [A-H])*,? or [A-H](?![\w'’-])"
+    ),
+    re.compile(rf"(?:[:(=>] *|\A\S+\s{{2,}}){_W}(?:, {_W})*,? or {_W} *(?=[).;<\n]|\Z)", re.IGNORECASE),
+    # "VERDICT: A/B/TIE", "Severity**: low / medium / high"
+    re.compile(r"[:=][* ]*\w+(?:(?:/\w+){2,}|(?:/[A-Z]{2,})+|(?: / \w+)+)(?=[ *]*(?:[.,;)\]]|$))", re.MULTILINE),
+)
+_SAMPLES = re.compile(
+    r"\b(?:e\.g|such as|like|for example|for instance|examples?|including|includes?|i\.e|instead of|not|never|no|avoid|rather than)\b[^.;\n]*\Z|n['’]t\b[^.;\n]*\Z",
+    re.IGNORECASE,
+)
+_TABLE = re.compile(r"[ \t]*\|")
+# "Option 1", "Option 2"
+_PLACES = re.compile(r"[a-z] ?[12]\b", re.IGNORECASE)
+_OF_KINDS = re.compile(rf"\b(?:{'|'.join(sorted(_TYPE_WORDS - {'n/a'}))})\b", re.IGNORECASE)
+
+
+def _labels_lost(value: ReadValue, told: Sequence[str], at: str) -> Iterator[str]:
+    """Alternatives that are said of a free text."""
+    if "string" not in value.types or "boolean" in value.types:
+        return
+    for text in told:
+        for pattern in _ALTERNATIVES:
+            for match in pattern.finditer(text):
+                if not _SAMPLES.search(text, 0, match.start()) and _are_labels(pattern, match, text):
+                    yield f"{at}{shortened(match[0])!r} is said of {value.shown}, which was read without labels"
+
+
+def _are_labels(pattern: re.Pattern[str], match: re.Match[str], text: str) -> bool:
+    said_there = match[0]
+    if MASK in said_there or _PLACES.search(said_there):
+        return False
+    if pattern is _QUOTED_OR and not re.search(r"\bor\b|[/|]", said_there):
+        return False  # a sample of a list
+    if pattern is _BARS:
+        items = [item.strip() for item in said_there.split("|")]
+        in_table = _TABLE.match(text, text.rfind("\n", 0, match.start()) + 1)
+        return not in_table and sum(item.casefold() not in _TYPE_WORDS for item in items) > 1
+    if pattern in (_QUOTED_OR, _YES_NO):
+        return not re.search(r"[\"'`](?:string|str|text|number|null|none)[\"'`]", said_there, re.IGNORECASE)
+    return not _OF_KINDS.search(said_there)
+
+
+# ---- null ------------------------------------------------------------------------------------------------------------
+
+_NULL = re.compile(r"\bnull\b|(?<=[`\"'])None(?=[`\"'])|\bor None\b")
+_NOT = re.compile(
+    r"(?:\b(?:not|never|no|non|without|instead of|avoid|rather than|cannot)\b|n['’]t\b)[^.;,\n]{0,15}\Z|\bnon-?\Z",
+    re.IGNORECASE,
+)
+_LEFT_OUT = re.compile(
+    r"(?<=[\s(,])optional(?=[\s,).;:]|\Z)|\A[\w-]+[\"'`]?\?\s*:|\A[^.;\n]{0,60}\b(?:may|can) be (?:omitted|left out)\b",
+    re.IGNORECASE,
+)
+_GENERAL = re.compile(
+    r"\b(?:any|all|every|each|fields?|values?|keys?|information|data|anything|something|details?|attributes?|properties|entr(?:y|ies))\b",
+    re.IGNORECASE,
+)
+
+
+def _null_said(text: str) -> bool:
+    return any(not _NOT.search(text[: match.start()]) for match in _NULL.finditer(text))
+
+
+def _null_lost(value: ReadValue, told: Sequence[str], proofs: Proofs, at: str) -> Iterator[str]:
+    names = {other.name for other in proofs if other.name}
+    within = {other.name for other in proofs if other.path[: len(value.path)] == value.path} - {value.name, ""}
+    inner = "".join(rf"|(?<![\w-]){re.escape(name)}(?![\w-])" for name in sorted(within))
+    if "null" in value.types or {"null", "None"} & set(value.labels) or not value.path or value.path[-1] == "*":
+        return
+    own = re.compile(rf"(?<![\w-]){re.escape(value.name)}(?![\w-])")
+    for text in told:
+        begins = own.match(text)
+        if begins and {"object", "array"} & set(value.types):
+            text = re.split(rf"[{{\[\n]{inner}", text)[0]  # noqa: PLW2901 - what is said of the list itself
+        others = [name for name in names - {value.name} if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text)]
+        if (begins or not others) and _null_said(text):
+            yield f"{at}null is said of {value.shown}, which was read without it"
+        elif begins and (optional := _LEFT_OUT.search(text)):
+            yield f"{at}{shortened(optional[0])!r}: {value.shown} may be left out, and was read without null"
+
+
+def _null_of_some(document: PromptText, proofs: Proofs) -> Iterator[str]:
+    """A sentence on null for any field, quoted for some of the values, or for none."""
+    names = {value.name for value in proofs if value.name}
+    leaves = [
+        value for value in proofs if value.path and value.path[-1] != "*" and not {"object", "array"} & set(value.types)
+    ]
+    if not leaves:
+        return
+    spoken = re.compile("|".join(rf"(?<![\w-]){re.escape(name)}(?![\w-])" for name in sorted(names)) or r"(?!)")
+    for sentence in re.finditer(r"[^.!?\n]*(?:\.(?=\S)[^.!?\n]*)*", document.text):
+        said_here = sentence[0]
+        if not _null_said(said_here) or not _GENERAL.search(said_here) or spoken.search(said_here):
+            continue
+        if re.search(r"[\"'][\w ]+[\"']\s*:", said_here):
+            continue
+        lacking = [value for value in leaves if "null" not in value.types and not value.labels]
+        if lacking:
+            line = document.line(sentence.start() + len(said_here) - len(said_here.lstrip()))
+            yield f"line {line}: {shortened(said_here)!r}: any value may be null, and {lacking[0].shown} was read without it"
+
+
+# ---- numbers ---------------------------------------------------------------------------------------------------------
+
+_N = r"-?\d+(?:\.\d+)?"
+_UNITS = r"(?:words?|sentences?|characters?|chars|lines?|paragraphs?|tokens?|minutes?|hours?|days?|weeks?|months?|years?|pages?|seconds?|bullets?|bullet points?|points? long|letters?|digits?)"
+_WORDED = "|".join(word for word in NUMBER_WORDS)
+_M = rf"(?:{_N}|(?:{_WORDED}|zero)\b)"
+_RANGE = re.compile(
+    rf"(?<![\w.$€£:/-])(?P<low>{_M})\s?%?\s?(?:\([^()\n]{{1,60}}\)\s?)?(?:-|–|—|\bto\b|\bup to\b|\band\b|\bthrough\b|\.\.\.?|,)\s?(?P<high>{_M})(?![\w:/-])(?!\.\d)(?!\s*-?\s*{_UNITS}\b)|\bout of (?P<of>5|10|100)\b",
+    re.IGNORECASE,
+)
+_JOINED = re.compile(r"\b(?:between|from|range|ranging|in|of|scale)\W*\Z|[\[(]\Z", re.IGNORECASE)
+
+
+def _range_lost(value: ReadValue, told: Sequence[str], at: str) -> Iterator[str]:
+    if not {"integer", "number"} & set(value.types) or value.labels:
+        return
+    if value.minimum is not None and value.maximum is not None:
+        ranges = [(low, high) for text in told for low, high, _ in ranges_said(text)]
+        # A number beside the range is for the odd case: "0 for anything that is not there".
+        wider = any(value.minimum <= low and high <= value.maximum for low, high in ranges)
+        exact = any(value.minimum == low or value.maximum == high for low, high in ranges)
+        if ranges and not (wider and exact):
+            low, high = ranges[0]
+            yield f"{at}the range {low:g} to {high:g} is said of {value.shown}, which was read with another one"
+        return
+    for text in told:
+        for _, _, words in ranges_said(text):
+            yield f"{at}{shortened(words)!r} is said of {value.shown}, which was read without this range"
+
+
+def ranges_said(text: str) -> Iterator[tuple[float, float, str]]:
+    """The ranges of numbers that a text has, with its words."""
+    for match in _RANGE.finditer(text):
+        joined = re.search(r"and|,", re.sub(r"\([^()]*\)", "", match[0]))
+        if match["low"] and joined and not _JOINED.search(text[: match.start()]):
+            continue
+        if match["of"]:
+            yield 0.0, float(match["of"]), match[0]
+            continue
+        low, high = (_float(match[side]) for side in ("low", "high"))
+        worded = not match["low"][-1].isdigit()
+        if worded and not _JOINED.search(text[: match.start()]):
+            continue  # "one to two sentences"
+        if low != high:
+            yield min(low, high), max(low, high), match[0]
+
+
+def _float(word: str) -> float:
+    return float({**NUMBER_WORDS, "zero": 0}.get(word.lower(), word))
+
+
+_NUMERAL = rf"(?:\d{{1,3}}|{'|'.join(NUMBER_WORDS)})"
+_COUNT = re.compile(
+    rf"\b(?P<how>exactly|precisely|up to|at most|no more than|not more than|maximum(?: of)?|max\.?(?: of)?|at least|no fewer than|minimum(?: of)?|min\.?(?: of)?|top|between)?\s*"
+    rf"(?P<low>\b{_NUMERAL}\b)(?:\s?(?P<to>-|–|—|to|or|and)\s?(?P<high>{_NUMERAL}\b))?(?P<most>\s+or (?:fewer|less|more))?(?!\s*-?\s*{_UNITS}\b)(?!\s?[-–]\s?\w)(?!\.\d)(?P<things>\s+(?:[\w-]+\s+){{0,3}}?[a-z]+s\b)?",
+    re.IGNORECASE,
+)
+_OF_LIST = re.compile(r"\b(?:list|array|set|items?|entries|strings|objects|elements)\b", re.IGNORECASE)
+
+
+def counts_said(text: str) -> Iterator[tuple[int | None, int | None, str]]:
+    """The numbers of items that a text says of a list: least, most, and its words."""
+    for match in _COUNT.finditer(text):
+        how = (match["how"] or "").lower()
+        things = match["things"] or ""
+        if re.search(rf"\b(?:{_UNITS}|is|was|has|this|its|as|does|thus|always|whose)\s*\Z", things, re.IGNORECASE):
+            continue
+        if re.match(r"\s+of\b", text[match.end("low") :]) and not how:
+            continue  # "one of which is right"
+        if not how and not things:
+            continue
+        low = _number(match["low"])
+        high = _number(match["high"]) if match["high"] else None
+        if match["to"] == "and" and how != "between":
+            high = None
+        if high is not None:
+            yield low, high, match[0]
+        elif how.startswith(("up", "at most", "no more", "not more", "max")) or (match["most"] or "").endswith(
+            ("fewer", "less")
+        ):
+            yield None, low, match[0]
+        elif how.startswith(("at least", "no fewer", "min")) or (match["most"] or "").endswith("more"):
+            yield low, None, match[0]
+        elif how or things:
+            yield low, low, match[0]
+
+
+def _number(word: str) -> int:
+    return int(word) if word.isdigit() else NUMBER_WORDS[word.lower()]
+
+
+_EACH = re.compile(r"\b(?:each|every|per)\b", re.IGNORECASE)
+
+
+def _count_lost(value: ReadValue, told: Sequence[str], at: str) -> Iterator[str]:
+    if "array" not in value.types:
+        return
+    for text in told:
+        head = _EACH.split(text)[0]
+        counts = [one for one in counts_said(head) if _is_of(one[2], head, value.name)]
+        counts = [one for one in counts if _names(one[2], value.name)] or counts
+        lows = {low for low, _, _ in counts if low is not None}
+        highs = {high for _, high, _ in counts if high is not None}
+        words = shortened(" ".join(one[2].strip() for one in counts))
+        fewer = value.min_items not in lows and not (value.min_items is None and 1 in lows)
+        if (highs and value.max_items not in highs) or (lows - {0, 1} and fewer):
+            yield f"{at}{words!r} is said of {value.shown}, which was read {_counted(value)}"
+
+
+def _counted(value: ReadValue) -> str:
+    bounds = (("at least", value.min_items), ("at most", value.max_items))
+    said_so = " and ".join(f"{word} {n}" for word, n in bounds if n is not None)
+    return f"with {said_so}" if said_so else "without a count"
+
+
+_FIRST = 30
+
+
+def _is_of(words: str, text: str, name: str) -> bool:
+    """Whether a number of things is that of a list: with a word that bounds it, of its own name, or said at once."""
+    if re.match(r"[a-z]", words.strip(), re.IGNORECASE) and not re.match(
+        rf"{_NUMERAL}\b", words.strip(), re.IGNORECASE
+    ):
+        return True
+    things = {_one(word) for word in re.findall(r"[a-z]+", words.lower())}
+    general = things & {"item", "string", "entrie", "element", "object"}
+    return bool(general) or _names(words, name) or text.find(words) < _FIRST + len(name)
+
+
+def _names(words: str, name: str) -> bool:
+    own = {_one(word) for word in re.findall(r"[a-z]+", name.lower())}
+    return bool(own & {_one(word) for word in re.findall(r"[a-z]+", words.lower())})
+
+
+def _one(word: str) -> str:
+    return word.removesuffix("s")

@@ -1,0 +1,157 @@
+"""``promptopt structure --ask``, through the real provider and a local endpoint."""
+
+import json
+
+import pytest
+from openai.types.chat import ChatCompletion
+from readings import answer, cases
+from wire import completion
+
+CASES = cases()
+YARD = CASES["01-boat-yard"]
+SPAM = CASES["03-spam-label"]
+TWICE = CASES["09-asked-twice"]
+
+
+def served(endpoint, *readings):
+    """The endpoint gives these one after the other, the last one again and again."""
+    texts = [one if isinstance(one, str) else json.dumps(answer(one)) for one in readings]
+    endpoint.reply = lambda body: texts[min(len(endpoint.requests), len(texts)) - 1]
+
+
+def ask(project, endpoint, prompt, *options, model="gpt-4.1"):
+    project.write({"prompts/p/v1.j2": prompt})
+    return project.run("structure", "p", "--ask", model, *options, **endpoint.environment)
+
+
+def test_a_proved_reading_becomes_the_next_version(project, endpoint):
+    served(endpoint, YARD["reading"])
+    done = ask(project, endpoint, YARD["prompt"], "--write", "--json")
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)
+    assert data["form"] == "schema"
+    assert data["output_schema"]["properties"]["boats"] == {"type": "array", "items": {"type": "string"}, "maxItems": 4}
+    topic = data["fields"][0]
+    assert (topic["line"], topic["source"]) == (
+        4,
+        'proposed by gpt-4.1, line 4: “"topic": one of repair, storage, sale or other”',
+    )
+    assert data["answer"] is None
+    assert any(note.startswith("gpt-4.1 was asked once, $0.0") for note in data["notes"])
+    assert (project.root / "prompts/p/v2.j2").is_file()
+    (request,) = endpoint.requests
+    assert request["response_format"]["json_schema"]["strict"] is True
+    assert '4: - "topic": one of repair' in request["messages"][1]["content"]
+
+
+def test_the_one_value_is_scored_and_the_text_form_is_kept_if_it_is_wanted(project, endpoint):
+    served(endpoint, SPAM["reading"])
+    done = ask(project, endpoint, SPAM["prompt"], "--form", "text", "--json")
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)
+    assert data["form"] == "text"
+    assert data["output_schema"] is None
+    assert "UNREADABLE" in data["answer"]
+
+
+def test_a_refused_reading_is_asked_for_once_more_with_the_reason(project, endpoint):
+    served(endpoint, TWICE["reading"], TWICE["again"])
+    done = ask(project, endpoint, TWICE["prompt"])
+    assert done.returncode == 0, done.stderr
+    assert "gpt-4.1 was asked 2 times" in " ".join(done.stdout.split())
+    second = endpoint.requests[1]["messages"]
+    assert [message["role"] for message in second] == ["system", "user", "assistant", "user"]
+    assert "Refused: line 3: null is said of /litres" in second[-1]["content"]
+
+
+def test_what_is_refused_twice_is_told_and_nothing_is_written(project, endpoint):
+    served(endpoint, TWICE["reading"])
+    done = ask(project, endpoint, TWICE["prompt"], "--write")
+    assert done.returncode == 2
+    assert "cannot infer the form of the answer: what gpt-4.1 reads is refused: line 3: null" in done.stderr
+    assert "gpt-4.1 was asked 2 times, $0.0" in done.stderr
+    assert len(endpoint.requests) == 2
+    assert not (project.root / "prompts/p/v2.j2").exists()
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if "refused" in case])
+def test_no_form_is_told_with_the_reason(project, endpoint, name):
+    case = CASES[name]
+    served(endpoint, case["reading"])
+    done = ask(project, endpoint, case["prompt"])
+    assert done.returncode == 2
+    assert "cannot infer the form of the answer" in done.stderr
+    assert all(word in done.stderr for word in case["refused"])
+
+
+def test_reasoning_before_the_answer_needs_a_place(project, endpoint):
+    prompt = (
+        "Read the meter.\nWork out the sum step by step, then state it as a whole number from 0 to 900.\n\n{{ m }}\n"
+    )
+    quotes = ["2: state it as a whole number from 0 to 900"]
+    reading = {
+        "form": "text",
+        "values": [{"path": "/answer", "types": ["integer"], "minimum": 0, "maximum": 900, "quotes": quotes}],
+        "beside": [{"kind": "reasoning", "line": 2, "words": "Work out the sum step by step"}],
+    }
+    served(endpoint, reading)
+    done = ask(project, endpoint, prompt)
+    assert done.returncode == 2
+    assert "--reasoning 100" in done.stderr
+    assert "line 2" in done.stderr
+    done = ask(project, endpoint, prompt, "--reasoning", "100", "--json")
+    assert done.returncode == 0, done.stderr
+    assert list(json.loads(done.stdout)["output_schema"]["properties"]) == ["reasoning", "answer"]
+
+
+def test_no_explanation_is_added_that_was_not_read(project, endpoint):
+    prompt = "Sort the request: stock, style or other. Requests for an explanation of sizes are style.\n\n{{ r }}\n"
+    quotes = ["1: Sort the request: stock, style or other"]
+    value = {"path": "/request", "types": ["string"], "labels": ["stock", "style", "other"], "quotes": quotes}
+    served(endpoint, {"form": "text", "values": [value]})
+    done = ask(project, endpoint, prompt, "--json")
+    assert done.returncode == 0, done.stderr
+    assert list(json.loads(done.stdout)["output_schema"]["properties"]) == ["request"]
+
+
+def test_a_limit_is_kept_before_any_call(project, endpoint):
+    done = ask(project, endpoint, YARD["prompt"], "--max-cost", "0.0001")
+    assert done.returncode == 2
+    assert "asking gpt-4.1 may cost $" in done.stderr
+    done = ask(project, endpoint, YARD["prompt"], "--max-cost", "5", model="nobody-knows-it")
+    assert done.returncode == 2
+    assert "nobody-knows-it is unpriced" in done.stderr
+    assert not endpoint.requests
+
+
+def test_an_unpriced_model_is_said(project, endpoint):
+    served(endpoint, YARD["reading"])
+    done = ask(project, endpoint, YARD["prompt"], model="nobody-knows-it")
+    assert done.returncode == 0, done.stderr
+    assert "nobody-knows-it was asked once, unpriced" in " ".join(done.stdout.split())
+
+
+def _cut_off(body):
+    made = ChatCompletion.model_validate_json(completion('{"form": "js', body["model"]))
+    made.choices[0].finish_reason = "length"
+    return 200, {}, made.model_dump_json().encode()
+
+
+@pytest.mark.parametrize(
+    ("reply", "told"),
+    [
+        (lambda _: "I'm sorry, but I can't help with that.", "did not say what it reads"),
+        (lambda _: "The form is a list.", "did not say what it reads"),
+        (lambda _: '{"form": "yaml", "why": "", "values": [], "beside": []}', "did not say what it reads"),
+        (_cut_off, "was cut off"),
+        (lambda _: (401, {}, b'{"error": {"message": "no such key"}}'), "no such key"),
+    ],
+)
+def test_answers_that_are_none(project, endpoint, reply, told):
+    endpoint.reply = reply
+    done = ask(project, endpoint, YARD["prompt"], "--write")
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(endpoint.requests) == 1
+    assert not (project.root / "prompts/p/v2.j2").exists()
