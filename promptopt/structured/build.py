@@ -90,10 +90,12 @@ def structure(template: Template, evidence: Evidence | None = None, options: Opt
     if options.form == "text":
         return _as_text(task, form)
     proposal = _as_schema(task, form)
-    if proposal.form_left is not None and evidence is None:
-        if options.form == "schema" or options.codes or options.reasoning:
+    explicit = options.form == "schema" or options.codes or options.reasoning
+    # Who lets a model read it and wants the schema all the same is told the line.
+    if proposal.form_left is not None and task.stated and not (explicit and task.asked):
+        if explicit:
             raise SchemaError(proposal.form_left, path=template.path, remedy="--form text keeps the form of the prompt")
-        return _as_text(task, form, rejected=proposal.economics)
+        return replace(_as_text(task, form), form_left=proposal.form_left)
     if options.form == "schema" or _pays(task, form, proposal.economics):
         return proposal
     return _as_text(task, form, rejected=proposal.economics)
@@ -312,7 +314,7 @@ def _as_schema(task: _Task, form: _AnswerForm) -> Structured:
     if [item.name for item in form.fields] == [form.scored.name]:
         edits += example_edits(task.template.source, form.scored.name, form.scored.schema)
     edits = without_empty_sections(list(whole(_without_overlaps(edits), task.text.text)), task.text.text)
-    left = form_left(task.text, task.inferred, edits)
+    left = form_left(task.text, task.inferred, edits) or (_parts_left(task, edits) if task.asked else None)
     coded, possible = code_schema(form.schema, task.tokenizer)
     uses_codes = bool(possible) and task.options.codes
     schema = _with_tables(coded, possible) if uses_codes else form.schema
@@ -351,6 +353,22 @@ def _as_schema(task: _Task, form: _AnswerForm) -> Structured:
     )
 
 
+def _parts_left(task: _Task, edits: Sequence[Edit]) -> str | None:
+    """The first part of a text that a model read and that stays: a labelled line or a tag, which JSON has not."""
+    if task.inferred.whole != "labels":
+        return None
+    text = task.text
+    for span in task.inferred.covered:
+        part = _PART.search(text.text, span.start, span.end)
+        if part and not any(edit.start <= part.start() < edit.end for edit in edits):
+            said = " ".join(text.text[span.start : span.end].split())[:60]
+            return f"line {text.line(span.start)}: {said!r} asks for another form than the schema's"
+    return None
+
+
+_PART = re.compile(r"<[A-Za-z][\w -]*>|^[^\w\n]*[A-Za-z][\w -]{0,40}:(?!\w)", re.MULTILINE)
+
+
 def _is_scored(task: _Task, form: _AnswerForm) -> bool:
     """Whether something says which value is scored: it is the only one, or the prompt or a suite reads one."""
     values = [item for item in form.fields if item.name != REASONING]
@@ -379,7 +397,7 @@ def _as_text(task: _Task, form: _AnswerForm, rejected: Economics | None = None) 
     if task.cap is not None:
         cap = min(cap or task.cap, task.cap)
     answer = None
-    if task.template.front.answer is None and not task.lists:
+    if task.template.front.answer is None and not task.lists and _is_scored(task, form):
         answer = reading(form.fields, form.scored, json_form=json_form)
     changes: dict[str, Any] = {} if cap == task.cap else {"max_output_tokens": cap}
     if answer is not None:

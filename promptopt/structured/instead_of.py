@@ -46,6 +46,8 @@ def instead_of(document: PromptText, reading: FormReading) -> Iterator[str]:
                 continue
             if len(reading.values) > 1 and match["order"].lower() in ("write", "say"):
                 continue  # in one of the parts
+            # "Decision: unreadable" is a label after its name.
+            said = said.rpartition(": ")[2] if said.rpartition(": ")[2].casefold() in labels else said
             folded = said.casefold()
             null = folded == "none" and any("null" in value.types for value in reading.values)
             if null or folded in labels | _PLAIN or said in names or _of_value(text, match.start(), names):

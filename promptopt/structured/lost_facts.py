@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from promptopt.structured.asked_form import ReadValue
 from promptopt.structured.fields import MASK, PromptText
 from promptopt.structured.neighbours import beside_in_line, beside_in_lines, beside_in_options, same_lead
+from promptopt.structured.quotations import Quoted
 from promptopt.structured.said_of_values import Proofs, said
 from promptopt.structured.witness_keys import NUMBER_WORDS, shortened
 
@@ -30,6 +31,7 @@ def lost(document: PromptText, proofs: Proofs) -> Iterator[str]:
             yield from _labels_beside(document, value, proofs)
         else:
             yield from _labels_lost(value, told, at)
+            yield from _words_alone(value, quotes, at)
         yield from _null_lost(value, told, proofs, at)
         yield from _range_lost(value, [*told, *(quoted.text for quoted in quotes)], at)
         yield from _count_lost(value, [*told, *(quoted.text for quoted in quotes)], at)
@@ -109,13 +111,16 @@ _ALTERNATIVES = (
     re.compile(rf"{_Q}\s+(?:if|when|for)\b[^\"\n]+{_Q}", re.IGNORECASE),
     re.compile(rf"[<\[(\"'`]{_W}(?:\s?/\s?{_W})+[>\])\"'`]"),
     re.compile(
-        rf"\b(?:one of|either|(?:choose|pick|select)(?: one)? (?:from|of)|(?:chosen|selected|picked|taken) from)\b:?\s*(?:the following:?\s*)?[\[(]?(?:{_Q}|{_W})(?:\s*[,/|;]\s*(?:{_Q}|{_W}))*(?:\s*[,/|;]\s*|,? (?:or|and) )(?:{_Q}|{_W})",
+        rf"\b(?:one of|any of|either|(?:choose|pick|select)(?: one)? (?:from|of)|(?:chosen|selected|picked|taken) from)\b:?\s*(?:the following:?\s*)?[\[(]?(?:{_Q}|{_W})(?:\s*[,/|;]\s*(?:{_Q}|{_W}))*(?:\s*[,/|;]\s*|,? (?:or|and) )(?:{_Q}|{_W})",
         re.IGNORECASE,
     ),
     re.compile(
         r"\b[A-Z][A-Z_]+(?:, [A-Z][A-Z_]+)*,? or [A-Z][A-Z_]+\b|(?<![\w-])[A-H](?:, [A-H])*,? or [A-H](?![\w'’-])"
     ),
     re.compile(rf"(?:[:(=>] *|\A\S+\s{{2,}}){_W}(?:, {_W})*,? or {_W} *(?=[).;<\n]|\Z)", re.IGNORECASE),
+    re.compile(rf"\A\S+ (?:is|as|must be|can be|may be) {_W}(?:, {_W})+,? or {_W}(?= *(?:[.;)\n]|\Z))", re.IGNORECASE),
+    re.compile(rf"(?:\A|[:(]) *{_W}(?:, {_W})+,? or (?=null\b|none\b)", re.IGNORECASE),
+    re.compile(r"\b[A-Z][A-Z_]+ (?:if|when)\b[^.\n]*\b[A-Z][A-Z_]{2,}\b"),
     # "VERDICT: A/B/TIE", "Severity**: low / medium / high"
     re.compile(r"[:=][* ]*\w+(?:(?:/\w+){2,}|(?:/[A-Z]{2,})+|(?: / \w+)+)(?=[ *]*(?:[.,;)\]]|$))", re.MULTILINE),
 )
@@ -140,6 +145,22 @@ def _labels_lost(value: ReadValue, told: Sequence[str], at: str) -> Iterator[str
                     yield f"{at}{shortened(match[0])!r} is said of {value.shown}, which was read without labels"
 
 
+_LIST_ALONE = re.compile(rf"{_W}(?:, {_W})+,? (?:or|and) {_W}")
+_FEW = 3
+
+
+def _words_alone(value: ReadValue, quotes: Sequence[Quoted], at: str) -> Iterator[str]:
+    """Quotations of a free text that are a list of words, or each of them a few words: they are its labels."""
+    if value.types not in (("string",), ("string", "null")):
+        return
+    own = re.compile(rf"(?<![\w-]){re.escape(value.name)}(?![\w-])", re.IGNORECASE)
+    others = [quoted.text.strip() for quoted in quotes if not own.search(quoted.text)]
+    listed = next((text for text in others if _LIST_ALONE.fullmatch(text) and not _OF_KINDS.search(text)), None)
+    short = [text for text in others if len(text.split()) <= _FEW and not re.search(r"[\"'{\[:.]", text)]
+    if listed or len(short) > _FEW:
+        yield f"{at}{shortened(listed or ', '.join(short))!r} is quoted for {value.shown}, which was read without labels"
+
+
 def _are_labels(pattern: re.Pattern[str], match: re.Match[str], text: str) -> bool:
     said_there = match[0]
     if MASK in said_there or _PLACES.search(said_there):
@@ -159,9 +180,10 @@ def _are_labels(pattern: re.Pattern[str], match: re.Match[str], text: str) -> bo
 
 _NULL = re.compile(r"\bnull\b|(?<=[`\"'])None(?=[`\"'])|\bor None\b")
 _NOT = re.compile(
-    r"(?:\b(?:not|never|no|non|without|instead of|avoid|rather than|cannot)\b|n['’]t\b)[^.;,\n]{0,15}\Z|\bnon-?\Z",
+    r"(?:\b(?:not|never|(?-i:no)|non|without|instead of|avoid|rather than|cannot)\b|n['’]t\b)[^.;,\n]{0,15}\Z|\bnon-?\Z",
     re.IGNORECASE,
 )
+_OBJECT_OR_NULL = re.compile(r"\}[\s,]*(?:or |\| ?)null\b")
 _LEFT_OUT = re.compile(
     r"(?<=[\s(,])optional(?=[\s,).;:]|\Z)|\A[\w-]+[\"'`]?\?\s*:|\A[^.;\n]{0,60}\b(?:may|can) be (?:omitted|left out)\b",
     re.IGNORECASE,
@@ -184,10 +206,12 @@ def _null_lost(value: ReadValue, told: Sequence[str], proofs: Proofs, at: str) -
         return
     own = re.compile(rf"(?<![\w-]){re.escape(value.name)}(?![\w-])")
     for text in told:
-        begins = own.match(text)
+        begins, whole = own.match(text), text
         if begins and {"object", "array"} & set(value.types):
             text = re.split(rf"[{{\[\n]{inner}", text)[0]  # noqa: PLW2901 - what is said of the list itself
         others = [name for name in names - {value.name} if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text)]
+        if _OBJECT_OR_NULL.search(whole) and "object" in value.types and begins:
+            yield f"{at}null is said of {value.shown}, which was read without it"
         if (begins or not others) and _null_said(text):
             yield f"{at}null is said of {value.shown}, which was read without it"
         elif begins and (optional := _LEFT_OUT.search(text)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from promptopt.structured.asked_form import FormReading
@@ -39,6 +39,10 @@ def lost_keys(document: PromptText, reading: FormReading, proofs: Proofs) -> Ite
     if reading.form == "json":
         yield from _of_objects(document, reading, proofs, names)
     known = {name.casefold() for name in names | labels} | {field_name(name) for name in names}
+    if reading.form == "json":
+        yield from _at_line_starts(
+            document, names, known, sorted(one.line for quotes in proofs.values() for one in quotes)
+        )
     lines = document.text.split("\n")
     spelled = {name for name in names if len(name) > 1}
     numbers = {
@@ -65,6 +69,30 @@ def lost_keys(document: PromptText, reading: FormReading, proofs: Proofs) -> Ite
                 yield f"line {number}: {item!r} stands beside the keys that were read, and is none of them"
 
 
+# "`positions` is an array", 'route   oral or iv': a key begins its line, in marks or before a column
+_LINE_START = re.compile(
+    r"^[ \t]*(?:(?:[-*•]|\d{1,2}[.)])[ \t]+)?(?:(?P<mark>[`\"'])(?P<name>[A-Za-z_]\w*)(?P=mark)|(?P<column>[a-z_]\w*)(?=[ \t]{2,}\S))",
+    re.MULTILINE,
+)
+
+
+_NEAR = 2
+
+
+def _at_line_starts(document: PromptText, names: set[str], known: set[str], quoted: Sequence[int]) -> Iterator[str]:
+    """Words that begin a line as several keys do, among the lines that are quoted."""
+    near = range(quoted[0] - _NEAR, quoted[-1] + _NEAR + 1)
+    found = [match for match in _LINE_START.finditer(document.text) if document.line(match.end()) in near]
+    for style in {match["mark"] or "" for match in found}:
+        lines = [match for match in found if (match["mark"] or "") == style]
+        words = [match["name"] or match["column"] for match in lines]
+        if sum(word in names for word in words) * 2 <= len(words):
+            continue
+        for match, word in zip(lines, words, strict=True):
+            if word.casefold() not in known:
+                yield f"line {document.line(match.end())}: {word!r} begins a line as the keys do, and is none of them"
+
+
 def _as_written(line: str, names: set[str]) -> set[str]:
     """The names of labelled lines and sections as a line spells them: ``Next step`` for ``next_step``."""
     return {
@@ -77,7 +105,7 @@ def _as_written(line: str, names: set[str]) -> set[str]:
 # snake_case or camelCase, in backticks, or in quotation marks where a key stands: 'give its number in "section"'
 _IDENTIFIER = re.compile(
     r"(?<![\w{$<@/.-])(?P<joined>[a-z]+(?:_[a-z0-9]+)+|[a-z]+(?:[A-Z][a-z0-9]+)+)(?![\w(/}-]|\.\w)|`(?P<code>[A-Za-z_]\w*)`"
-    r"|(?:\b(?:in|under|keys?|fields?|and|with|called|named)|,|[-*•]|\d[.)])\s*[\"'](?P<quoted>[a-z][a-z0-9_]{2,})[\"'](?=\s*[\s,(:;.)])"
+    r"|(?:\b(?:in|under|keys?|fields?|and|with|called|named)|,|[-*•]|\d[.)])\s*[\"'](?P<quoted>[a-z][a-z0-9_]{2,})[\"'](?=[\s,(:;.)]|\Z)"
 )
 _NO_KEY = re.compile(
     r"\b(?:or|use|say|write|answer|e\.g\.?|like|as|is|be|to|for example|for instance|such as|not|than|either|if)\W*\Z",

@@ -23,7 +23,7 @@ _BETWEEN = re.compile(
 _AFTER = re.compile(rf"{_SEP}{_ITEM}(?={_SHUT}\s*(?:[,;/|.\n)\]>}}?]|\bor\b|\Z))", re.IGNORECASE)
 # "food, service and price say how": the last one of a list ends with its word
 _LAST = re.compile(rf"{_SHUT},?\s*(?P<join>and)\s+{_OPEN}(?P<item>[A-Za-z]\w*)", re.IGNORECASE)
-_INTRO = r"(?:\b(?:one of|either|as|from|is|be|are|into|with|between|among|choose|select|return|output|answer|say|values?|labels?|categories|options|classes|types)\b(?:\W+(?:the |these |this )?(?:following|values|labels|options|categories))?\W*|[:(\[<{]\s*)"
+_INTRO = r"(?:\b(?:one of|any of|either|as|from|is|be|are|into|with|between|among|choose|select|return|output|answer|say|values?|labels?|categories|options|classes|types)\b(?:\W+(?:the |these |this )?(?:following|values|labels|options|categories))?\W*|[:(\[<{]\s*)"
 _BEFORE = re.compile(
     rf"{_INTRO}[\"'`*_“‘(\[<{{]*(?P<item>[A-Za-z0-9][\w+-]*(?: [\w+-]+){{0,2}}?){_SHUT}\s*(?P<join>,|/|\||\bor\b|;)\s*{_OPEN}\Z",
     re.IGNORECASE,
@@ -100,7 +100,7 @@ def _after(line: str, places: Sequence[tuple[int, int]], *, closed_by_and: bool,
     goes_on = (
         join in ("/", "|")
         or (join.endswith("or") and (several or join == "or"))
-        or (closed_by_and and join.endswith("and"))
+        or (join.endswith("and") and (closed_by_and or (len(places) > 1 and last.strip() == ",")))
         or (join == "," and several and not closed)
     )
     if goes_on:

@@ -117,7 +117,8 @@ class Structured:
                 "guarantees it"
             )
         if self.form_left is not None:
-            found.append(f"{self.form_left}; change it by hand")
+            stays = self.form == "text"
+            found.append(f"kept as text: {self.form_left}" if stays else f"{self.form_left}; change it by hand")
         if self.unwished:
             found.append(NO_PLACE)
         return tuple(dict.fromkeys(found))

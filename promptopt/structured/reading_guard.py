@@ -51,8 +51,8 @@ def judge(document: PromptText, reading: FormReading, model: str) -> JudgedReadi
 
 
 def _unproved(document: PromptText, reading: FormReading, proofs: dict[ReadValue, list[Quoted]]) -> Iterator[str]:
-    if not reading.values:
-        yield "no value is named"
+    if not any(proofs.values()):
+        yield "no value is named with a quotation"
     for value in proofs:
         yield from unproved(document, value, proofs, reading)
 

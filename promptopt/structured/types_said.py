@@ -38,7 +38,7 @@ _TYPE_WORD = {
     ),
     "boolean": re.compile(r"[<(\[]?\s*(?:an? |the )?bool(?:ean)?\b", re.IGNORECASE),
     "array": re.compile(
-        r"[<(]?\s*(?:an? |the )?(?:json )?(?:(?:list|array)\b|(?:up to |at most |at least )?(?:\d+|two|three|four|five|six|seven|eight|nine|ten)(?:\s?(?:-|–|to|or)\s?\w+)? (?!words\b|sentences\b|characters\b|lines\b|paragraphs\b)(?:short )?[a-z]+s\b)",
+        r"[<(]?\s*(?:an? |the )?(?:json )?(?:(?:list|array)\b|(?:up to |at most |at least )?(?:\d+|two|three|four|five|six|seven|eight|nine|ten)(?:\s?(?:-|–|to|or)\s?\w+)? (?!words\b|sentences\b|characters\b|lines\b|paragraphs\b|letters\b|digits\b)(?:short )?[a-z]+s\b)",
         re.IGNORECASE,
     ),
     "object": re.compile(r"[<(\[]?\s*(?:an? |the )?(?:json )?(?:object|dict(?:ionary)?)\b", re.IGNORECASE),
@@ -140,7 +140,7 @@ def _several(name: str, texts: Sequence[str]) -> str:
 
 _NEAR = 90
 _SAID_TYPE = re.compile(
-    r"\b(?:whole number|real number|integer|how many)\b|\bin percent\b|(?<![\w.-])-?\d+(?:\.\d+)?\s?(?:-|–|\bto\b)\s?\d+(?:\.\d+)?(?![\w:/.-])(?!\s*-?\s*(?:words?|sentences?|char|lines?|para|bullet|tokens?|minutes|hours|days|weeks|months|years|items|points))|\b(?:as an?|is an?|must be an?|should be an?|given as an?) (?:integer|int|whole number|number|float|decimal|boolean|bool|list|array|object)\b(?! (?:or|of))|\((?:an? )?(?:integer|int|number|float|boolean|bool|list|array)\)",
+    r"\b(?:whole number|real number|integer|how many)\b(?!,? or [a-z\"'])|\bin percent\b|(?<![\w.-])-?\d+(?:\.\d+)?\s?(?:-|–|\bto\b)\s?\d+(?:\.\d+)?(?![\w:/.-])(?!\s*-?\s*(?:words?|sentences?|char|lines?|para|bullet|tokens?|minutes|hours|days|weeks|months|years|items|points))(?!,? or [a-z\"'])|\b(?:as an?|is an?|must be an?|should be an?|given as an?) (?:integer|int|whole number|number|float|decimal|boolean|bool|list|array|object)\b(?! (?:or|of))|\((?:an? )?(?:integer|int|number|float|boolean|bool|list|array)\)",
     re.IGNORECASE,
 )
 _LISTED = re.compile(

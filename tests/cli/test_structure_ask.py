@@ -155,3 +155,16 @@ def test_answers_that_are_none(project, endpoint, reply, told):
     assert "Traceback" not in done.stderr
     assert len(endpoint.requests) == 1
     assert not (project.root / "prompts/p/v2.j2").exists()
+
+
+def test_labelled_lines_stay_text_unless_the_schema_is_wanted(project, endpoint):
+    case = CASES["04-poem-lines"]
+    served(endpoint, case["reading"])
+    done = ask(project, endpoint, case["prompt"], "--json")
+    data = json.loads(done.stdout)
+    assert data["form"] == "text"
+    assert any("kept as text: line 3: 'Rhythm: <1 to 6>'" in note for note in data["notes"])
+    done = ask(project, endpoint, case["prompt"], "--form", "schema", "--json")
+    data = json.loads(done.stdout)
+    assert data["output_schema"]["properties"]["Rhythm"] == {"type": "integer", "minimum": 1, "maximum": 6}
+    assert any("line 3: 'Rhythm: <1 to 6>' asks for another form" in note for note in data["notes"])
