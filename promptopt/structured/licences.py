@@ -38,7 +38,8 @@ def unproved(document: PromptText, value: ReadValue, proofs: Proofs, reading: Fo
             yield f"{at}no number {count} ({what} so many items) is in the words that are quoted for {value.shown}"
     told = said(document, value, proofs)
     spoken = (*told, *_of_all(value, texts, reading))
-    if "null" in value.types and not any(_NULL.search(text) or OPTIONAL.search(text) for text in spoken):
+    null = _NULL if "none" in map(str.casefold, value.labels) else _NULL_OR_NONE
+    if "null" in value.types and not any(null.search(text) or OPTIONAL.search(text) for text in spoken):
         yield f"{at}no null is said of {value.shown} in the words that are quoted for it"
     yield from untyped(value, texts, told, at, json_form=reading.form == "json")
 
@@ -81,7 +82,7 @@ def _name(
         keys = {one.name for one in reading.values}
         if reading.form == "json" and spelled and name not in spelled and not spelled & keys:
             yield f"{at}the prompt spells {min(spelled)!r}, and {value.shown} was read"
-        elif reading.form == "json" and name.lower() in _NO_KEYS and not any(_is_marked(name, text) for text in texts):
+        elif reading.form == "json" and name.lower() in _NO_KEYS and not any(map(partial(_is_item, name), around)):
             yield f"{at}{name!r} is a word and no key in the words that are quoted for {value.shown}"
         elif reading.form == "json" and _are_marked(reading) and not any(map(partial(_is_item, name), around)):
             yield f"{at}{name!r} is a word in the words that are quoted for {value.shown}, and the other keys are in marks"
@@ -211,7 +212,8 @@ def _counts(text: str) -> set[float]:
     return found | {1.0} if _AT_LEAST_ONE.search(text) else found
 
 
-_NULL = re.compile(r"\b(?:null|none|nil|nullable)\b", re.IGNORECASE)
+_NULL = re.compile(r"\b(?:null|nil|nullable)\b", re.IGNORECASE)
+_NULL_OR_NONE = re.compile(r"\b(?:null|none|nil|nullable)\b", re.IGNORECASE)
 # A key that may be left out: in strict mode it is there, and null.
 OPTIONAL = re.compile(
     r"\boptional(?:ly)?\b|[\"'\w]\?\s*:|\b(?:may|can) be (?:omitted|left out|missing|absent)\b|\b(?:omit|leave out|skip) (?:it|this|the (?:key|field|property))\b|\bif (?:there is one|any)\b"

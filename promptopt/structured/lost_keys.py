@@ -40,6 +40,7 @@ def lost_keys(document: PromptText, reading: FormReading, proofs: Proofs) -> Ite
         yield from _of_objects(document, reading, proofs, names)
     known = {name.casefold() for name in names | labels} | {field_name(name) for name in names}
     if reading.form == "json":
+        yield from _said_to_be_keys(document, known)
         yield from _at_line_starts(
             document, names, known, sorted(one.line for quotes in proofs.values() for one in quotes)
         )
@@ -74,6 +75,19 @@ _LINE_START = re.compile(
     r"^[ \t]*(?:(?:[-*•]|\d{1,2}[.)])[ \t]+)?(?:(?P<mark>[`\"'])(?P<name>[A-Za-z_]\w*)(?P=mark)|(?P<column>[a-z_]\w*)(?=[ \t]{2,}\S))",
     re.MULTILINE,
 )
+
+
+_KEY_SAID = re.compile(
+    r"\b(?P<of>\w+ )?(?:key|field|property) (?:called |named )?[\"'`“](?P<name>\w+)[\"'`”]", re.IGNORECASE
+)
+
+
+def _said_to_be_keys(document: PromptText, known: set[str]) -> Iterator[str]:
+    """Words that a sentence calls a key: 'Add a key "comment"'."""
+    for match in _KEY_SAID.finditer(document.text):
+        of_input = (match["of"] or "").strip().lower() in ("input", "no", "without", "primary", "foreign")
+        if match["name"].casefold() not in known and not of_input:
+            yield f"line {document.line(match.start())}: {match['name']!r} is called a key, and is none of those that were read"
 
 
 _NEAR = 2

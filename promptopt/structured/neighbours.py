@@ -23,7 +23,7 @@ _BETWEEN = re.compile(
 _AFTER = re.compile(rf"{_SEP}{_ITEM}(?={_SHUT}\s*(?:[,;/|.\n)\]>}}?]|\bor\b|\Z))", re.IGNORECASE)
 # "food, service and price say how": the last one of a list ends with its word
 _LAST = re.compile(rf"{_SHUT},?\s*(?P<join>and)\s+{_OPEN}(?P<item>[A-Za-z]\w*)", re.IGNORECASE)
-_INTRO = r"(?:\b(?:one of|any of|either|as|from|is|be|are|into|with|between|among|choose|select|return|output|answer|say|values?|labels?|categories|options|classes|types)\b(?:\W+(?:the |these |this )?(?:following|values|labels|options|categories))?\W*|[:(\[<{]\s*)"
+_INTRO = r"(?:\b(?:one of|any of|either|as|from|is|be|are|into|with|between|among|choose|select|return|output|answer|say|values?|labels?|categories|options|classes|types|has|have|keys|fields|with)\b(?:\W+(?:the |these |this )?(?:following|values|labels|options|categories))?\W*|[:(\[<{]\s*)"
 _BEFORE = re.compile(
     rf"{_INTRO}[\"'`*_“‘(\[<{{]*(?P<item>[A-Za-z0-9][\w+-]*(?: [\w+-]+){{0,2}}?){_SHUT}\s*(?P<join>,|/|\||\bor\b|;)\s*{_OPEN}\Z",
     re.IGNORECASE,
@@ -57,12 +57,31 @@ def beside_in_line(
     if quote:
         yield from _quoted_ends(line, places, quote)
         return
-    yield from _after(line, places, closed_by_and=closed_by_and, several=len(places) > 1 or one)
-    before = _BEFORE.search(line[: places[0][0]])
-    if before and _is_item(before["item"]) and (len(places) > 1 or one or before["join"] in ("/", "|")):
-        yield before["item"].strip()
-    elif one and closed_by_and and (joined := _AND_BEFORE.search(line[: places[0][0]])):
-        yield joined["item"]
+    for group in _lists(line, places):
+        several = len(group) > 1 or one
+        yield from _after(line, group, closed_by_and=closed_by_and, several=several)
+        head = line[: group[0][0]]
+        before = _BEFORE.search(head)
+        if before and _is_item(before["item"]) and (several or before["join"] in ("/", "|")):
+            yield before["item"].strip()
+        elif one and closed_by_and and (joined := _AND_BEFORE.search(head)):
+            yield joined["item"]
+
+
+_JOINED = re.compile(rf"{_SHUT}\s*{_JOIN}\s*{_OPEN}", re.IGNORECASE)
+
+
+def _lists(line: str, places: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    """The places in runs that nothing but signs of a list, or another item of it, is between."""
+    group = [places[0]]
+    for place in places[1:]:
+        gap = _ASIDE.sub("", line[group[-1][1] : place[0]])
+        if _JOINED.fullmatch(gap) or _BETWEEN.fullmatch(gap):
+            group.append(place)
+        else:
+            yield group
+            group = [place]
+    yield group
 
 
 _AND_BEFORE = re.compile(rf"(?<![\w-])(?P<item>[A-Za-z]\w*){_SHUT} and {_OPEN}\Z")

@@ -6,16 +6,20 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from promptopt.structured.asked_form import ReadValue
-from promptopt.structured.fields import PromptText
-from promptopt.structured.quotations import Quoted
+from promptopt.structured.fields import PromptText, Span
+from promptopt.structured.quotations import Quoted, spoken_by_others
 
 Proofs = Mapping[ReadValue, Sequence[Quoted]]
 
 _MARKED = "[\"'`*“]"
 
 
-def said(document: PromptText, value: ReadValue, proofs: Proofs) -> list[str]:
-    """What is said of a value at each of its quotations, whether the model quoted all of it or not."""
+def said(document: PromptText, value: ReadValue, proofs: Proofs, places: Sequence[Quoted] | None = None) -> list[str]:
+    """What is said of a value at each of its quotations, whether the model quoted all of it or not.
+
+    Args:
+        places: Other places where the prompt speaks of it, instead of the quotations.
+    """
     depth = len(value.path)
     # What is in an object is a part of what is said of the object.
     others = {
@@ -23,7 +27,29 @@ def said(document: PromptText, value: ReadValue, proofs: Proofs) -> list[str]:
         for other in proofs
         if other.name and other.path[:depth] != value.path and value.path[: len(other.path)] != other.path
     } - {value.name}
-    return [_said(document, value.name, quoted, others) for quoted in proofs[value]]
+    return [_said(document, value.name, one, others) for one in (proofs[value] if places is None else places)]
+
+
+_MOST_MENTIONS = 8
+
+
+def said_elsewhere(document: PromptText, value: ReadValue, proofs: Proofs) -> list[Quoted]:
+    """The places beside its quotations where the prompt speaks of a key: ``team is one of``, ``r = the stars``."""
+    if not value.name or len([other for other in proofs if other.name == value.name and other.path[-1:] != ("*",)]) > 1:
+        return []
+    own = re.escape(value.name)
+    first = rf"[{re.escape(value.name[0].upper())}{re.escape(value.name[0].lower())}]{re.escape(value.name[1:])}"
+    spoken = re.compile(
+        rf"(?<={_MARKED}){own}[\"'`*”]+\s*(?:[:=(]|[-–—]\s|is\b|must\b|should\b|can\b|may\b)|(?<![\w-])(?:{own}(?=\s*(?:=|\())|(?<=[.!?\n] ){first}(?= (?:is|must|should|can|may)\b)|(?:(?<=\n)|(?<=\n- )){own}(?=\s*(?::|=|is\b)))"
+    )
+    others = list(spoken_by_others(document))
+    found = []
+    for match in spoken.finditer(document.text):
+        span = Span(match.start(), match.start() + len(value.name))
+        quoted = any(one.span.overlaps(span) for one in proofs[value])
+        if not (quoted or document.depends(span) or any(span.overlaps(other) for other in others)):
+            found.append(Quoted(document.line(span.start), span, document.text[span.start : span.end]))
+    return found[:_MOST_MENTIONS]
 
 
 def _said(document: PromptText, name: str, quoted: Quoted, others: Collection[str]) -> str:
@@ -77,5 +103,7 @@ def _next_key(name: str, *, plain: bool) -> re.Pattern[str]:
         plain: Whether keys are plain words, as the one before it.
     """
     own = re.escape(name)
-    bare = rf"|(?<![\w-]){own}(?![\w-])" if plain or re.search(r"_|[a-z][A-Z]", name) else ""
+    bare = rf"|(?<![\w-]){own}(?![\w-])" if re.search(r"_|[a-z][A-Z]", name) else ""
+    # As a word it is the next key only where one begins: "owner, what and due", not "due is a date".
+    bare += rf"|(?:[\n,;:.(\[|<]|\b(?:and|or|the|your|its|final)\b)\s*{own}(?![\w-])" if plain else ""
     return re.compile(rf"{_MARKED}{own}[\"'`*”]|(?<![\w-]){own}(?=\s*[:(=]){bare}")

@@ -140,7 +140,7 @@ def _several(name: str, texts: Sequence[str]) -> str:
 
 _NEAR = 90
 _SAID_TYPE = re.compile(
-    r"\b(?:whole number|real number|integer|how many)\b(?!,? or [a-z\"'])|\bin percent\b|(?<![\w.-])-?\d+(?:\.\d+)?\s?(?:-|–|\bto\b)\s?\d+(?:\.\d+)?(?![\w:/.-])(?!\s*-?\s*(?:words?|sentences?|char|lines?|para|bullet|tokens?|minutes|hours|days|weeks|months|years|items|points))(?!,? or [a-z\"'])|\b(?:as an?|is an?|must be an?|should be an?|given as an?) (?:integer|int|whole number|number|float|decimal|boolean|bool|list|array|object)\b(?! (?:or|of))|\((?:an? )?(?:integer|int|number|float|boolean|bool|list|array)\)",
+    r"\b(?:whole number|real number|integer|how many)\b(?!,? or [a-z\"'])|\bin (?:square |cubic |whole )?(?:percent|grams|kilograms|kg|met(?:re|er)s|km|euros?|dollars|usd|eur|cents|seconds|minutes|hours|kcal)\b(?!\W*(?:or|e\.g|with)\b)|(?<![\w.-])-?\d+(?:\.\d+)?\s?(?:-|–|\bto\b)\s?\d+(?:\.\d+)?(?![\w:/.-])(?!\s*-?\s*(?:words?|sentences?|char|lines?|para|bullet|tokens?|minutes|hours|days|weeks|months|years|items|points))(?!,? or [a-z\"'])|\b(?:as an?|is an?|must be an?|should be an?|given as an?) (?:integer|int|whole number|number|float|decimal|boolean|bool|list|array|object)\b(?! (?:or|of))|\((?:an? )?(?:integer|int|number|float|boolean|bool|list|array)\)",
     re.IGNORECASE,
 )
 _LISTED = re.compile(
@@ -159,7 +159,7 @@ _ARTICLE = {
 def _shown_as(value: ReadValue, texts: Sequence[str]) -> Iterator[str]:
     """What the value that follows a key in a quotation is: by its signs, or by the word for its type."""
     own = re.compile(
-        rf"(?<![\w-]){re.escape(value.name)}(?![\w-])(?P<marks>[\"'”`*]*)\s*(?:\(|[:=]|[-–—]\s)\s*[*`]*\s*"
+        rf"(?<![\w-]){re.escape(value.name)}(?![\w-])(?P<marks>[\"'”`*]*)(?:\s*(?:\(|[:=]|[-–—]\s)\s*[*`]*\s*|[ \t]{{2,}})"
     )
     for text in texts:
         for match in own.finditer(text):
@@ -168,6 +168,9 @@ def _shown_as(value: ReadValue, texts: Sequence[str]) -> Iterator[str]:
                 continue
             inner = rest.lstrip("\"'“`<( ")
             if any(inner.startswith(label) for label in value.labels):
+                continue
+            if rest.startswith("[") or _ARRAY_TYPE.match(inner):
+                yield "array"
                 continue
             for kind, pattern in _TYPE_WORD.items():
                 if pattern.match(inner) and not re.match(r"[^,\n}]{0,40}\b(?:or|\|)\b", inner, re.IGNORECASE):
@@ -182,6 +185,7 @@ def _shown_as(value: ReadValue, texts: Sequence[str]) -> Iterator[str]:
                     yield from () if typed else ("string",)
 
 
+_ARRAY_TYPE = re.compile(r"\w+\s*\[\s*\]|(?:List|Array|list|array)[<\[]")
 _TYPED_SAMPLE = re.compile(
     r"\d|<|true|false|\||/|\b(?:list|array|bool\w*|number|integer|int|float|object)\b", re.IGNORECASE
 )
