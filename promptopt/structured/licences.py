@@ -53,7 +53,6 @@ def _of_all(value: ReadValue, texts: Sequence[str], reading: FormReading) -> lis
 
 # ---- names and labels ------------------------------------------------------------------------------------------------
 
-_UNNAMED = "answer"
 _SIDE = 5
 # A key as a form or a list of keys spells it: "name": ..., `name`, first_name
 _SPELLED = re.compile(
@@ -70,8 +69,8 @@ def _name(
         around: The quotations with the signs beside them.
     """
     name = value.name
-    if reading.form == "text" and name == _UNNAMED and len(reading.values) == 1:
-        return
+    if reading.form == "text" and len(reading.values) == 1:
+        return  # the name of a bare value is the reader's own
     own = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])")
     labels = {label for one in reading.values if one is not value for label in one.labels}
     if reading.form == "json" and name in labels and not any(_is_marked(name, text) for text in texts):
@@ -213,7 +212,7 @@ def _counts(text: str) -> set[float]:
 
 
 _NULL = re.compile(r"\b(?:null|nil|nullable)\b", re.IGNORECASE)
-_NULL_OR_NONE = re.compile(r"\b(?:null|none|nil|nullable)\b", re.IGNORECASE)
+_NULL_OR_NONE = re.compile(r"\b(?:null|nil|nullable)\b|(?<!if )(?<!when )\bnone\b(?! of\b)", re.IGNORECASE)
 # A key that may be left out: in strict mode it is there, and null.
 OPTIONAL = re.compile(
     r"\boptional(?:ly)?\b|[\"'\w]\?\s*:|\b(?:may|can) be (?:omitted|left out|missing|absent)\b|\b(?:omit|leave out|skip) (?:it|this|the (?:key|field|property))\b|\bif (?:there is one|any)\b"

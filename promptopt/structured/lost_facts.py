@@ -117,7 +117,7 @@ _UNITS = r"(?:words?|sentences?|characters?|chars|lines?|paragraphs?|tokens?|min
 _WORDED = "|".join(word for word in NUMBER_WORDS)
 _M = rf"(?:{_N}|(?:{_WORDED}|zero)\b)"
 _RANGE = re.compile(
-    rf"(?<![\w.$€£:/-])(?P<low>{_M})\s?%?\s?(?:\([^()\n]{{1,60}}\)\s?)?(?:-|–|—|\bto\b|\bup to\b|\band\b|\bthrough\b|\.\.\.?|,)\s?(?P<high>{_M})(?![\w:/-])(?!\.\d)(?!\s*-?\s*{_UNITS}\b)|\bout of (?P<of>5|10|100)\b",
+    rf"(?<![\w.$€£:/-])(?P<low>{_M})\s?%?\s?(?:\([^()\n]{{1,60}}\)\s?|=\s?[A-Za-z][\w -]{{0,30}}?(?= to\b))?\s?(?:-|–|—|\bto\b|\bup to\b|\band\b|\bthrough\b|\.\.\.?|,)\s?(?P<high>{_M})(?![\w:/-])(?!\.\d)(?!\s*-?\s*{_UNITS}\b)|\bout of (?P<of>5|10|100)\b",
     re.IGNORECASE,
 )
 _JOINED = re.compile(r"\b(?:between|from|range|ranging|in|of|scale)\W*\Z|[\[(]\Z", re.IGNORECASE)
@@ -201,6 +201,7 @@ def _number(word: str) -> int:
     return int(word) if word.isdigit() else NUMBER_WORDS[word.lower()]
 
 
+_KEYWORD = re.compile(r"\"(?P<side>min|max)Items\"\s*:\s*(?P<count>\d+)")
 _EACH = re.compile(r"\b(?:each|every|per)\b", re.IGNORECASE)
 
 
@@ -208,6 +209,9 @@ def _count_lost(value: ReadValue, told: Sequence[str], at: str) -> Iterator[str]
     if "array" not in value.types:
         return
     for text in told:
+        for match in _KEYWORD.finditer(text):
+            if int(match["count"]) != (value.min_items if match["side"] == "min" else value.max_items):
+                yield f"{at}{match[0]!r} is said of {value.shown}, which was read {_counted(value)}"
         head = _EACH.split(text)[0]
         counts = [one for one in counts_said(head) if _is_of(one[2], head, value.name)]
         counts = [one for one in counts if _names(one[2], value.name)] or counts

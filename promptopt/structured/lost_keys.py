@@ -129,6 +129,8 @@ _NO_KEY = re.compile(
 
 def spelled_beside(line: str, names: set[str]) -> Iterator[str]:
     """Words of a line that are spelled as its keys are and are none of those that were read."""
+    if '"properties"' in line:
+        return  # a JSON schema, whose own words are no keys
     found = [(match, next(group for group in match.groups() if group)) for match in _IDENTIFIER.finditer(line)]
     own = {kind for match, word in found if word in names for kind, group in match.groupdict().items() if group}
     for match, word in found:

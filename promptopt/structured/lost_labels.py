@@ -124,16 +124,16 @@ _ALTERNATIVES = (
     re.compile(rf"{_Q}\s+(?:if|when|for)\b[^\"\n]+{_Q}", re.IGNORECASE),
     re.compile(rf"[<\[(\"'`]{_W}(?:\s?/\s?{_W})+[>\])\"'`]"),
     re.compile(
-        rf"\b(?:one of|any of|either|(?:choose|pick|select)(?: one)? (?:from|of)|(?:chosen|selected|picked|taken) from)\b:?\s*(?:the following:?\s*)?[\[(]?(?:{_Q}|{_W})(?:\s*[,/|;]\s*(?:{_Q}|{_W}))*(?:\s*[,/|;]\s*|,? (?:or|and) )(?:{_Q}|{_W})",
+        rf"\b(?:one of|any of|out of(?=:)|either|(?:choose|pick|select)(?: one)? (?:from|of)|(?:chosen|selected|picked|taken) from)\b:?\s*(?:the following:?\s*)?[\[(]?(?:{_Q}|{_W})(?:\s*[,/|;]\s*(?:{_Q}|{_W}))*(?:\s*[,/|;]\s*|,? (?:or|and) )(?:{_Q}|{_W})",
         re.IGNORECASE,
     ),
     re.compile(
-        r"\b[A-Z][A-Z_]+(?:, [A-Z][A-Z_]+)*,? or [A-Z][A-Z_]+\b|(?<![\w-])[A-H](?:, [A-H])*,? or [A-H](?![\w'’-])"
+        r"\b[A-Z][A-Z_]+(?:, [A-Z][A-Z_]+)*,? or [A-Z][A-Z_]+\b|(?<![\w-])[A-Z](?:, [A-Z])*,? or [A-Z](?![\w'’-])"
     ),
     re.compile(rf"(?:[:(=>] *|\A\S+\s{{2,}}){_W}(?:, {_W})*,? or {_W} *(?=[).;<\n]|\Z)", re.IGNORECASE),
     re.compile(rf"\A\S+ (?:is|as|must be|can be|may be) {_W}(?:, {_W})+,? or {_W}(?= *(?:[.;)\n]|\Z))", re.IGNORECASE),
     re.compile(rf"(?:\A|[:(]) *{_W}(?:, {_W})+,? or (?=null\b|none\b)", re.IGNORECASE),
-    re.compile(r"\b[A-Z][A-Z_]+ (?:if|when)\b[^.\n]*\b[A-Z][A-Z_]{2,}\b"),
+    re.compile(r"\b[A-Z][A-Z_]+ (?:if|when)\b[^\n]*\b[A-Z][A-Z_]{2,}\b"),
     re.compile(
         r"\bone of (?:the|these) (?:allowed|listed|valid|following|possible|permitted|available) [a-z]+s\b",
         re.IGNORECASE,
@@ -164,6 +164,7 @@ def labels_lost(value: ReadValue, told: Sequence[str], at: str) -> Iterator[str]
 
 
 _LIST_ALONE = re.compile(rf"{_W}(?:, {_W})+,? (?:or|and) {_W}")
+_ITEMS_ALONE = re.compile(rf"{_W}(?:, {_W}){{2,}}\.?")
 _FEW = 3
 
 
@@ -173,6 +174,9 @@ def words_alone(value: ReadValue, quotes: Sequence[Quoted], at: str) -> Iterator
         return
     own = re.compile(rf"(?<![\w-]){re.escape(value.name)}(?![\w-])", re.IGNORECASE)
     others = [quoted.text.strip() for quoted in quotes if not own.search(quoted.text)]
+    items = value.path[-1:] == ("*",)
+    if listed := next((text for text in others if items and _ITEMS_ALONE.fullmatch(text)), None):
+        yield f"{at}{shortened(listed)!r} is quoted for {value.shown}, which was read without labels"
     listed = next((text for text in others if _LIST_ALONE.fullmatch(text) and not _OF_KINDS.search(text)), None)
     short = [text for text in others if len(text.split()) <= _FEW and not re.search(r"[\"'{\[:.]", text)]
     if listed or len(short) > _FEW:
@@ -183,7 +187,8 @@ def _are_labels(pattern: re.Pattern[str], match: re.Match[str], text: str) -> bo
     said_there = match[0]
     if MASK in said_there or _PLACES.search(said_there):
         return False
-    if pattern is _QUOTED_OR and not re.search(r"\bor\b|[/|]", said_there):
+    bounded = re.search(r"\b(?:(?:may|can|must|should) be|allowed|possible|valid)\W*\Z", text[: match.start()])
+    if pattern is _QUOTED_OR and not (bounded or re.search(r"\bor\b|[/|]", said_there)):
         return False  # a sample of a list
     if pattern is _BARS:
         items = [item.strip() for item in said_there.split("|")]

@@ -140,7 +140,7 @@ def _several(name: str, texts: Sequence[str]) -> str:
 
 _NEAR = 90
 _SAID_TYPE = re.compile(
-    r"\b(?:whole number|real number|integer|how many)\b(?!,? or [a-z\"'])|\bin (?:square |cubic |whole )?(?:percent|grams|kilograms|kg|met(?:re|er)s|km|euros?|dollars|usd|eur|cents|seconds|minutes|hours|kcal)\b(?!\W*(?:or|e\.g|with)\b)|(?<![\w.-])-?\d+(?:\.\d+)?\s?(?:-|–|\bto\b)\s?\d+(?:\.\d+)?(?![\w:/.-])(?!\s*-?\s*(?:words?|sentences?|char|lines?|para|bullet|tokens?|minutes|hours|days|weeks|months|years|items|points))(?!,? or [a-z\"'])|\b(?:as an?|is an?|must be an?|should be an?|given as an?) (?:integer|int|whole number|number|float|decimal|boolean|bool|list|array|object)\b(?! (?:or|of))|\((?:an? )?(?:integer|int|number|float|boolean|bool|list|array)\)",
+    r"\b(?:whole number|real number|integers?|how many)\b(?!,? or [a-z\"'])|\bin (?:square |cubic |whole )?(?:percent|grams|kilograms|kg|met(?:re|er)s|km|euros?|dollars|usd|eur|cents|seconds|minutes|hours|kcal)\b(?!\W*(?:or|e\.g|with)\b)|(?<![\w.-])-?\d+(?:\.\d+)?\s?(?:-|–|\bto\b)\s?\d+(?:\.\d+)?(?![\w:/.-])(?!\s*-?\s*(?:words?|sentences?|char|lines?|para|bullet|tokens?|minutes|hours|days|weeks|months|years|items|points))(?!,? or [a-z\"'])|\b(?:as an?|is an?|must be an?|should be an?|given as an?) (?:integer|int|whole number|number|float|decimal|boolean|bool|list|array|object)\b(?! (?:or|of))|\((?:an? )?(?:integer|int|number|float|boolean|bool|list|array)\)",
     re.IGNORECASE,
 )
 _LISTED = re.compile(
@@ -169,6 +169,9 @@ def _shown_as(value: ReadValue, texts: Sequence[str]) -> Iterator[str]:
             inner = rest.lstrip("\"'“`<( ")
             if any(inner.startswith(label) for label in value.labels):
                 continue
+            if schema := _SCHEMA.match(rest):
+                yield from () if schema["type"] is None else (_family(schema["type"]),)
+                continue
             if rest.startswith("[") or _ARRAY_TYPE.match(inner):
                 yield "array"
                 continue
@@ -185,6 +188,8 @@ def _shown_as(value: ReadValue, texts: Sequence[str]) -> Iterator[str]:
                     yield from () if typed else ("string",)
 
 
+# A JSON schema that is shown
+_SCHEMA = re.compile(r"\{\s*\"(?:type\"\s*:\s*(?:\"(?P<type>[a-z]+)\"|\[)|enum\"|anyOf\"|\$ref\")")
 _ARRAY_TYPE = re.compile(r"\w+\s*\[\s*\]|(?:List|Array|list|array)[<\[]")
 _TYPED_SAMPLE = re.compile(
     r"\d|<|true|false|\||/|\b(?:list|array|bool\w*|number|integer|int|float|object)\b", re.IGNORECASE
