@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from weakref import WeakKeyDictionary
 
 import jinja2
+from jinja2.filters import FILTERS
+from jinja2.tests import TESTS
 
 from promptopt.templates.chat_file import chat_beginning
 from promptopt.templates.dependence import PARAMETER, STATIC, Place
-from promptopt.templates.marking import MarkedPrompt, render_static
+from promptopt.templates.marking import MarkedPrompt, has_marks, render_static
 from promptopt.templates.readers import FolderReader, Reader
-from promptopt.templates.source import read_source
+from promptopt.templates.source import Piece, read_source
 from promptopt.templates.template import Template
 from promptopt.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_REPLY, Tokenizer
 from promptopt.values import Message
@@ -74,6 +77,13 @@ def static_prefix_of(source: str, reader: Reader | None, path: str) -> StaticPre
         reader: Where its includes come from.
         path: How messages name the prompt.
     """
+    begin = _beginning(source)
+    first = begin and _prefix(begin, reader, path, nested=False)
+    if first and first.end is not None and first.broken_by is not None:
+        place = first.broken_by
+        line = source.split("\n")[place.line - 1].strip() if place.kind == "break" else place.source
+        before_end = place.before_end + len(source) - len(begin)
+        return replace(first, broken_by=replace(place, source=line, before_end=before_end))
     coarse = _prefix(source, reader, path, nested=False)
     if coarse is None:
         return StaticPrefix((), None, Place(path, 1, "break", "cannot be rendered without variables"), None)
@@ -82,6 +92,33 @@ def static_prefix_of(source: str, reader: Reader | None, path: str) -> StaticPre
     # Marks from outside are always right; those inside blocks see further, if no filter reads them as text.
     fine = _prefix(source, reader, path, nested=True)
     return fine if fine is not None and _extends(fine, coarse) else coarse
+
+
+def _beginning(source: str) -> str:
+    """A template up to the end of its first expression or block, if what follows cannot change what is before it.
+
+    Empty if it may: most prompts have nothing but expressions, conditions and loops.
+    """
+    read = read_source(source)
+    code = [piece for piece in read.pieces if piece.kind not in ("text", "comment")]
+    # What is not known, and what no mark can be made for, is an error of the whole template.
+    if not read.is_template or has_marks(source) or not all(map(_is_plain, code)):
+        return ""
+    ends = (piece.end for piece in code if not piece.frames and (piece.kind == "expression" or piece.name[:3] == "end"))
+    return source[: next(ends, 0)]
+
+
+_PLAIN_TAGS = frozenset({"if", "elif", "else", "endif", "for", "endfor"})
+
+
+def _is_plain(piece: Piece) -> bool:
+    """Whether nothing outside of an expression or tag depends on it, and its filters and tests are known."""
+    if piece.kind != "expression" and piece.name not in _PLAIN_TAGS:
+        return False
+    named = [word for word in piece.words if word != "not"]
+    return all(
+        second in (FILTERS if first == "|" else TESTS) for first, second in pairwise(named) if first in ("|", "is")
+    )
 
 
 def _prefix(source: str, reader: Reader | None, path: str, *, nested: bool) -> StaticPrefix | None:

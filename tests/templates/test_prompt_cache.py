@@ -59,6 +59,29 @@ def test_a_static_prompt_is_its_own_prefix() -> None:
     assert prefix.tokens(tokenizer_for(None), 0) == 4 + 3 + tokenizer_for(None).count("Ak")
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "---\nmodel: m\n---\nSay {{ x }} and {{ y | upper }}",
+        "A {%- for i in x -%} b {{ i }}{% endfor %} c\nd",
+        "{{ 'a' | upper }} b\n{% if y is defined %}c\n{% endif %}\n",
+        "{% if true %}a{% if x %}b{% endif %}{% endif %} c",
+        "user: hi {{ x }}\n{% for i in [1, 2] %}{{ i }}{% endfor %}",
+        "A {{ x | gone }}",
+        "A {% if x is gone %}b{% endif %}",
+    ],
+)
+def test_what_is_after_the_first_variable_changes_nothing_before_it(source: str) -> None:
+    # With a tag that may change it, the template is read to its end.
+    tag = "{% set unused = 1 %}"
+    short, whole = static_prefix_of(source, None, "p.j2"), static_prefix_of(source + tag, None, "p.j2")
+    assert (short.messages, short.beginning, short.end) == (whole.messages, whole.beginning, whole.end)
+    assert short.broken_by is not None
+    assert whole.broken_by is not None
+    assert (short.broken_by.line, short.broken_by.kind) == (whole.broken_by.line, whole.broken_by.kind)
+    assert whole.broken_by.source.removesuffix(tag).rstrip() == short.broken_by.source
+
+
 @pytest.mark.parametrize("source", ["A {% include 'gone.j2' %}", "A \U000f0000 {{ x }}", "{{ 1 / 0 }} A"])
 def test_what_cannot_be_rendered_has_no_known_prefix(source: str) -> None:
     prefix = static_prefix_of(source, OneFile(), "p.j2")
