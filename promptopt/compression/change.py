@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from promptopt.compression.edit import Level
+from promptopt.compression.parser import base_form
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
@@ -100,7 +101,7 @@ def plain(tokens: Iterable[Token]) -> str:
 
 def lemma(token: Token) -> str:
     """The base form of a word, in lower case."""
-    return "be" if token.lower_ in ("'s", "’s") else token.lemma_.lower()
+    return "be" if token.lower_ in ("'s", "’s") else base_form(token).lower()
 
 
 def subject_of(verb: Token) -> Token | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -20,6 +20,8 @@ from promptopt.compression.sentences import HEADING, TEXT, Sentence
 from promptopt.compression.witness import ENCOURAGING, objection
 from promptopt.tokens import Tokenizer
 
+_Sentences = Mapping[str, tuple[Cut, ...]]
+"""Masked sentences with the edits in each."""
 _IDLE = "saves no token"
 _BOUNDS = frozenset({"number", "negation", "limit", "restriction", "date"})
 
@@ -117,11 +119,9 @@ class _Judge:
             elif not self._is_closed(edit) and taken.take(edit.start, edit.end):
                 groups.setdefault(self._window(edit), []).append(edit)
         useful = {window: self._useful(window, group) for window, group in sorted(groups.items())}
-        if parser.available():
-            sentences = (self._cuts(list(worth)) for worth in useful.values())
-            prepare(one for found in sentences for one in found.items())
+        refused = self._objections(useful)
         for window, worth in useful.items():
-            self._judge_group(window, worth)
+            self._judge_group(window, worth, refused[window])
 
     def _useful(self, window: tuple[int, int], group: Sequence[Edit]) -> dict[Edit, int]:
         """The edits that save tokens, in order, with how many."""
@@ -182,19 +182,37 @@ class _Judge:
         newline = text.find("\n", end)
         return text.rfind("\n", 0, start) + 1, len(text) if newline < 0 else newline + 1
 
-    def _judge_group(self, window: tuple[int, int], worth: Mapping[Edit, int]) -> None:
-        edits, checked = list(worth), self._compared(window, list(worth))
-        if not edits:
-            return
-        if self._objection(window, edits):
+    def _objections(self, useful: Mapping[tuple[int, int], Iterable[Edit]]) -> dict[tuple[int, int], dict[Edit, str]]:
+        """Why edits of each window may not be made. Windows take turns: what all of them need is parsed at once."""
+        found: dict[tuple[int, int], dict[Edit, str]] = {window: {} for window in useful}
+        turns = [self._weighed(window, list(edits), found[window]) for window, edits in useful.items()]
+        while turns:
+            asked = [(turn, next(turn, None)) for turn in turns]
+            turns = [turn for turn, sentences in asked if sentences is not None]
+            prepare(one for _, sentences in asked if sentences for one in sentences.items())
+        return found
+
+    def _weighed(
+        self, window: tuple[int, int], edits: Sequence[Edit], refused: dict[Edit, str]
+    ) -> Iterator[_Sentences]:
+        """Note why edits of one window may not be made; gives what is to be parsed before it goes on."""
+        why = yield from self._objection(window, edits)
+        if why and len(edits) == 1:
+            refused[edits[0]] = why
+        elif why:
             # Each is judged together with those before it that stay.
-            edits = []
-            for edit in worth:
-                if why := self._objection(window, [*edits, edit]):
-                    self._refuse(edit, worth[edit], checked, why)
+            kept: list[Edit] = []
+            for edit in edits:
+                if why := (yield from self._objection(window, [*kept, edit])):
+                    refused[edit] = why
                 else:
-                    edits.append(edit)
-        if edits:
+                    kept.append(edit)
+
+    def _judge_group(self, window: tuple[int, int], worth: Mapping[Edit, int], refused: Mapping[Edit, str]) -> None:
+        checked = self._compared(window, list(worth))
+        for edit, why in refused.items():
+            self._refuse(edit, worth[edit], checked, why)
+        if edits := [edit for edit in worth if edit not in refused]:
             self._make(window, edits, worth, checked)
 
     def _make(self, window: tuple[int, int], edits: Sequence[Edit], worth: Mapping[Edit, int], checked: int) -> None:
@@ -217,8 +235,8 @@ class _Judge:
     def _saved(self, window: tuple[int, int], edits: Sequence[Edit]) -> int:
         return tokens_saved(self._tokenizer, self._document.text[window[0] : window[1]], edits, window[0])
 
-    def _objection(self, window: tuple[int, int], edits: Sequence[Edit]) -> str:
-        """Why the edits may not be made together; empty if they may.
+    def _objection(self, window: tuple[int, int], edits: Sequence[Edit]) -> Generator[_Sentences, None, str]:
+        """Why the edits may not be made together; empty if they may. Gives what is to be parsed before it goes on.
 
         Repetitions are compared by the rule that finds them, data in another notation by reading them back. All other
         edits lose no fact that is read without a parser, or a licence covers what they lose.
@@ -232,6 +250,8 @@ class _Judge:
         if self._level != "telegraphic" and any(map(self._is_article, edits)):
             return "only notes drop articles"
         parsed = self._cuts(edits) if parser.available() else {}
+        if parsed:
+            yield parsed
         for sentence, cuts in parsed.items():
             if why := unlicensed(sentence, cuts, self._level):
                 lost = [fact for fact in self._lost(window, edits) if fact.kind != "word"]
@@ -246,7 +266,7 @@ class _Judge:
             lost += [fact for key, fact in bounds.items() if key not in said]
         return f"would lose {_names(lost)}" if lost else ""
 
-    def _cuts(self, edits: Sequence[Edit]) -> dict[str, tuple[Cut, ...]]:
+    def _cuts(self, edits: Sequence[Edit]) -> _Sentences:
         """The sentences in which edits change words, masked, with the edits in each."""
         found: dict[Sentence, list[Cut]] = {}
         for edit in edits:
@@ -276,26 +296,29 @@ class _Judge:
         """How many facts the edits are held against."""
         if edits and all(edit.because is not None for edit in edits):
             return sum(self._facts_in(edit) for edit in edits)
-        masked = self._document.masked[window[0] : window[1]]
-        return len(facts_of_lines(masked, False)) if any(edit.because is None for edit in edits) else 0
+        if not edits:
+            return 0
+        start, end = self._narrowed(window, edits)
+        return len(facts_of_lines(self._document.masked[start:end], False))
 
     def _lost(self, window: tuple[int, int], edits: Sequence[Edit]) -> list[Fact]:
         """Facts that the edits would lose or alter."""
         if not edits:
             return []
-        touched = {self._document.sentence_at(edit.start) for edit in edits}
-        heading = any(sentence.kind == HEADING for sentence in touched if sentence)
-        window = self._narrowed(window, edits, touched)
+        heading = any(sentence.kind == HEADING for sentence in self._touched(edits) if sentence)
+        window = self._narrowed(window, edits)
         masked = self._document.masked[window[0] : window[1]]
         gone, added = changed_facts(masked, apply(masked, edits, window[0]), heading)
         if any(map(self._whole_sentences, edits)):
             return [fact for fact in gone if fact.kind != "structure" and fact.value not in ENCOURAGING]
         return [*gone, *(fact for fact in added if fact.kind != "word")]
 
-    def _narrowed(
-        self, window: tuple[int, int], edits: Sequence[Edit], touched: set[Sentence | None]
-    ) -> tuple[int, int]:
+    def _touched(self, edits: Sequence[Edit]) -> set[Sentence | None]:
+        return {self._document.sentence_at(edit.start) for edit in edits}
+
+    def _narrowed(self, window: tuple[int, int], edits: Sequence[Edit]) -> tuple[int, int]:
         """The sentence alone if its lines contain nothing else but a bullet: its facts are often known already."""
+        touched = self._touched(edits)
         sentence = next(iter(touched))
         if sentence is None or len(touched) > 1:
             return window

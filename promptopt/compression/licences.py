@@ -20,6 +20,7 @@ from promptopt.compression.change import (
     subject_of,
     words_of,
 )
+from promptopt.compression.parser import base_form
 from promptopt.compression.senses import REPLACEMENTS
 
 if TYPE_CHECKING:
@@ -87,10 +88,10 @@ def _opener(change: Change) -> bool:
         return False
     verb, last = clauses[0], change.words[-1].lower_
     if last == "to":
-        return verb.tag_ == "VB" and verb.lemma_ not in _INVOLUNTARY and not is_seconded(verb, "to")
+        return verb.tag_ == "VB" and base_form(verb) not in _INVOLUNTARY and not is_seconded(verb, "to")
     if last == "you":
-        helped = any(child.dep_ in HELPING and child.lemma_ != "do" for child in verb.children)
-        return verb.pos_ == "VERB" and verb.lemma_ not in _STATES and not helped and not is_seconded(verb, "you")
+        helped = any(child.dep_ in HELPING and base_form(child) != "do" for child in verb.children)
+        return verb.pos_ == "VERB" and base_form(verb) not in _STATES and not helped and not is_seconded(verb, "you")
     if change.before is not None and change.before.text == ",":
         return False
     # "Note that this is a test and grade it": an order cannot go on from a statement.
@@ -135,8 +136,9 @@ def _encouragement(change: Change) -> bool:
     after, lemmas = change.after, change.lemmas
     if after is not None and lemmas <= _BREATH and lemmas & {"breath", "step"}:
         return change.opens and change.words[-1].lower_ == "and" and after.tag_ in ("VB", "VBP", "NN")
-    thought = any(token.lemma_ in ("think", "reason") for token in change.gone[0].doc[: change.gone[0].i])
-    return thought and lemmas <= _ACHIEVING and bool(lemmas & {"achieve", "accomplish"})
+    if not lemmas <= _ACHIEVING or not lemmas & {"achieve", "accomplish"}:
+        return False
+    return any(base_form(token) in ("think", "reason") for token in change.gone[0].doc[: change.gone[0].i])
 
 
 _REMARKS = frozenset(
@@ -205,7 +207,7 @@ def _subject_of_order(change: Change) -> bool:
     helped = any(child.dep_ in HELPING and child not in words for child in verb.children)
     asked = verb.doc[-1].text == "?"
     orders = verb.dep_ in ("ROOT", "conj", "ccomp") and verb.pos_ == "VERB" and verb.tag_ in ("VB", "VBP")
-    return orders and not helped and not asked and verb.lemma_ not in _STATES
+    return orders and not helped and not asked and base_form(verb) not in _STATES
 
 
 _COUNTED = frozenset({"few", "little", "lot", "bit", "couple", "only", "very"})
@@ -232,17 +234,17 @@ def _pleonasm(change: Change) -> bool:
     """A word that the one beside it says already."""
     text, word, before, after = change.old_text, change.words[0], change.before, change.after
     if before is not None:
-        if f"{before.lemma_.lower()} {text}" in _PARTICLES:
+        if f"{base_form(before).lower()} {text}" in _PARTICLES:
             return word.dep_ in ("prt", "advmod", "prep")
         if text in ("to you", "of you"):
-            return before.lemma_.lower() in _HANDED and before.tag_ in ("VBN", "JJ") and word.head == before
+            return base_form(before).lower() in _HANDED and before.tag_ in ("VBN", "JJ") and word.head == before
         if text in ("called", "named", "titled"):
             return before.lower_ == "section" and word.head == before
         if text == "of":
             return before.lower_ in ("all", "both") and word.head == before
     # "the rules listed below": where they are says that they are listed.
     place = after is not None and after.lower_ in ("below", "above", "in") and after.head == word
-    return text == word.lower_ and word.tag_ == "VBN" and word.lemma_ in _SHOWN and place
+    return text == word.lower_ and word.tag_ == "VBN" and base_form(word) in _SHOWN and place
 
 
 def _article(change: Change) -> bool:

