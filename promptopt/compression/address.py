@@ -65,11 +65,12 @@ _SAID = re.compile(r'"[^"\n]*"')
 
 def is_addressed(text: str) -> bool:
     """Whether a text may be an instruction; not if it is long enough to tell and has almost no orders."""
-    words = len(text.split())
     if not _says_you(text) and _number(_I_DO, text, 3) == 3:
         return False
-    labelled = _LABEL.match(text) is not None
-    if (words < LEAST_WORDS and not labelled) or _HOLE.search(text):
+    if _HOLE.search(text):
+        return True
+    words, labelled = len(text.split()), _LABEL.match(text) is not None
+    if words < LEAST_WORDS and not labelled:
         return True
     # The orders of another language are not known.
     if _number(_ENGLISH, text, -(-words // 20)) * 20 < words:
@@ -195,7 +196,8 @@ def said_in_line(line: str, *, colon: bool) -> Iterator[tuple[int, int]]:
 
 def head_words(line: str) -> str:
     """The words of a line that has the form of a label; empty for others."""
-    return " ".join(line.lower().split()) if _HEAD.match(line) else ""
+    may_head = line.rstrip(" \t").endswith((":", "?")) or line.lstrip(" \t").startswith("#")
+    return " ".join(line.lower().split()) if may_head and _HEAD.match(line) else ""
 
 
 def begun_answer(text: str) -> tuple[int, int] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from functools import cached_property
 
@@ -32,6 +33,8 @@ class AnyCase:
         """The matches, with their places in ``text``."""
         return self._any.finditer(text) if self._CASED.search(text) else self._lower.finditer(text.lower())
 
-    def search(self, text: str) -> re.Match[str] | None:
-        """The first match."""
-        return self._any.search(text) if self._CASED.search(text) else self._lower.search(text.lower())
+    def search(self, text: str, start: int = 0, end: int = sys.maxsize) -> re.Match[str] | None:
+        """The first match between two places."""
+        if self._CASED.search(text):
+            return self._any.search(text, start, end)
+        return self._lower.search(text.lower(), start, end)

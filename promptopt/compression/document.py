@@ -27,6 +27,8 @@ from promptopt.tokens import (
     tokenizer_for,
 )
 
+ProseText = tuple[int, str, str, bool]
+
 # A sentence that is said before these is not said once and for all inside them, nor the other way round.
 _REPEATING = frozenset({"for", "macro", "call", "block", "set", "filter", "code"})
 
@@ -86,7 +88,7 @@ class Document:
         return tuple(sentence for sentence in self.sentences if self._is_english(sentence))
 
     @cached_property
-    def prose_texts(self) -> tuple[tuple[int, str, str, bool], ...]:
+    def prose_texts(self) -> tuple[ProseText, ...]:
         """Of each sentence in English: its start, its masked text, its kind, and whether it opens its paragraph."""
         masked = self.masked
         return tuple((one.start, masked[one.start : one.end], one.kind, one.first) for one in self.prose)
@@ -95,6 +97,11 @@ class Document:
     def prose_words(self) -> tuple[frozenset[str], ...]:
         """The words of each sentence in English."""
         return tuple(words_in(text) for _, text, _, _ in self.prose_texts)
+
+    @cached_property
+    def all_prose_words(self) -> frozenset[str]:
+        """The words of all of them."""
+        return frozenset().union(*self.prose_words)
 
     @cached_property
     def instructed(self) -> Instructed:

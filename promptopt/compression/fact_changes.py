@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 
 from promptopt.compression.facts import Fact, word_facts
@@ -30,20 +31,22 @@ def _hole(characters: int) -> Fact:
     return Fact("hole", str(characters))
 
 
-def changed_facts(before: str, after: str, heading: bool) -> tuple[list[Fact], list[Fact]]:
+# What is refused in one pass is proposed again in the next.
+@lru_cache(maxsize=4096)
+def changed_facts(before: str, after: str, heading: bool) -> tuple[Sequence[Fact], Sequence[Fact]]:
     """The facts that the first text states more often than the second, and the other way round, each in their order."""
     first, second = facts_of_lines(before, heading), facts_of_lines(after, heading)
     start, end = unlike(first, second)
     old, new = first[start : len(first) - end], second[start : len(second) - end]
     if not old and not new:
-        return [], []
+        return (), ()
     gone, added = Counter(old), Counter(new)
     return _ordered(gone - added, before, heading), _ordered(added - gone, after, heading)
 
 
-def _ordered(facts: Counter[Fact], text: str, heading: bool) -> list[Fact]:
+def _ordered(facts: Counter[Fact], text: str, heading: bool) -> tuple[Fact, ...]:
     """Some facts of a text in the order in which it states them."""
     if len(facts) > 1:
         order = [*word_facts(text, is_heading=heading), *facts_of_lines(text, heading)]
-        return [fact for fact in sorted(facts, key=order.index) for _ in range(facts[fact])]
-    return list(facts.elements())
+        return tuple(fact for fact in sorted(facts, key=order.index) for _ in range(facts[fact]))
+    return tuple(facts.elements())

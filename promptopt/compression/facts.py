@@ -261,11 +261,13 @@ def plain_words(masked: str) -> frozenset[str]:
 
     Only words that are facts wherever they are. If they differ, the facts do.
     """
-    found = _PLAIN.findall(masked.lower())
-    own = {stem(word) for word in found if word not in PASSED_OVER and word not in SET_APART}
-    return frozenset(
-        own.union(_DIGITS.findall(masked), (word for word in found if word in ALONE and word not in PASSED_OVER))
-    )
+    found = frozenset(_PLAIN.findall(masked.lower()))
+    # A stem is a word without its plural: most words are their own.
+    stems = {stem(word) if word[-1] == "s" else word for word in found - _NO_PLAIN}
+    return frozenset(stems).union(_DIGITS.findall(masked), found & _PLAIN_ALONE)
+
+
+_NO_PLAIN, _PLAIN_ALONE = SET_APART | PASSED_OVER, ALONE - PASSED_OVER
 
 
 def _word_facts(plain: str, is_heading: bool) -> Iterator[Fact]:
@@ -274,7 +276,7 @@ def _word_facts(plain: str, is_heading: bool) -> Iterator[Fact]:
             yield _fact("date", _squeeze(match[0]))
     if not is_heading:
         yield from _named(plain)
-    found = list(tokens(read(plain)))
+    found = tokens(read(plain))
     for index, (kind, value) in enumerate(found):
         if kind == "word" and value != "from":
             yield _word_fact(value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 
 from promptopt.compression.address import ITEM, given_label, head_words, said_in_line
@@ -242,8 +243,6 @@ _EXAMPLE_HEAD = re.compile(
     r"demonstrations?)\b[^.\n]{0,60}$",
     re.IGNORECASE | re.MULTILINE,
 )
-# What each of them has in it.
-_IN_HEADS = ("ample", "hot", "demon")
 _ASKED = re.compile(r"^[ \t]*[*_#\[]*(?:question|q|problem)(?: ?\d+)?[*_\]]*:", re.IGNORECASE | re.MULTILINE)
 TURN = re.compile(
     r"^[ \t]*(?:[-*] )?\**(?:Q|A|User|Human|Assistant|Bot|AI|Input|Output|Question|Answer|Example|Response|Thought|"
@@ -296,9 +295,10 @@ def _label_form(line: str) -> LabelForm:
     """What the label of a line without its end is."""
     colon = ":" in line
     asked, field = (_ASKED.match(line), _FIELD.match(line)) if colon else (None, None)
+    # What each head of examples has in it.
     lower = line.lower()
     form = LabelForm(
-        any(part in lower for part in _IN_HEADS) and _EXAMPLE_HEAD.match(line) is not None,
+        ("ample" in lower or "hot" in lower or "demon" in lower) and _EXAMPLE_HEAD.match(line) is not None,
         asked.end() if asked else 0,
         colon and TURN.match(line) is not None,
         field[1].lower() if field else "",
@@ -315,7 +315,9 @@ def example_mark(head: str) -> str:
 
 def lines_of(text: str) -> Iterator[tuple[int, str]]:
     """The lines of a text without their ends, each with where it begins."""
-    start = 0
-    for line in text.split("\n"):
-        yield start, line
-        start += len(line) + 1
+    lines = text.split("\n")
+    return zip(accumulate(map(_ONE_MORE, map(len, lines)), initial=0), lines, strict=False)
+
+
+# Its line end belongs to each line.
+_ONE_MORE = (1).__add__

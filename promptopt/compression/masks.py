@@ -402,4 +402,6 @@ def _places(text: str, needle: str) -> Iterator[int]:
 
 
 def _blank(text: str) -> str:
+    if "\n" not in text:
+        return MASK * len(text)
     return "\n".join(MASK * len(line) for line in text.split("\n"))

@@ -6,7 +6,7 @@ Words of limits, negations, duties and conditions are facts (``weighty.tsv``); t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -122,20 +122,23 @@ def read(text: str) -> str:
     return _PURPOSE.sub("", text) if "in order " in lower else text
 
 
-def tokens(text: str) -> Iterator[tuple[str, str]]:
+def tokens(text: str) -> list[tuple[str, str]]:
     """The words of a text that :func:`read` read, in lower case, each after its kind; articles are none."""
+    found: list[tuple[str, str]] = []
     for match in _WORD.finditer(text):
         kind = match.lastgroup or "word"
         value = match[0].lower()
         if kind == "word":
-            if value in ARTICLES:
-                continue
-        elif kind == "weighty":
+            if value not in ARTICLES:
+                found.append((kind, value))
+            continue
+        if kind == "weighty":
             value = " ".join(value.split())
             kind = weighty_words()[value]
         elif kind == "digits":
             kind = "number"
-        yield kind, value
+        found.append((kind, value))
+    return found
 
 
 @lru_cache(maxsize=16384)

@@ -122,28 +122,28 @@ def _shape(lines: tuple[str, ...]) -> _Shape:
     """The shape of a paragraph; most are the same in the next pass over a text."""
     forms = [line_form(line) for line in lines]
     table = all(form.row for form in forms)
+    likely = sum([form.likely and not form.item for form in forms])
     return _Shape(
-        shown=not table and _is_shown(lines, forms),
+        shown=not table and _is_shown(lines, forms, likely),
         table=table,
-        likely=any(form.likely and not form.item for form in forms),
-        indent=min(form.indent for form in forms),
+        likely=likely > 0,
+        indent=min([form.indent for form in forms]),
         colon=any(form.colon for form in forms),
-        pairs=sum(form.pair for form in forms) > 1,
+        pairs=sum([form.pair for form in forms]) > 1,
     )
 
 
-def _is_shown(lines: Sequence[str], forms: Sequence[LineForm]) -> bool:
-    if sum(form.option for form in forms) >= 2:
+def _is_shown(lines: Sequence[str], forms: Sequence[LineForm], likely: int) -> bool:
+    if any(form.certain for form in forms) or (likely >= 2 and likely * 3 >= len(lines)):
         return True
-    records = sum(form.record for form in forms)
+    if sum([form.option for form in forms]) >= 2:
+        return True
+    records = sum([form.record for form in forms])
     if records > 1 and all(form.record or line[:1] in " \t-" for line, form in zip(lines, forms, strict=True)):
         return True
     if any(form.comment for form in forms) and _COMMENTED.search("\n".join(lines)):
         return True
-    if {"+", "-"} <= {line[:1] for line in lines} or any(form.certain for form in forms):
-        return True
-    likely = sum(form.likely and not form.item for form in forms)
-    return likely >= 2 and likely * 3 >= len(lines)
+    return len(lines) > 1 and {"+", "-"} <= {line[:1] for line in lines}
 
 
 def shown(masked: str) -> Iterator[tuple[int, int]]:

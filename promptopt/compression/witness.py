@@ -69,6 +69,7 @@ def _ends_a_noun(word: str) -> bool:
     return word in _ARTICLES or word in _STOPS or word in _FINITE - {"will", "can", "might", "must", "may"}
 
 
+@lru_cache(maxsize=4096)
 def objection(before: str, after: str) -> str:
     """What is wrong with the words that ``after`` has side by side and ``before`` has not; empty if nothing is."""
     if before == after:

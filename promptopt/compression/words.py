@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import TypeVar
+
+T = TypeVar("T")
 
 REMEMBERED = 65_536
 """Sentences whose words, and whose edits by each rule, are kept."""
@@ -36,6 +39,19 @@ class Hints:
             longest = max(sorted(words), key=len)
             self._others.setdefault(longest, []).append(words - {longest})
         self._longest = frozenset(self._others)
+
+    def chosen(self, texts: Sequence[T], words: Sequence[frozenset[str]], every: frozenset[str]) -> list[T]:
+        """Those of some texts that have all words of a phrase.
+
+        Args:
+            words: The words of each text.
+            every: The words of all of them.
+        """
+        found = self._longest & every
+        if not found:
+            return []
+        pairs = zip(texts, words, strict=True)
+        return [text for text, own in pairs if not found.isdisjoint(own) and self.met_by(own)]
 
     def met_by(self, words: frozenset[str]) -> bool:
         """Whether a text with these words has all of a phrase, in any order and anywhere."""

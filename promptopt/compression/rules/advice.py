@@ -10,7 +10,6 @@ from promptopt.compression.document import Document
 from promptopt.compression.edit import Finding, Level
 from promptopt.compression.facts import plain_words
 from promptopt.compression.rules.base import ReportsOnly
-from promptopt.compression.sentences import Sentence
 from promptopt.money import cents
 from promptopt.prices import find_price
 from promptopt.tokens import CACHE_MINIMUM_TOKENS, cacheable_tokens, tokenizer_for
@@ -116,10 +115,12 @@ class Contradictions(ReportsOnly):
 
     def propose(self, document: Document) -> Iterator[Finding]:
         seen: dict[frozenset[str], list[tuple[int, frozenset[tuple[str, str]]]]] = {}
-        alike: dict[frozenset[str], list[Sentence]] = {}
-        for sentence in document.prose:
-            alike.setdefault(plain_words(document.masked[sentence.start : sentence.end]), []).append(sentence)
-        paired = {sentence.start for sentences in alike.values() if len(sentences) > 1 for sentence in sentences}
+        alike: dict[frozenset[str], dict[int, tuple[str, str]]] = {}
+        for start, end, *_ in document.prose:
+            as_written = document.masked[start:end], document.text[start:end]
+            alike.setdefault(plain_words(as_written[0]), {})[start] = as_written
+        # The same sentences contradict none of themselves.
+        paired = {start for texts in alike.values() if len({*texts.values()}) > 1 for start in texts}
         for sentence in document.prose:
             if sentence.start not in paired:
                 continue

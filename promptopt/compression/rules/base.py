@@ -7,12 +7,12 @@ the rule's code; it points to a rule, or to a class that makes one without argum
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
-from promptopt.compression.document import Document
+from promptopt.compression.document import Document, ProseText
 from promptopt.compression.edit import LEVELS, Edit, Finding, Level
 from promptopt.compression.facts import SCOPE_WORDS
 from promptopt.compression.masked_lines import MASK
@@ -113,10 +113,10 @@ class BySentence:
         return self.rule.level
 
     def propose(self, document: Document) -> Iterator[Edit]:
-        hints = self.hints
-        for (at, text, kind, first), words in zip(document.prose_texts, document.prose_words, strict=True):
-            if hints is not None and not hints.met_by(words):
-                continue
+        texts: Sequence[ProseText] = document.prose_texts
+        if self.hints is not None:
+            texts = self.hints.chosen(texts, document.prose_words, document.all_prose_words)
+        for at, text, kind, first in texts:
             for edit in _edits_in(self.rule, text, kind, first):
                 yield Edit(edit.start + at, edit.end + at, edit.new, edit.rule, edit.message)
 
@@ -134,7 +134,7 @@ def proposals(rule: Rule, document: Document) -> list[Edit | Finding]:
     """
     with blaming("rule", rule.code, f"fails on {document.path}"):
         found = list(rule.propose(document))
-        wrong = next((one for one in found if not isinstance(one, Edit | Finding)), None)
+        wrong = next((one for one in found if not isinstance(one, (Edit, Finding))), None)
         if wrong is not None:
             raise TypeError(f"{wrong!r} is neither an Edit nor a Finding")
         return found

@@ -14,7 +14,7 @@ _OXFORD = re.compile(
     rf"(?:\A|[:(]\s?|(?<=\s)){_ITEM}(?:, {_ITEM}){{1,8}}(?P<comma>,)(?=\s+(?:and/or|and|or)\s+{_ITEM}\s*(?:[.;:)]|\Z))",
     re.IGNORECASE,
 )
-_BEFORE_LAST = re.compile(r",\s+(?:and|or)\b", re.IGNORECASE)
+_BEFORE_LAST = re.compile(r", [\w'’ -]+,\s+(?:and|or)\b", re.IGNORECASE)
 # Only before what cannot be a part of the same phrase: "Otherwise, identical rows are merged", "First, if it is late".
 _INTRODUCED = (
     r"(?:the|an?|you|your|it|its|this|these|those|they|their|we|our|I|he|she|each|every|all|any|there|"

@@ -9,6 +9,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import ClassVar
 
+from promptopt.compression.any_case import AnyCase
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Level
 from promptopt.compression.masked_lines import MASK
@@ -72,6 +73,8 @@ class Duplicates:
             return
         yield from self._passages(document)
         yield from self._labels(document)
+        if not _repeats(document):
+            return
         again = _speaks_of_again(document.text)
         for scope in _scopes(document):
             if len(scope) < 2:
@@ -119,9 +122,7 @@ class Duplicates:
         return Edit(start, end, "", self.code, f"line {line} says this already", because=kept)
 
 
-_AGAIN = re.compile(
-    r"\b(?:(?:I|let me|to)\s+(?:repeat|reiterate|say (?:it|this) again)|once more)\b\s*[:,]?\s", re.IGNORECASE
-)
+_AGAIN = AnyCase(r"\b(?:(?:i|let me|to)\s+(?:repeat|reiterate|say (?:it|this) again)|once more)\b\s*[:,]?\s")
 _IN_AGAIN = ("repeat", "reiterate", "say it again", "say this again", "once more")
 
 
@@ -174,6 +175,14 @@ def _fields(document: Document, block: Sequence[Sentence]) -> Iterator[list[tupl
     yield from fields.values()
 
 
+def _repeats(document: Document) -> bool:
+    """Whether a sentence, or a paragraph, is there twice at all."""
+    text = document.text
+    said = [_plainly(text[one.start : one.end]) for one in document.sentences]
+    blocks = [_plainly(text[block[0].start : block[-1].end]) for block in _blocks(document)]
+    return len({*said}) < len(said) or len({*blocks}) < len(blocks)
+
+
 def _blocks(document: Document) -> Iterator[list[Sentence]]:
     """The sentences of each paragraph, item or heading."""
     block: list[Sentence] = []
@@ -224,17 +233,20 @@ def _plainly(text: str) -> str:
     return " ".join(text.split()).strip("*_").lower()
 
 
+_LINE_END, _EMPTY_LINE, _SPACE = re.compile(r"[ \t]*(?:\n|\Z)"), re.compile(r"[ \t]*\n"), re.compile(r"\s+")
+
+
 def line_removal(document: Document, sentence: Sentence) -> tuple[int, int]:
     """The range to delete so that the sentence is gone and no empty item or doubled blank stays."""
     text = document.masked
     start, end = sentence.start, sentence.end
     line_start = text.rfind("\n", 0, start) + 1
     alone_before = sentence.marker <= start and not text[line_start : sentence.marker].strip() and sentence.first
-    line_end = re.compile(r"[ \t]*(?:\n|\Z)").match(text, end)
+    line_end = _LINE_END.match(text, end)
     if alone_before and line_end:
         # With its marker and its line's end; an empty line after it goes if there is one before it.
         stop = line_end.end()
-        if document.text[:line_start].endswith("\n\n") and (blank := re.compile(r"[ \t]*\n").match(text, stop)):
+        if document.text[:line_start].endswith("\n\n") and (blank := _EMPTY_LINE.match(text, stop)):
             stop = blank.end()
         return line_start, stop
     if line_end:
@@ -242,7 +254,7 @@ def line_removal(document: Document, sentence: Sentence) -> tuple[int, int]:
         while start > line_start and text[start - 1] in " \t":
             start -= 1
         return start, end
-    space = re.compile(r"\s+").match(text, end)
+    space = _SPACE.match(text, end)
     return start, space.end() if space else end
 
 

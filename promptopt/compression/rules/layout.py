@@ -194,10 +194,14 @@ class Capitals:
                 continue
             capitals = re.findall(r"\b[A-Z]{4,}\b", text)
             # A name that the output must show, or that another line points to, stays as it is.
-            if not capitals or any(len(re.findall(rf"\b{word}\b", document.text)) > 1 for word in capitals):
+            if not capitals or any(_is_there_again(word, document.text) for word in capitals):
                 continue
             new = text.lower().capitalize()
             yield Edit(sentence.start, sentence.end, new, self.code, f"{text!r} in capitals: write {new!r}")
+
+
+def _is_there_again(word: str, text: str) -> bool:
+    return text.count(word) > 1 and len(re.findall(rf"\b{word}\b", text)) > 1
 
 
 LEAST_CHARACTERS = 20
