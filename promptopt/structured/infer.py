@@ -103,12 +103,10 @@ def infer(source: str, *, examples: bool = True) -> Inferred:
 def _inferred(document: PromptText) -> Inferred:
     if rows := _ROWS.search(document.text):
         return Inferred(problems=(f"line {document.line(rows.start())}: the answer is one JSON object a line",))
-    if several := _SEVERAL_FORMS.search(document.text):
-        return Inferred(problems=(f"line {document.line(several.start())}: the answer has one of several forms",))
+    if several := no_one_form(document):
+        return Inferred(problems=(several,))
     if program := _PROGRAM.search(document.text):
         return Inferred(problems=(f"line {document.line(program.start())}: types of a program are not read",))
-    if free := _FREE_KEYS.search(document.text):
-        return Inferred(problems=(f"line {document.line(free.start())}: the JSON of the answer has free keys",))
     said = list(choices(document))
     if contradiction := _contradiction(document, said):
         return Inferred(problems=(contradiction,))
@@ -137,6 +135,15 @@ def _inferred(document: PromptText) -> Inferred:
         )
     unread = form_in_variable(document) or "the prompt names no labels, keys or sections for its answers"
     return Inferred(problems=(unread,))
+
+
+def no_one_form(document: PromptText) -> str | None:
+    """Why no schema says what a prompt wants: it has several forms, or keys that depend on the input."""
+    if several := _SEVERAL_FORMS.search(document.text):
+        return f"line {document.line(several.start())}: the answer has one of several forms"
+    if free := _FREE_KEYS.search(document.text):
+        return f"line {document.line(free.start())}: the JSON of the answer has free keys"
+    return None
 
 
 def _counted(document: PromptText, found: Inferred) -> Inferred:

@@ -44,7 +44,7 @@ def instead_of(document: PromptText, reading: FormReading) -> Iterator[str]:
             said = (match["quoted"] or match["capitals"] or match["empty"]).strip(" .,")
             if any(span.start <= match.start() < span.end for span in others) or MASK in match[0]:
                 continue
-            if len(reading.values) > 1 and match["order"].lower() in ("write", "say"):
+            if reading.form == "text" and len(reading.values) > 1 and match["order"].lower() in ("write", "say"):
                 continue  # in one of the parts
             # "Decision: unreadable" is a label after its name.
             said = said.rpartition(": ")[2] if said.rpartition(": ")[2].casefold() in labels else said
@@ -65,6 +65,10 @@ def _of_value(text: str, position: int, names: set[str]) -> bool:
     begin = text.rfind("\n", 0, position) + 1
     end = text.find("\n", position)
     line = text[begin : len(text) if end < 0 else end]
+    # In a list the whole item is about one value, elsewhere a sentence is.
+    if not re.match(r"[ \t]*(?:[-*•]|\d+[.)])", line):
+        begin = max(begin, text.rfind(". ", 0, position) + 2)
+        line = re.split(r"[.!?] (?=[A-Z])", text[begin : len(text) if end < 0 else end])[0]
     above = text[:begin].rstrip("\n").rsplit("\n", 6)[1:] if line[:1] in (" ", "\t") else []
     return any(
         re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", one) for name in names for one in (line, *above)

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from promptopt.schemas import strict_findings
+from promptopt.structured.asked_beside import asked_beside
 from promptopt.structured.asked_form import FormReading, ReadValue
 from promptopt.structured.completeness import other_form
 from promptopt.structured.fields import Inferred, PromptText
+from promptopt.structured.infer import no_one_form
 from promptopt.structured.instead_of import instead_of
 from promptopt.structured.licences import unproved
 from promptopt.structured.lost_facts import lost
@@ -43,6 +45,7 @@ def judge(document: PromptText, reading: FormReading, model: str) -> JudgedReadi
     except (NotQuoted, NoSchema) as error:
         return JudgedReading(Inferred(), str(error))
     why = _outside(document, reading) or next(_lacking(document, reading, proofs), None)
+    why = why or next(asked_beside(document, reading, inferred), None) or no_one_form(document)
     if why := why or other_form(document, inferred, quoted=True) or gainsaid(document, inferred, quoted=True):
         return JudgedReading(Inferred(), why)
     if findings := strict_findings(inferred.schema()):
