@@ -103,9 +103,12 @@ def _serve(module: str, path: str) -> list[str]:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
     if module == "promptopt":
+        from promptopt.compression import parser
         from promptopt.tokens import encoding
 
         encoding("o200k_base")
+        if parser.available():
+            parser.parse("Load it.")
     # The collector of a child would touch, and so copy, all of it.
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
