@@ -16,6 +16,7 @@ from promptopt.schemas.cost import with_headroom
 from promptopt.schemas.parse import parse
 from promptopt.structured.asked_form import AGAIN, ANSWER_SCHEMA, FormReading, messages, reading_of
 from promptopt.structured.fields import Inferred, PromptText
+from promptopt.structured.infer import MOST_CHARACTERS
 from promptopt.structured.reading_guard import judge
 from promptopt.templates import Template
 from promptopt.templates.frontmatter import front_matter_end
@@ -56,6 +57,9 @@ def ask_model(
         ProviderError: The model did not answer.
         SchemaError: It found no form, or what it read is refused twice; the message says why.
     """
+    size = len(template.source)
+    if size > MOST_CHARACTERS:
+        raise SchemaError(f"the prompt has {size:,} characters (limit {MOST_CHARACTERS:,})", path=template.path)
     document = PromptText.of(template.source)
     request = question(template, model)
     _check_cost(request, max_cost)

@@ -60,7 +60,8 @@ from promptopt.structured.witness import gainsaid
 
 # Two lists of labels that share this much are meant to be one list.
 _SAME_LIST = 0.5
-_MOST_CHARACTERS = 400_000
+MOST_CHARACTERS = 400_000
+"""Of a prompt's source; a longer one is data."""
 _FREE_KEYS = re.compile(
     r"\b(?:string|numeric|integer|number) keys\b|\bkeys? (?:must |should )?match(?:es|ing)? (?:the )?(?:input|index|id)"
     r"|\bkeys are (?:the )?\w+ (?:ids?|names|indices)\b|\bwith (?:the |each )?(?:<\w+>|(?:\w+ )?(?:ids?|index|indices)) as (?:the )?keys?\b"
@@ -90,8 +91,8 @@ def infer(source: str, *, examples: bool = True) -> Inferred:
     Args:
         examples: Whether to read the turns of a few-shot prompt too.
     """
-    if len(source) > _MOST_CHARACTERS:
-        return Inferred(problems=(f"the prompt has {len(source):,} characters (limit {_MOST_CHARACTERS:,})",))
+    if len(source) > MOST_CHARACTERS:
+        return Inferred(problems=(f"the prompt has {len(source):,} characters (limit {MOST_CHARACTERS:,})",))
     try:
         return _inferred(PromptText.of(source, examples=examples))
     except UnreadForm as error:

@@ -46,9 +46,11 @@ def unproved(document: PromptText, value: ReadValue, proofs: Proofs, reading: Fo
 
 def _of_all(value: ReadValue, texts: Sequence[str], reading: FormReading) -> list[str]:
     """The quotations that name no other key: what they say may be said of any."""
-    others = {one.name for one in reading.values if one.name and one.name != value.name}
-    spoken = re.compile("|".join(rf"[\"'`*“]{re.escape(name)}[\"'`*”]" for name in sorted(others)) or r"(?!)")
-    return [text for text in texts if not spoken.search(text)]
+    others = {one.name for one in reading.values if one.name != value.name}
+    return [text for text in texts if others.isdisjoint(_MARKED_WORD.findall(text))]
+
+
+_MARKED_WORD = re.compile(r"(?<=[\"'`*“])[^\"'`*“”\n]+(?=[\"'`*”])")
 
 
 # ---- names and labels ------------------------------------------------------------------------------------------------
@@ -215,7 +217,7 @@ _NULL = re.compile(r"\b(?:null|nil|nullable)\b", re.IGNORECASE)
 _NULL_OR_NONE = re.compile(r"\b(?:null|nil|nullable)\b|(?<!if )(?<!when )\bnone\b(?! of\b)", re.IGNORECASE)
 # A key that may be left out: in strict mode it is there, and null.
 OPTIONAL = re.compile(
-    r"\boptional(?:ly)?\b|[\"'\w]\?\s*:|\b(?:may|can) be (?:omitted|left out|missing|absent)\b|\b(?:omit|leave out|skip) (?:it|this|the (?:key|field|property))\b|\bif (?:there is one|any)\b"
+    r"\boptional(?:ly)?\b|[\"'\w]\?\s*:|\b(?:may|can) be (?:omitted|left out|missing|absent)\b|\b(?:omit|leave out|skip) (?:it|this|the (?:key|field|property)|those|them|any|fields|keys|what)\b|\bif (?:there is one|any)\b"
     r"|\b(?:include|add|give)\b[^.;\n]{0,30}\bonly (?:if|when)\b",
     re.IGNORECASE,
 )

@@ -12,6 +12,10 @@ from promptopt.structured.quotations import Quoted
 from promptopt.structured.said_of_values import Proofs
 from promptopt.structured.witness_keys import shortened
 
+_OF_TYPES = re.compile(
+    r"\b(?:strings?|str|text|integers?|int|numbers?|floats?|bool(?:ean)?s?|arrays?|lists?|objects?|dict|dates?)\b",
+    re.IGNORECASE,
+)
 _TYPE_WORDS = frozenset(
     "string str text int integer float number bool boolean true false null none list array object dict date any value etc n/a optional".split()  # noqa: SIM905 - read as words
 )
@@ -193,7 +197,8 @@ def _are_labels(pattern: re.Pattern[str], match: re.Match[str], text: str) -> bo
     if pattern is _BARS:
         items = [item.strip() for item in said_there.split("|")]
         in_table = _TABLE.match(text, text.rfind("\n", 0, match.start()) + 1)
-        return not in_table and sum(item.casefold() not in _TYPE_WORDS for item in items) > 1
+        named = [item for item in items if item.casefold() not in ("null", "none", "n/a")]
+        return not in_table and len(named) > 1 and not any(map(_OF_TYPES.search, named))
     if pattern in (_QUOTED_OR, _YES_NO):
         return not re.search(r"[\"'`](?:string|str|text|number|null|none)[\"'`]", said_there, re.IGNORECASE)
     return not _OF_KINDS.search(said_there)

@@ -20,7 +20,7 @@ _ITEM = r"(?P<item>[^\s,;/|\"'`()\[\]<>{}.:=][^,;/|\n\"'`()\[\]<>{}:=]{0,40}?)"
 _BETWEEN = re.compile(
     rf"{_SEP}{_ITEM}(?:{_SHUT}\s*{_JOIN}\s*{_OPEN}[^,;/|\n\"'`]{{1,40}}?)*{_SHUT}\s*{_JOIN}\s*{_OPEN}", re.IGNORECASE
 )
-_AFTER = re.compile(rf"{_SEP}{_ITEM}(?={_SHUT}\s*(?:[,;/|.\n)\]>}}?]|\bor\b|\Z))", re.IGNORECASE)
+_AFTER = re.compile(rf"{_SEP}{_ITEM}(?={_SHUT}\s*(?:[,;/|.\n()\]>}}?]|\bor\b|\Z))", re.IGNORECASE)
 # "food, service and price say how": the last one of a list ends with its word
 _LAST = re.compile(rf"{_SHUT},?\s*(?P<join>and)\s+{_OPEN}(?P<item>[A-Za-z]\w*)", re.IGNORECASE)
 _INTRO = r"(?:\b(?:one of|any of|either|as|from|is|be|are|into|with|between|among|choose|select|return|output|answer|say|values?|labels?|categories|options|classes|types|has|have|keys|fields|with)\b(?:\W+(?:the |these |this )?(?:following|values|labels|options|categories))?\W*|[:(\[<{]\s*)"
@@ -111,7 +111,8 @@ def _after(line: str, places: Sequence[tuple[int, int]], *, closed_by_and: bool,
     """The item after the last one that is known, if the list goes on."""
     rest = _ASIDE.sub("", line[places[-1][1] :], count=1)
     after = _AFTER.match(rest) or (_LAST.match(rest) if closed_by_and and len(places) > 1 else None)
-    if after is None or not _is_item(after["item"]):
+    sharp = after is not None and after["join"] in ("/", "|")
+    if after is None or not _is_item(after["item"], sharp=sharp):
         return
     last = _ASIDE.sub("", line[places[-2][1] : places[-1][0]]) if len(places) > 1 else ""
     closed = len(last) < _SHORT_GAP and re.search(r"\b(?:or|and)\b", last) is not None
@@ -153,9 +154,10 @@ def _quoted_in(gap: str, quote: str) -> Iterator[str]:
             yield match["item"]
 
 
-def _is_item(text: str) -> bool:
+def _is_item(text: str, *, sharp: bool = False) -> bool:
+    """Whether a few words are an item of a list; after a bar or a slash any word is."""
     words = text.lower().split()
-    return bool(words) and len(words) <= _MOST_WORDS and words[0] not in _GOES_ON and MASK not in text
+    return bool(words) and len(words) <= _MOST_WORDS and (sharp or words[0] not in _GOES_ON) and MASK not in text
 
 
 _LINE = re.compile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection, Mapping, Sequence
 
@@ -61,7 +62,10 @@ def _said(document: PromptText, name: str, quoted: Quoted, others: Collection[st
     begin = own if own is not None else start
     # A quotation may have several keys: what is said of one ends at the next.
     stop = line_end
+    line = text[begin:line_end]
     for other in others:
+        if other not in line:
+            continue
         match = _next_key(other, plain=own is not None and not marked).search(
             text, begin + (len(name) if own is not None else 0), line_end
         )
@@ -96,6 +100,7 @@ def _spelled(name: str, text: str, start: int, end: int) -> tuple[int | None, bo
     return None, False
 
 
+@functools.lru_cache(maxsize=1024)
 def _next_key(name: str, *, plain: bool) -> re.Pattern[str]:
     """Where the next key is.
 
