@@ -232,6 +232,7 @@ def _instead(document: PromptText, found: Inferred) -> str | None:
     """A text or an empty list that a prompt wants in some case instead of the object."""
     text = document.text
     known = {word.lower() for item in found.fields for word in values_of(item.schema, item.name)}
+    known |= {"null"} if "'null'" in str([dict(item.schema) for item in found.fields]) else set()
     for literal in _LITERAL.finditer(text):
         negated = _NEGATED.search(text[max(0, literal.start() - 60) : literal.start()])
         read = any(Span(*literal.span()).overlaps(span) for span in found.covered)
@@ -266,7 +267,8 @@ def wants_json(document: PromptText) -> bool:
 def _signs(document: PromptText, fields: Sequence[Field], covered: Sequence[Span]) -> Iterator[tuple[int, int]]:
     text = document.text
     known = _known_words(fields)
-    labelled = len(fields) == 1 and fields[0].schema.get("type") == "string" and "enum" in fields[0].schema
+    choice = len(fields) == 1 and "enum" in fields[0].schema
+    labelled = choice and fields[0].schema.get("type") == "string"
     for match in _DESCRIBES.finditer(text):
         span = Span(*match.span())
         words = set(re.findall(r"[a-z][\w'-]*", match["rest"].lower())) - _ITSELF - _SKIPPED - known
@@ -285,6 +287,8 @@ def _signs(document: PromptText, fields: Sequence[Field], covered: Sequence[Span
         own = [span for span in covered if span.overlaps(Span(*sentence.span()))]
         for pattern in (_SEVERAL, _HOW) if own else (_HOW,):
             for match in pattern.finditer(sentence[0]):
+                if pattern is _SEVERAL and choice and sentence[0][: match.start()].endswith("based "):
+                    continue  # a label "based on the following criteria" is one
                 if pattern is _HOW and _RATES_IT.match(sentence[0]) and len(fields) == 1:
                     continue  # "Rate how confident the speaker sounds" is the one value itself
                 yield sentence.start() + match.start(), sentence.start() + match.end()
@@ -326,11 +330,11 @@ def _orders(
     sentence: re.Match[str], own: Sequence[Span], known: frozenset[str], labelled: bool, form: str
 ) -> Iterator[tuple[int, int]]:
     offset = sentence.start()
-    for match in _VERB.finditer(sentence[0]):
+    for match in _verbs(sentence[0], known):
         start, end = offset + match.start(), offset + match.end()
         before = sentence[0][: match.start()]
-        if _NOUN.match(match["object"]):
-            continue
+        if match["verb"].lower() in known and (not match["object"].strip() or before.endswith(('"', "'", "`", "“"))):
+            continue  # a label: '"correct" means that the call is runnable and correct'
         if not _BEFORE.search(before) or _NEGATED.search(_LABEL_IN_QUOTES.sub(" ", before)):
             continue
         # The verb that a reader's span belongs to asks for what was read.
@@ -351,6 +355,15 @@ def _orders(
             offset + match.start("what") < span.end and span.start < offset + match.end() for span in own
         ):
             yield offset + match.start(), offset + match.end()
+
+
+def _verbs(sentence: str, known: frozenset[str]) -> Iterator[re.Match[str]]:
+    """The verbs of a sentence that may order something: no nouns, and no labels ('"correct" means that it is correct')."""
+    for match in _VERB.finditer(sentence):
+        marked = sentence[: match.start()].endswith(('"', "'", "`", "“"))
+        label = match["verb"].lower() in known and (marked or not match["object"].strip())
+        if not label and not _NOUN.match(match["object"]):
+            yield match
 
 
 # "Given the letter and the map, decide": what is looked at

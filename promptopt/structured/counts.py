@@ -100,6 +100,39 @@ def ordered(text: str, *, alone: bool = False) -> Iterator[Count]:
         yield Count(least, most, tuple(re.findall(r"[a-z]+", match["what"].lower())))
 
 
+# "Between three and ten skills", "a maximum of 4 categories", and what is joined to another count: "4 books and 4 films"
+_BOUNDED = re.compile(
+    rf"\b(?P<bound>exactly|up to|at most|not more than|no more than|(?:a )?maximum of|at least|(?:a )?minimum of|between|from)\s+(?P<low>{_N})(?:\s?(?:-|–|to|and|or)\s?(?P<most>(?:no more than|not more than|at most|up to) )?(?P<high>{_N}))?(?![\w%.,-])\s+(?!{_OF_LENGTH})"
+    rf"(?P<what>(?:(?!if\b|when\b|for\b|or\b|of\b|to\b|is\b|are\b|and\b)[\w'’/-]+,?\s+){{0,4}}?[\w/-]*[a-rt-z]s)\b(?![\w-])(?P<and> and (?P<low2>{_N}) (?!{_OF_LENGTH})(?P<what2>(?:[\w'’-]+ ){{0,3}}?[\w-]*[a-rt-z]s)\b)?"
+    r"(?!\s+(?:long|or (?:less|fewer|more)\b|(?:per|for each|for every|from the same|in (?:each|a|one)|of (?:each|the same))\b))",
+    re.IGNORECASE,
+)
+
+
+def bounded(text: str) -> Iterator[Count]:
+    """Every count that has a bound before it, unless it is said of each of several things, or only of some cases."""
+    for match in _BOUNDED.finditer(text):
+        begin = max(text.rfind(sign, 0, match.start()) for sign in (".", "\n", ";")) + 1
+        end = re.compile(r"[.;\n]|\Z").search(text, match.end())
+        sentence = text[begin : end.start() if end else len(text)]
+        if MASK in match[0] or _SOFT.search(sentence) or _OF_EACH_ONE.search(text, begin, match.start()):
+            continue
+        bound = re.sub(r"^a ", "", match["bound"].lower())
+        low, high = number_of(match["low"]), number_of(match["high"]) if match["high"] else None
+        joined = bound in ("between", "from") or (bound == "at least" and match["most"])
+        if bool(joined) != (high is not None) or (high is not None and high <= low):
+            continue
+        least = None if bound in ("up to", "at most", "not more than", "no more than", "maximum of") else low
+        most = high if high is not None else None if bound in ("at least", "minimum of") else low
+        if (most or _LEAST) >= _LEAST:
+            yield Count(least, most, tuple(re.findall(r"[a-z]+", match["what"].lower())))
+        if match["and"] and bound == "exactly" and number_of(match["low2"]) >= _LEAST:
+            count = number_of(match["low2"])
+            yield Count(count, count, tuple(re.findall(r"[a-z]+", match["what2"].lower())))
+
+
+_OF_EACH_ONE = re.compile(r"\b(?:each|every|per)\b[^,;]*\Z", re.IGNORECASE)
+
 # "exactly 1" is said of one case.
 _LEAST = 2
 
@@ -120,7 +153,11 @@ def _is_of(count: Count, name: str) -> bool:
 def _is_of_items(count: Count, child: Mapping[str, Any]) -> bool:
     """Whether the things of a count are what the first key of each item of a list is called after."""
     first = next(iter(child.get("items", {}).get("properties", {}).items()), None)
-    return first is not None and not _is_list(first[1]) and _is_of(count, first[0])
+    # "category_name" is called after categories.
+    named = first is not None and re.sub(
+        r"(?<=[a-z])_?(?:name|title|text|id|label)\Z", "", first[0], flags=re.IGNORECASE
+    )
+    return first is not None and not _is_list(first[1]) and (_is_of(count, first[0]) or _is_of(count, named or ""))
 
 
 def with_counts(
@@ -137,12 +174,22 @@ def with_counts(
         text = text[: span.start] + re.sub(r"[^\n]", MASK, text[span.start : span.end]) + text[span.end :]
     counts = list(dict.fromkeys(ordered(text, alone=wrapped)))
     if wrapped:
+        counts += [count for count in (*ordered(text), *bounded(text)) if _is_of_answer(count, schema, text)]
         bounds = {tuple(count.bounds.items()) for count in counts}
         only = len(bounds) == 1 and not _inner(schema, counts) and not _BY_VARIABLE.search(document.text)
         return _bounded(schema, dict(bounds.pop())) if only else dict(schema)
-    return _with_named(schema, counts, document.text)
+    return _with_named(schema, list(dict.fromkeys([*counts, *bounded(text)])), document.text)
 
 
+def _is_of_answer(count: Count, schema: Mapping[str, Any], text: str) -> bool:
+    """Whether the things of a count are the items of the list that the answer is: by their first key, or by an order."""
+    if _is_of_items(count, schema):
+        return True
+    thing = re.escape(stem(count.what[-1])) if count.what else ""
+    return bool(thing) and re.search(rf"{_LISTS}\b[^.\n]{{0,40}}\b{thing}\w{{0,3}}\b", text, re.IGNORECASE) is not None
+
+
+_LISTS = r"\b(?:list|extract|generate|suggest|find|identify|name|propose|collect|array of|list of)"
 # "Create a list of {count} questions": the other numbers are those of something else.
 _BY_VARIABLE = re.compile(
     rf"\b(?:create|generate|write|produce|give|make|return|list)\b[^.\n]{{0,40}}?\$?(?:{MASK}+|\{{+[\w.]+\}}+) (?:[\w-]+ ){{0,3}}?[a-z]{{3,}}s\b",

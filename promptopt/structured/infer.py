@@ -12,6 +12,7 @@ from promptopt.structured.bare_values import from_values
 from promptopt.structured.choices import Choice, choices
 from promptopt.structured.completeness import asks_for_more, other_form
 from promptopt.structured.counts import with_count_of_items, with_counts
+from promptopt.structured.criteria import criteria_scores
 from promptopt.structured.empty_labels import check_told
 from promptopt.structured.fields import (
     Field,
@@ -37,6 +38,7 @@ from promptopt.structured.labelled import (
     read_pattern,
     tuples,
 )
+from promptopt.structured.plain_orders import plain_order
 from promptopt.structured.pseudo_json import merge
 from promptopt.structured.ranges import numbers, scale
 from promptopt.structured.refine import (
@@ -121,7 +123,9 @@ def _inferred(document: PromptText) -> Inferred:
         lambda: _from_sections(document),
         lambda: told_parts(document),
         lambda: _from_tables(document),
+        lambda: criteria_scores(document),
         lambda: from_values(document, said),
+        lambda: plain_order(document),
     )
     for read in readers:
         found = read()

@@ -40,11 +40,12 @@ def quoted(label: str) -> str:
 LEAD = re.compile(
     rf"\b{OUTPUT}\b[^\n]{{0,120}}\b(?:formats?|form|structure|template|follows|following|like this|this way|below|lines?)\b[^\n]{{0,60}}:[\s*_`\"']*$"
     r"|\b(?:reply|respond|answer|output)\b(?: only)? (?:exactly|with|using|as follows|in the form)\s*:[\s*_`\"']*$"
+    r"|\bin (?:exactly )?(?:two|three|four|five|six|seven|\d) lines\b[^\n]{0,30}:[\s*_`\"']*$"
     rf"|\b(?:format|structure|template)\b[^\n]{{0,30}}:[\s*_`\"']*$|^[#\s*_]*(?:output|response|answer|expected)\b[^\n]{{0,20}}\b(?:format|structure|form)\b[^\n]{{0,30}}$",
     re.IGNORECASE,
 )
 _LABEL = re.compile(
-    r"^[ \t]*(?:[-*•][ \t]+|\d+[.)][ \t]+)?[*_#`\[<]{0,3}[ \t]*(?P<name>[A-Za-z][\w /'-]{0,40}?)[*_`\]>]{0,3}[ \t]*:[>*_`]{0,3}[ \t]*(?P<value>[^\n]*)$"
+    r"^[ \t]*(?:[-*•][ \t]+|\d+[.)][ \t]+)?[*_#`\[<]{0,3}(?P<quote>[\"“])?[ \t]*(?P<name>[A-Za-z][\w /'-]{0,40}?)[*_`\]>]{0,3}[ \t]*:(?(quote)[\"”])[>*_`]{0,3}[ \t]*(?P<value>[^\n]*)$"
 )
 # Rules, grades and examples have labels too; what tools are called with is not one answer.
 _NO_LABEL = re.compile(
@@ -269,11 +270,13 @@ def placed(name: str, said: str) -> dict[str, Any]:
     """The schema of what stands beside a label: a placeholder, or words."""
     inner = re.fullmatch(r"\s*[<\[({]+([^<>\n]+?)[>\])}]+[\s.\"'>]*", _SCALE_END.sub("", said))
     known = placeholder(inner[1]) if inner else {}
-    if set(known) & {"type", "enum"}:
-        return known
-    return described(name, inner[1] if inner else said) or TEXT
+    if not set(known) & {"type", "enum"}:
+        known = described(name, inner[1] if inner else said) or TEXT
+    # <whole number, or "unknown">
+    return TEXT if known.get("type") in ("integer", "number") and _OR_WORD.search(said) else known
 
 
+_OR_WORD = re.compile(r"\bor\s+[\"'`“]?[A-Za-z]+(?:/[A-Z])?[\"'`”]?\W*\Z")
 _DELIMITED = regex.compile(
     r"(?:(?P<label>[A-Z][\w ]{0,20}):\s*)?\((?P<first>[^()\n]{3,120})\)\s*\[(?P<tag>[A-Z][A-Z ]{2,15})\]\s*\((?P<second>[^()\n]{3,120})\)"
 )

@@ -18,7 +18,7 @@ from promptopt.structured.plain_labels import whole_list
 from promptopt.structured.pseudo_json import LEFT_OPEN
 from promptopt.structured.quiz_options import with_options
 from promptopt.structured.ranges import numbers, scale
-from promptopt.structured.said_of_keys import items_said, with_bounds, with_labels, with_most
+from promptopt.structured.said_of_keys import items_said, with_bounds, with_labels, with_least, with_most
 from promptopt.structured.sample_labels import LabelLists
 from promptopt.structured.wording import is_numeric, number_range, or_null, stated
 
@@ -74,7 +74,7 @@ def refined(
         if shared and not set(child) & {"type", "enum"} and is_numeric(name):
             child = {**child, **shared[0]}
         child = _known(child, name)
-        if child == {"type": "number"} and _WHOLE.search(field_name(name)):
+        if child == {"type": "number"} and (_WHOLE.search(field_name(name)) or _is_index(name, document.text)):
             child = {"type": "integer"}
         counted = _COUNTED.search(field_name(name)) is not None
         if (
@@ -85,7 +85,7 @@ def refined(
         ):
             child = _bounded(name, child, shared)
         child = with_labels(name, with_aside(name, child, document), document)
-        return nulls(name, label_lists.of(name, child))
+        return nulls(name, with_least(name, label_lists.of(name, child), document))
 
     def visit(node: dict[str, Any]) -> dict[str, Any]:
         if isinstance(node.get("properties"), Mapping):
@@ -121,6 +121,12 @@ def _keys(schema: Mapping[str, Any]) -> Iterator[str]:
         yield from _keys(child)
     if isinstance(schema.get("items"), Mapping):
         yield from _keys(schema["items"])
+
+
+def _is_index(name: str, text: str) -> bool:
+    """Whether a sentence says that a key counts: "`right` is the index of the right option"."""
+    said = rf"[\"'`*]{re.escape(name)}[\"'`*]+\s*(?:is|=|:|-|–)\s*(?:the |an? )?(?:zero-based |0-based |1-based )?(?:index|position|rank|count)\b"
+    return re.search(said, text, re.IGNORECASE) is not None
 
 
 # What counts is whole, although its sample may be a mere 0.

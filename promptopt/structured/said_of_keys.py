@@ -199,6 +199,7 @@ def with_most(name: str, schema: dict[str, Any], document: PromptText) -> dict[s
             document.text,
             re.IGNORECASE,
         )
+        if not _of_each(document.text, match.start(), match.end())
     }
     if not found and (span := _count_at_key(name, noun, document) or _count_of(name, document)):
         return {**schema, "minItems": span[0], "maxItems": span[1]}
@@ -208,6 +209,28 @@ def with_most(name: str, schema: dict[str, Any], document: PromptText) -> dict[s
     if exact and count == 1:
         return schema  # said of one case: "if there is one review, exactly 1 profile"
     return {**schema, **({"minItems": count} if exact else {}), "maxItems": count}
+
+
+def with_least(name: str, schema: dict[str, Any], document: PromptText) -> dict[str, Any]:
+    """A list of labels of which one at least is to be chosen: "choose one or more agents"."""
+    if schema.get("type") != "array" or "minItems" in schema or "enum" not in schema.get("items", {}):
+        return schema
+    last = re.findall(r"[A-Z]?[a-z]+|\d+", name)[-1:] or [name]
+    noun = re.escape(last[0].lower().removesuffix("s"))
+    said = re.search(
+        rf"\b(?:one or more|at least one)(?: of the)? (?:[\w-]+ ){{0,2}}?{noun}", document.text, re.IGNORECASE
+    )
+    return {**schema, "minItems": 1} if said else schema
+
+
+# "Each year has exactly 3 films", "At most 2 films from the same country"
+_EACH_HAS = re.compile(r"\b(?:each|every|per)\b[^.,;\n]*\Z", re.IGNORECASE)
+_OF_ONE = re.compile(r"\s+(?:(?:from|of|in) (?:the same|one|each|every)|per|for (?:each|every))\b", re.IGNORECASE)
+
+
+def _of_each(text: str, start: int, end: int) -> bool:
+    """Whether a count is said of each of several things."""
+    return bool(_EACH_HAS.search(text, max(0, start - 80), start) or _OF_ONE.match(text, end))
 
 
 def _count_at_key(name: str, noun: str, document: PromptText) -> tuple[int, int] | None:

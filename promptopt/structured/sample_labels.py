@@ -46,9 +46,8 @@ class LabelLists:
             items = known.get("items")
             if not isinstance(items, Mapping) or set(items) - {"type", "description"} or not _is_text(items):
                 return known
-            found = self._labels(
-                self._samples(rf"[\"']{re.escape(name)}[\"']\s*:\s*\[(?P<list>[^\[\]{{}}]*)\]"), least=2
-            )
+            samples = self._samples(rf"[\"']{re.escape(name)}[\"']\s*:\s*\[(?P<list>[^\[\]{{}}]*)\]")
+            found = self._labels(samples, least=2) or (self._headed(name, samples) if samples else [])
             return {**known, "items": {"type": "string", "enum": found}} if found else known
         if not _is_text(known) or "enum" in known:
             return known
@@ -168,9 +167,9 @@ _CHOICE = re.compile(
     r"\b(?:one of|exactly one|choose|classify|categor(?:y|ies)|labels?|intents?|options|allowed|values|types?)\b",
     re.IGNORECASE,
 )
-# "- Difficulty: easy | medium | hard", "PACE: slow, fast, none"
+# "- Difficulty: easy | medium | hard", "PACE: slow, fast, none", also between other sentences
 _LINE = re.compile(
-    r"^[ \t]*(?:[-*•][ \t]+)?[*_`\"']*(?P<name>[A-Za-z][\w ]{1,30}?)[*_`\"']*[ \t]*:[*_]*[ \t]*(?P<list>[\w-]+(?:[ \t]*\|[ \t]*[\w-]+)+|[A-Za-z_-]+(?:, (?:or )?[A-Za-z_-]+)+)[ \t.]*$",
+    r"(?:^[ \t]*(?:[-*•][ \t]+)?|(?<=[.;] )(?=[A-Z]))[*_`\"']*(?P<name>[A-Za-z][\w ]{1,30}?)[*_`\"']*[ \t]*:[*_]*[ \t]*(?P<list>[\w-]+(?:[ \t]*\|[ \t]*[\w-]+)+|[A-Za-z_-]+(?:, (?:or )?[A-Za-z_-]+)+)(?=[ \t.]*$|\.\s)",
     re.MULTILINE,
 )
 

@@ -39,7 +39,7 @@ _ITEM = regex.compile(
 )
 _RULED = regex.compile(r"^---[ \t]+(?P<name>[A-Za-z]\w*)[ \t]*\n(?P<body>[^\n]+)\n?", re.MULTILINE)
 _LISTING = regex.compile(
-    rf"\b(?:list|give|provide|extract|suggest|name|return|generate|write|output)\s+(?:me )?(?:(?:up to|at most|no more than|a maximum of)|(?P<exact>exactly|the top|the)?)\s*{_COUNT}\s+(?:(?:of the )?(?:most )?[\w-]+ ){{0,3}}?(?P<noun>[a-z]{{3,}}s)\b",
+    rf"\b(?:list|give|provide|extract|suggest|name|return|generate|write|output)\s+(?:me )?(?:(?:up to|at most|no more than|a maximum of)|(?P<exact>exactly|the top|the)?)\s*{_COUNT}(?:\s?(?:-|–|to)\s?(?P<high>\d{{1,2}}))?\s+(?:(?:of the )?(?:most )?[\w-]+ ){{0,3}}?(?P<noun>[a-z]{{3,}}s)\b",
     re.IGNORECASE,
 )
 _ARRAY = regex.compile(
@@ -202,7 +202,7 @@ def arrays(document: PromptText) -> Iterator[tuple[Field, Span]]:
 def listings(document: PromptText) -> Iterator[tuple[Field, Span]]:
     """Reads "List up to five keywords": a list of so many texts."""
     for match in scan(_LISTING, document.text):
-        count = number_of(match["n"])
+        count = int(match["high"]) if match["high"] else number_of(match["n"])
         noun = match["noun"].lower()
         line = document.text[document.text.rfind("\n", 0, match.start()) + 1 : match.start()]
         if re.match(r"\s*(?:Q|User|Human|Question|Input|Example)\b[^:\n]*:", line):
@@ -212,7 +212,8 @@ def listings(document: PromptText) -> Iterator[tuple[Field, Span]]:
         if re.match(r"\s+(?:and|or)\s+(?:an?|the|one|its)\b", document.text[match.end() :]):
             # "... and a title" asks for more than the list.
             continue
-        schema = {"type": "array", "items": {"type": "string"}, "maxItems": count}
+        least = {"minItems": number_of(match["n"])} if match["high"] else {}
+        schema = {"type": "array", "items": {"type": "string"}, **least, "maxItems": count}
         yield Field(field_name(noun), schema, *_source(document, match, "list")), Span(*match.span())
 
 

@@ -14,6 +14,7 @@ from promptopt.structured.witness_accounts import unaccounted
 from promptopt.structured.witness_beside import beside
 from promptopt.structured.witness_codes import codes_instead
 from promptopt.structured.witness_counts import miscounted
+from promptopt.structured.witness_exceptions import excepted
 from promptopt.structured.witness_forms import gainsaid_form
 from promptopt.structured.witness_keys import (
     VARIABLE,
@@ -49,7 +50,7 @@ def gainsaid(document: PromptText, found: Inferred, *, quoted: bool = False) -> 
     ]
     keyed = found.whole in ("JSON", "keys", "labels")
     checks: tuple[tuple[Iterator[str], bool], ...] = (
-        (_of_keys(document, plain), keyed and not quoted),
+        (_of_keys(document, plain, of_text=found.whole == "labels"), keyed and not quoted),
         (_shown(document, plain), found.whole in ("JSON", "keys") and not quoted),
         (_unsaid(document, plain), found.whole in ("JSON", "keys")),
         (_set_to(document, plain), found.whole in ("JSON", "keys")),
@@ -65,6 +66,7 @@ def gainsaid(document: PromptText, found: Inferred, *, quoted: bool = False) -> 
         (codes_instead(document, found), not found.whole),
         (labels_doubted(document, found), not found.whole),
         (keys_doubted(document, found, plain), found.whole in ("JSON", "keys")),
+        (excepted(document, found), True),
     )
     said = first_reason(checks) or gainsaid_names(document, found, quoted=quoted)
     values = [leaf.value for leaf in plain]
@@ -136,8 +138,12 @@ _OPEN_TYPE = re.compile(rf"\b(?:as an?|of type|type:?)\s+(?:{VARIABLE.pattern})"
 _EITHER = re.compile(r"[A-Z]\w*(?:,? or [A-Z]\w*)+[.\"']*")
 
 
-def _of_keys(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
-    """What is said of a key anywhere and its schema has nothing of."""
+def _of_keys(document: PromptText, leaves: Sequence[KeyOfSchema], *, of_text: bool) -> Iterator[str]:
+    """What is said of a key anywhere and its schema has nothing of.
+
+    Args:
+        of_text: Whether the keys are labels of a text: there a text may be a number as well.
+    """
     names = list(dict.fromkeys(leaf.name for leaf in leaves if len(leaf.name) > 1))
     lists = {leaf.name.casefold() for leaf in leaves if leaf.listed}
     begins = {name: [match.start() for match in mentions(document.text, name)] for name in names}
@@ -149,7 +155,7 @@ def _of_keys(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[st
                 name.casefold()
             }:
                 continue  # "an exact match to one of the options": what another key holds
-            lacks = [lack for leaf in same if (lack := _lack(leaf, said))]
+            lacks = [lack for leaf in same if (lack := _lack(leaf, said, of_text=of_text))]
             if len(lacks) == len(same):
                 words, what = lacks[0]
                 line = document.line(said.start)
@@ -164,11 +170,14 @@ _MUST_BE = re.compile(
     r"\W*(?:field )?(?:must|should|has to|needs to) (?:always |only )?be (?:given as |returned as |set to )?"
 )
 # '0-10 or "N/A"'
-_OR_TEXT = re.compile(r"\d\s+or\s+(?:[\"'`][A-Za-z][\w/ -]*[\"'`]|N/?A\b)|(?:[\"'`]N/?A[\"'`]|\bN/?A) (?:if|when|or)\b")
+_OR_TEXT = re.compile(
+    r"(?:\d|\b(?:number|integer|float|digits)\b[^.;\n\"']{0,30}?),?\s+or\s+(?:[\"'`][A-Za-z][\w/ -]*[\"'`]|N/?A\b)"
+    r"|(?:[\"'`]N/?A[\"'`]|\bN/?A) (?:if|when|or)\b"
+)
 _NEAR = 40  # What is said of a value's form comes first.
 
 
-def _lack(leaf: KeyOfSchema, said: SaidOfKey) -> tuple[str, str] | None:
+def _lack(leaf: KeyOfSchema, said: SaidOfKey, *, of_text: bool) -> tuple[str, str] | None:
     """The words that bound a key's value, and what its schema is without; ``None`` if it has what they say."""
     text = said.text.strip()
     quoted = text[:1] in ('"', "'")
@@ -182,7 +191,8 @@ def _lack(leaf: KeyOfSchema, said: SaidOfKey) -> tuple[str, str] | None:
         typed = bare[must.end() :]
         if lack := _type_lacks(leaf, typed, typed):
             return lack
-    if len(leaf.kinds - {"null"}) == 1 and not leaf.labelled and (other := _OR_TEXT.search(text)):
+    one = leaf.kinds - {"null"}
+    if len(one) == 1 and not (of_text and one == {"string"}) and not leaf.labelled and (other := _OR_TEXT.search(text)):
         return shortened(other[0]), "as one type"
     return (
         (_type_lacks(leaf, text, bare) if said.value or _OF_PARTS.match(bare) else None)

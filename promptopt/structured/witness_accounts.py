@@ -33,6 +33,8 @@ def unaccounted(
 
 # ---- the prompt's own words ------------------------------------------------------------------------------------------
 
+# 'Example: ["Riga"]', in one line
+_ONE_EXAMPLE = re.compile(r"[ \t*_>-]*(?:example|sample)\b[ \t]*:[ \t]*[\[{\"'`]", re.IGNORECASE)
 _EXAMPLE_HEAD = re.compile(
     r"^[ \t#*_>-]*(?:\w+[ \t]+){0,3}(?:examples?|samples?|few-shot)\b[^\n]{0,60}$", re.IGNORECASE
 )
@@ -53,6 +55,9 @@ def instructions(document: PromptText, found: Inferred) -> str:
     shown = False
     for line in text.split("\n"):
         if _EXAMPLE_HEAD.match(line):
+            if _ONE_EXAMPLE.match(line):
+                lines.append(blank(line))
+                continue
             shown = True
         elif shown and _HEAD.match(line):
             shown = False

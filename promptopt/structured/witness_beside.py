@@ -207,15 +207,19 @@ def _tags_left(document: PromptText, found: Inferred) -> Iterator[str]:
     tagged = any(item.source.startswith("tag ") for item in found.fields)
     for item in found.fields if tagged else ():
         for body in re.finditer(rf"<{item.name}>(?P<body>.*?)</{item.name}>", document.text, re.DOTALL | re.IGNORECASE):
-            line = document.line(body.start())
+            line = f"line {document.line(body.start())}"
+            once = len(re.findall(rf"<{item.name}>", document.text, re.IGNORECASE)) == 1
+            if once and len(_ITEMS.findall(body["body"])) > 1 and not re.search(r"[\[<{]|\.\.\.", body["body"]):
+                yield f"{line}: <{item.name}> holds a list of the prompt's own, and no part of the answer"
             if _VARIABLE_ONLY.fullmatch(body["body"]):
-                yield f"line {line}: <{item.name}> holds a value of the prompt's own input"
+                yield f"{line}: <{item.name}> holds a value of the prompt's own input"
             elif _INSTRUCTS.search(body["body"]) and not re.search(r"[\[<{]|\.\.\.", body["body"]):
-                yield f"line {line}: <{item.name}> holds an instruction of the prompt, and no part of the answer"
+                yield f"{line}: <{item.name}> holds an instruction of the prompt, and no part of the answer"
     if tagged and (left := _TAG.search(document.text)):
         yield f"line {document.line(left.start())}: <{left['name']}> is a part of the answer, and was not read"
 
 
+_ITEMS = re.compile(r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]", re.MULTILINE)
 _VARIABLE_ONLY = re.compile(rf"\s*(?:{VARIABLE.pattern})+\s*|\s*\{{\{{[^{{}}\n]*\}}\}}\s*")
 # "Your task is to help.": a whole sentence that speaks to the model
 _INSTRUCTS = re.compile(

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from promptopt.structured.fields import MASK, Field, Inferred, PromptText
+from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span
 from promptopt.structured.witness_keys import NUMBER_WORDS, VARIABLE, first_reason, said_once, shortened
 from promptopt.structured.witness_programs import program
 
@@ -35,7 +35,7 @@ def gainsaid_form(
         (_unlike_siblings(document, found.fields), found.whole == "labels"),
         (_other_work(document, found), found.whole in ("labels", "") or found.wrapped),
         (_followed(document, found), not found.whole),
-        (_of_input(document, found.fields), found.whole == "labels" and not quoted),
+        (_of_input(document, found), found.whole == "labels" and not quoted),
         (_shown_apart(document, found.fields), found.whole == "labels"),
         (_of_turns(found.fields), found.whole == "labels" and not quoted),
         (
@@ -96,7 +96,7 @@ def _ranges_unseen(document: PromptText, found: Inferred, values: Sequence[_Sche
         # "2. ..." counts the items of a list.
         head = r"(?!\d|[.)])" if value["minimum"] > 1 else r"(?!\d)"
         shown = re.compile(
-            rf"(?<![\d.]){low}(?:, ?\d+)*,? or {high}(?!\d)|(?<![\d.]){low}(?!\d)(?!\.\d)[^\d\n]{{0,60}}(?<!\d)(?<!\d\.){high}(?![\d])(?!\.\d)|\b(?:out of|of) {high}\b|/{high}\b|(?<![\d.]){low}\s*[=:][^\n]*(?<![\d.]){high}\s*[=:]"
+            rf"\[{high},\s*{low}\]|(?<![\d.]){low}(?:, ?\d+)*,? or {high}(?!\d)|(?<![\d.]){low}(?!\d)(?!\.\d)[^\d\n]{{0,60}}(?<!\d)(?<!\d\.){high}(?![\d])(?!\.\d)|\b(?:out of|of) {high}\b|/{high}\b|(?<![\d.]){low}\s*[=:][^\n]*(?<![\d.]){high}\s*[=:]"
             rf"|^[ \t]*(?:[-*•]|\|)?[ \t]*[*_`\"'(\[]*(?:score |level |grade |rating )?{low}{head}",
             re.MULTILINE | re.IGNORECASE,
         )
@@ -240,14 +240,18 @@ def _label(item: Field) -> str:
     return rf"^[^\w\n]*{name}[^\w\n:]*:"
 
 
-def _of_input(document: PromptText, fields: Sequence[Field]) -> Iterator[str]:
+def _of_input(document: PromptText, found: Inferred) -> Iterator[str]:
     """Labels that a value of the template follows, and one at the very end, after which the answer begins."""
+    fields = found.fields
     for item in fields:
         labels = list(re.finditer(_label(item), document.text, re.IGNORECASE | re.MULTILINE))
         for match in labels:
             if re.compile(rf"\s*(?:{VARIABLE.pattern})").match(document.text, match.end()):
                 yield f"line {document.line(match.start())}: {item.name!r} is a label of the prompt's own input"
             last = not document.text[match.end() :].strip(" \t\n*")
+            # After it the first part begins, of a form that is shown elsewhere: "(feedback) [RESULT] (1 to 5)".
+            begins = item is fields[0] and not any(span.overlaps(Span(*match.span())) for span in found.covered)
+            last = last and not begins
             if len(fields) > 1 and len(labels) == 1 and last and not _all_empty(document, fields):
                 line = document.line(match.start())
                 yield f"line {line}: the answer begins after {item.name!r}, which was read as one of its parts"

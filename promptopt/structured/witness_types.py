@@ -171,6 +171,11 @@ def _at(document: PromptText, found: Inferred, leaf: KeyOfSchema) -> str:
 
 # ---- what is left over of a place --------------------------------------------------------------------------------------
 
+# <integer, object with "from" and "to", or null>
+_OTHER_TYPE = re.compile(
+    r"\W*(?:an? )?(?P<type>object|array|dict|integer|boolean)\b,? (?:with|of|if|or|when)\b", re.IGNORECASE
+)
+_JSON_TYPE = {"object": "object", "array": "array", "dict": "object", "integer": "integer", "boolean": "boolean"}
 _LEFT_OVER = re.compile(r"\s*(?:[|,;)\]}]|or\b\s)")
 
 
@@ -181,6 +186,9 @@ def _left_over(leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
             said = node.get("description", "")
             if isinstance(said, str) and _LEFT_OVER.match(said):
                 yield f"{shortened(said)!r} is left over of what {leaf.name!r} is, and was not read"
+            other = _OTHER_TYPE.match(said) if isinstance(said, str) else None
+            if other and node.get("type") and _JSON_TYPE[other["type"].lower()] not in str(node["type"]):
+                yield f"{shortened(said)!r} is said of {leaf.name!r}, which was read as one type"
 
 
 def _empty_lists(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:

@@ -377,6 +377,8 @@ def _opposites(text: str) -> list[str]:
     if len(parts) < 2 or not re.search(r"\bor\b", text):
         return []
     bare = [part.strip().strip("\"'`“”‘’") for part in parts]
+    if any(part.lower() in TYPES for part in bare):
+        return []  # 'integer or "unknown"'
     if all(re.fullmatch(r"[A-Za-z]+_[A-Za-z\d]+", part) for part in bare):
         return list(dict.fromkeys(bare))
     if all(_NUMBER.fullmatch(part) for part in bare):
@@ -406,6 +408,8 @@ def bare_value(text: str) -> dict[str, Any]:
     if MASK in text or not text or text.lower() in ("null", "none"):
         bound = _BOUND_BY_VARIABLE.match(text)
         return {"type": TYPES[bound["kind"].lower()]} if bound else {}
+    if noted := _NULL_NOTED.fullmatch(text):
+        return {**or_null({"type": TYPES[noted["kind"].lower()]}), "description": noted["note"].strip()}
     if null := _without_null(text, quoted=False):
         return or_null(bare_value(null.strip("\"'")))
     if boolean := _BOOLEAN.match(text) or _TRUE_IF.match(text):
@@ -527,11 +531,15 @@ def _says_null(text: str) -> bool:
     return negated is None and bool(_MAY_BE_NULL.search(text) or re.search(r"\b(?:null|None)\b", text))
 
 
+# "in [0, 1]", "in range [1,0]"
+_IN_BRACKETS = re.compile(r"\b(?:in|within)(?: the)?(?: range)? \[(-?\d+(?:\.\d+)?),\s*(-?\d+(?:\.\d+)?)\]")
+
+
 def stated(text: str) -> dict[str, Any] | None:
     """What a description says itself of its value; ``{}`` if nothing, ``None`` if an object whose form is not known."""
     words = re.sub(r"[*_]{2}|`", "", text).strip(" :–-\n")
     words = re.sub(r"\A(?:must|should|has to|can only) be (?:always |exactly )?", "", words, flags=re.IGNORECASE)
-    words = re.sub(r"\b(?:in|within) \[(-?[\d.]+),\s*(-?[\d.]+)\]", r"from \1 to \2", words)
+    words = _IN_BRACKETS.sub(lambda ends: "from {} to {}".format(*sorted(ends.groups(), key=float)), words)
     found = _kind_of(words)
     return or_null(found) if found and _says_null(words) else found
 
@@ -543,7 +551,12 @@ _CODES = re.compile(r"\A\W*(?P<codes>\d+(?:\s*,\s*\d+)*\s*,?\s+or\s+\d+)(?![\w%]
 
 
 def _coded(words: str) -> dict[str, Any]:
-    """The letters or numbers that a description begins with: "letter from A to D", "0 or 1, 0 for shut"; or is: "10"."""
+    """The letters or numbers that a description begins with: "letter from A to D", "0 or 1, 0 for shut"; or is: "10".
+
+    Several labels in one text are a text.
+    """
+    if _SEVERAL_IN_TEXT.search(words):
+        return {"type": "string"}
     if _NUMBER.fullmatch(words):
         return {"type": "number" if "." in words else "integer"}
     if span := _LETTERS.search(words):
@@ -582,6 +595,11 @@ def _kind_of(words: str) -> dict[str, Any] | None:
     return {"type": TYPES[given["kind"].lower()]} if given else {}
 
 
+# "string listing all that apply", "separate several of them with commas"
+_SEVERAL_IN_TEXT = re.compile(
+    r"\A\W*(?:an? )?(?:string|text)\b[^.\n]{0,30}\b(?:listing|with all|of all|all (?:applicable|that apply))\b|\b(?:comma|semicolon)[- ]separated (?:string|text)\b|\bseparate (?:multiple|several|them|the|all)\b[^.\n]{0,40}\b(?:with|by) (?:commas?|semicolons?)\b",
+    re.IGNORECASE,
+)
 _LIST = re.compile(
     r"\b(?:list|array)s?\b(?:\s+of\s+(?:the |all |up to \w+ |\w+ing )?(?P<what>[\w-]+))?|\blist\[(?P<item>\w+)\]",
     re.IGNORECASE,

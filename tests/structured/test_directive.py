@@ -40,8 +40,7 @@ def directed(source: str) -> str | None:
         ),
         (
             '{% chat role="system" %}Sort it.{% endchat %}\n{% chat role="user" %}{{ t }}{% endchat %}',
-            f'{{% chat role="system" %}}Sort it. {MINIFY}{{% endchat %}}\n'
-            '{% chat role="user" %}{{ t }}{% endchat %}',
+            '{% chat role="system" %}Sort it. ' + MINIFY + '{% endchat %}\n{% chat role="user" %}{{ t }}{% endchat %}',
         ),
     ],
 )
