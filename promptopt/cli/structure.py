@@ -90,6 +90,8 @@ def command(
     )
     options = replace(options, answer_tokens=recorded_tokens(template, loaded))
     evidence = _evidence(template, schema, from_recordings, ask, loaded, max_cost)
+    if max_cost is not None and evidence is not None and evidence.asked is not None:
+        max_cost = max(0.0, max_cost - float(evidence.asked.usd or 0))  # what asking left of it
     proposals = _proposals(template, evidence, options, loaded)
     recommendation = None
     if loaded is not None:

@@ -36,11 +36,13 @@ class AskedForm:
     Attributes:
         reasoning: Where the prompt asks for thinking before the answer, with its words; empty if it does not.
         cost: What asking was, in a sentence.
+        usd: The same in dollars; ``None`` for an unpriced model.
     """
 
     inferred: Inferred
     reasoning: str
     cost: str
+    usd: Decimal | None
 
 
 def ask_model(
@@ -77,7 +79,7 @@ def ask_model(
             if not judged.why:
                 reasoning = next((one.quote for one in reading.beside if one.kind == "reasoning"), None)
                 said = "" if reasoning is None else f"line {reasoning.line}: {reasoning.words!r} asks for reasoning"
-                return AskedForm(judged.inferred, said, _cost(model, usages))
+                return AskedForm(judged.inferred, said, _cost(model, usages), _usd(model, usages))
             why = judged.why
             request = again(request, response, why)
     finally:
@@ -123,12 +125,16 @@ def _where(reading: FormReading) -> str:
 
 
 def _cost(model: str, usages: Sequence[Usage | None]) -> str:
+    times = "once" if len(usages) == 1 else f"{len(usages)} times"
+    return f"{model} was asked {times}, {dollars(_usd(model, usages))}"
+
+
+def _usd(model: str, usages: Sequence[Usage | None]) -> Decimal | None:
     price = find_price(model)
     known = [usage for usage in usages if usage is not None]
-    whole = len(known) == len(usages)
-    usd = sum((price.cost(one).total_usd for one in known), Decimal(0)) if price is not None and whole else None
-    times = "once" if len(usages) == 1 else f"{len(usages)} times"
-    return f"{model} was asked {times}, {dollars(usd)}"
+    if price is None or len(known) < len(usages):
+        return None
+    return sum((price.cost(one).total_usd for one in known), Decimal(0))
 
 
 def _check_cost(request: Request, max_cost: float | None) -> None:

@@ -168,3 +168,16 @@ def test_labelled_lines_stay_text_unless_the_schema_is_wanted(project, endpoint)
     data = json.loads(done.stdout)
     assert data["output_schema"]["properties"]["Rhythm"] == {"type": "integer", "minimum": 1, "maximum": 6}
     assert any("line 3: 'Rhythm: <1 to 6>' asks for another form" in note for note in data["notes"])
+
+
+def test_what_asking_cost_is_not_left_for_the_comparison(project, endpoint):
+    rows = [{"vars": {"message": f"m{n}"}, "assert": [{"type": "icontains", "value": "private"}]} for n in range(3)]
+    project.write({"suites/p.json": json.dumps({"tests": rows})})
+    text = json.dumps(answer(SPAM["reading"]))
+    endpoint.reply = lambda body: (200, {}, completion(text, body["model"], prompt_tokens=1_000_000))
+    # The words are found although the front matter moves their lines: they are in the prompt once.
+    prompt = f"---\nmodel: gpt-4.1\nmax_output_tokens: 9\n---\n{SPAM['prompt']}"
+    done = ask(project, endpoint, prompt, "--suite", "p", "--max-cost", "1")
+    assert done.returncode == 2
+    assert "may cost more than --max-cost $0.0" in done.stderr
+    assert len(endpoint.requests) == 1
