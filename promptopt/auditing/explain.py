@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from itertools import combinations
 from math import factorial
 from typing import Literal
@@ -112,6 +113,9 @@ class _Game:
             kind for period in self._periods for (kind, _), cell in period.items() if not cell.characters
         }
         self._known: dict[frozenset[ChangeCause], Fraction] = {}
+        # Each is the same in most of the bills.
+        self._input_rate = cache(self._find_input_rate)
+        self._output_usd = cache(self._find_output_usd)
 
     def usd(self, changed: frozenset[ChangeCause]) -> Fraction:
         if changed not in self._known:
@@ -145,19 +149,29 @@ class _Game:
         return Fraction(0)
 
     def _per_call(self, kind: str, model: str, changed: frozenset[ChangeCause]) -> Fraction:
-        def cell(cause: ChangeCause) -> _Cell:
-            at = int(cause in changed)
-            found = self._periods[at].get((kind, model)) or self._periods[1 - at].get((kind, model))
-            assert found is not None
-            return found
+        def period(cause: ChangeCause) -> int:
+            return int(cause in changed)
 
-        rates = cell("price").usd
-        cached, output = cell("cache"), cell("output length")
-        given = self._input(kind, model, changed) if kind in self._texted else cell("prompt").input
-        usd = sum((given * share * rates[name] for name, share in cached.shares.items()), Fraction(0))
-        return usd + sum(
-            (output.output * share * rates[name] for name, share in output.output_shares.items()), Fraction(0)
-        )
+        texted = kind in self._texted
+        given = self._input(kind, model, changed) if texted else self._cell(kind, model, period("prompt")).input
+        rate = self._input_rate(kind, model, period("cache"), period("price"))
+        return given * rate + self._output_usd(kind, model, period("output length"), period("price"))
+
+    def _cell(self, kind: str, model: str, period: int) -> _Cell:
+        found = self._periods[period].get((kind, model)) or self._periods[1 - period].get((kind, model))
+        assert found is not None
+        return found
+
+    def _find_input_rate(self, kind: str, model: str, cache: int, price: int) -> Fraction:
+        """What a token of the input costs, by the shares that the periods' caches served."""
+        rates = self._cell(kind, model, price).usd
+        shares = self._cell(kind, model, cache).shares
+        return sum((share * rates[name] for name, share in shares.items()), Fraction(0))
+
+    def _find_output_usd(self, kind: str, model: str, length: int, price: int) -> Fraction:
+        """What the answer of a call costs."""
+        rates, cell = self._cell(kind, model, price).usd, self._cell(kind, model, length)
+        return cell.output * sum((share * rates[name] for name, share in cell.output_shares.items()), Fraction(0))
 
     def _input(self, kind: str, model: str, changed: frozenset[ChangeCause]) -> Fraction:
         """Input tokens of a call: its characters, times what the tokenizer makes of one."""
