@@ -131,9 +131,7 @@ _ALTERNATIVES = (
         rf"\b(?:one of|any of|out of(?=:)|either|(?:choose|pick|select)(?: one)? (?:from|of)|(?:chosen|selected|picked|taken) from)\b:?\s*(?:the following:?\s*)?[\[(]?(?:{_Q}|{_W})(?:\s*[,/|;]\s*(?:{_Q}|{_W}))*(?:\s*[,/|;]\s*|,? (?:or|and) )(?:{_Q}|{_W})",
         re.IGNORECASE,
     ),
-    re.compile(
-        r"\b[A-Z][A-Z_]+(?:, [A-Z][A-Z_]+)*,? or [A-Z][A-Z_]+\b|(?<![\w-])[A-Z](?:, [A-Z])*,? or [A-Z](?![\w'’-])"
-    ),
+    re.compile(r"(?<![\w-])[A-Z][A-Z_]*(?:, [A-Z][A-Z_]*)*,? or [A-Z][A-Z_]*(?![\w'’-])"),
     re.compile(rf"(?:[:(=>] *|\A\S+\s{{2,}}){_W}(?:, {_W})*,? or {_W} *(?=[).;<\n]|\Z)", re.IGNORECASE),
     re.compile(rf"\A\S+ (?:is|as|must be|can be|may be) {_W}(?:, {_W})+,? or {_W}(?= *(?:[.;)\n]|\Z))", re.IGNORECASE),
     re.compile(rf"(?:\A|[:(]) *{_W}(?:, {_W})+,? or (?=null\b|none\b)", re.IGNORECASE),

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from promptopt.structured.fields import MASK
 
 _QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’"}
-_OPEN = r"[\"'`*_“‘(\[<{]*"
+_OPEN = r"(?:the |an? |its )?[\"'`*_“‘(\[<{]*"
 _SHUT = r"[\"'`*_”’)\]>}]*"
 _JOIN = r"(?:,\s*(?:or|and)\b|,|;|/|\||\bor\b|\band\b|\bvs\.?\b|&)"
 _SEP = rf"{_SHUT}\s*(?P<join>{_JOIN})\s*{_OPEN}"
