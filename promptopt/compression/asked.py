@@ -27,7 +27,7 @@ SCOPE = 5
 VERBATIM = re.compile(
     r"```.*?```|`[^`\n]+`|\{\{.*?\}\}|https?://\S+[\w/]"
     r"|\{[^{}]*\}|\[[^\[\]\n]{1,40}\]|(?<!\w)[\"“][^\"”\n]+(?:\n[^\"”\n]+)?[\"”]"
-    r"|\b(?:[YMDHhms]{1,4}[-/:.]){1,2}[YMDHhms]{1,4}\b",
+    r"|\b(?:[YMDHhmSs]{1,4}[-/:.]){1,2}[YMDHhmSs]{1,4}\b",
     re.DOTALL,
 )
 _QUOTED_LIST = re.compile(r"[\"“`][^\"”`\n]+[\"”`](?:(?:,|,? (?:or|and))\s*[\"“`][^\"”`\n]+[\"”`])+")
@@ -124,12 +124,14 @@ class Asked:
     """What one text asks for.
 
     Attributes:
-        forms: The parsed tokens of each written form, in lower case.
+        tokens: The parsed tokens, in order.
+        forms: Those of each written form, in lower case.
         sentences: What the words of each sentence stand for.
     """
 
     verbatim: Counter[str]
     clauses: tuple[Clause, ...]
+    tokens: tuple[Token, ...]
     forms: dict[str, tuple[Token, ...]]
     sentences: tuple[frozenset[str], ...]
 
@@ -153,10 +155,21 @@ def asked_in(text: str) -> Asked:
     """What a text asks for."""
     verbatim = Counter(squeezed(match[0]) for match in VERBATIM.finditer(text))
     forms, sentences = _parsed(VERBATIM.sub(" X ", text))
-    plain = _lines(_CAPITALS.sub(_name, VERBATIM.sub(" xq ", text))).lower().replace("’", "'")
+    plain = plain_text(text)
     for pattern, replacement in PHRASES:
         plain = pattern.sub(replacement, plain)
-    return Asked(verbatim, tuple(_clauses(plain, forms)), forms, sentences)
+    tokens = tuple(token for found in forms.values() for token in found)
+    return Asked(verbatim, tuple(_clauses(plain, forms)), tokens, forms, sentences)
+
+
+def plain_text(text: str) -> str:
+    """A text in lower case and whole lines, without its verbatim parts."""
+    return _lines(_CAPITALS.sub(_name, VERBATIM.sub(" xq ", text))).lower().replace("’", "'")
+
+
+def words_in(plain: str) -> list[str]:
+    """The words and punctuation of a plain text."""
+    return _TOKEN.findall(plain)
 
 
 def _name(match: re.Match[str]) -> str:
@@ -217,7 +230,7 @@ def unlisted(before: str, after: str) -> list[str]:
 
 def unsaid(old: Asked, new: Asked) -> list[str]:
     """Orders of general words alone that the rewrite has not: "the order of the lines must stay the same"."""
-    sentences = {(token.doc.text, token.sent.start): token.sent for found in old.forms.values() for token in found}
+    sentences = {(id(token.doc), token.sent.start): token.sent for token in old.tokens}
     lost = []
     for one in sentences.values():
         words = [token for token in one if says(token.lower_)]

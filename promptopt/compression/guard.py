@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from promptopt.compression.asked import (
@@ -29,23 +28,23 @@ from promptopt.compression.asked import (
     unlisted,
     unsaid,
 )
+from promptopt.compression.crowded import crowded
+from promptopt.compression.denied import is_demanded, undenied
 from promptopt.compression.implied import (
     is_counted,
     is_folded,
     is_implied,
     is_listed_too,
-    merged,
-    other_choice,
-    parted,
 )
-from promptopt.compression.paraphrase import FILLER, STOP, root
+from promptopt.compression.joints import merged, other_choice, parted, turned_round
+from promptopt.compression.naming import described, phrase
+from promptopt.compression.paraphrase import FILLER, root
 from promptopt.compression.whole_orders import lost_orders
+from promptopt.compression.whole_parts import lost_parts
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
 
-PHRASE = 4
-"""Words of a phrase by which a loss is named, at most."""
 DENIED = 2
 """Words that are denied in the original and have to be denied in the rewrite, if it has them at all."""
 LONG = 7
@@ -66,10 +65,14 @@ _ACCEPTED: dict[str, frozenset[str]] = {
     "degree": frozenset({"degree"}),
     "end": frozenset({"end", "before"}),
     "after": frozenset({"after", "sequence", "condition"}),
+    "demand": frozenset({"demand"}),
+    "inclusion": frozenset({"inclusion", "with", "concession"}),
 }
 """By which markers in the rewrite each kind is kept. Others need not stay: what is said later is done later."""
 _LOOSE = frozenset({"first", "ordinal", "opening", "closing", "last", "concession", "arrangement"})
 """Markers that one shared word is enough for."""
+_COUNTED = frozenset({"before", "after", "condition", "exception", "restriction"})
+"""Markers without words of their own that others of the original may not stand for."""
 _WEAKER = {
     "partial": frozenset({"some", "certain", "several", "few", "couple", "lot", "lots"}),
     "permission": frozenset(
@@ -81,6 +84,7 @@ _HEADING = re.compile(r"(?m)^#+[ \t].*$")
 _ALL = ("all", "every", "each", "any", "whole", "entire", "both")
 _MUST = ("must", "have", "has", "need", "needs", "should", "always")
 _DEGREES = ("very", "extremely", "highly", "really", "exceptionally", "particularly", "truly", "deeply")
+_SLIGHTLY = ("little", "bit", "slightly", "somewhat", "rather", "fairly")
 _ADDED = frozenset({"negation", "after"})
 """Markers that a rewrite may not add."""
 
@@ -103,36 +107,49 @@ def lost_in_rewrite(before: str, after: str, context: str = "") -> list[str]:
     found = [f"{kind_of(text)} {text}" for text in old.verbatim if not new.verbatim[text]]
     joined = _compounded(old, new)
     concepts = new.concepts | stems_in(new.verbatim) | joined
-    implied: set[str] = set()
-    for clause in old.clauses:
-        for word in clause.words:
-            kept = concepts if word.bound or not _is_noun(word, old) else concepts | known
-            if (word.concepts & kept and _stands(word, old, new, kept)) or _is_reversed(word, clause, new):
-                continue
-            if word.written.removesuffix("'s") in FILLER and not any(
-                is_listed_too(t, concepts) for t in old.forms.get(word.written, ())
-            ):
-                continue
-            tokens = old.forms.get(word.written, ())
-            if not tokens or not all(is_implied(token, new, concepts, known) for token in tokens):
-                found.append(_phrase(old, word.written))
-            else:
-                implied.add(word.written)
+    words, implied = _lost_words(old, new, before, concepts, known)
+    found += words
     numbers = {(limit, n.value) for clause in new.clauses for n in clause.numbers for limit in (n.limit, "")}
     for clause in old.clauses:
         lost = (n for n in clause.numbers if (n.limit, n.value) not in numbers)
         found += [str(n) for n in lost if not is_counted(n, old, clause)]
     for clause in old.clauses:
         found += [
-            _described(marker)
+            described(marker, before)
             for marker in clause.markers
             if not _is_kept(marker, clause, old, new, concepts, implied)
             and not any(_is_reference(marker, part) for part in rest)
         ]
     found += [*unlisted(before, after), *swapped(before, after), *unsaid(old, new), *miscounted(old, new)]
     found += merged(old, new) + lost_orders(old, new)
-    found += _turned_round(old, new) + other_choice(old, new) + parted(old, new, concepts, joined)
+    found += turned_round(old, new) + other_choice(old, new) + parted(old, new, concepts, joined)
+    found += undenied(old, new, before) + crowded(old, new, concepts, known, joined)
+    found += lost_parts(old, new, concepts, known)
     return list(dict.fromkeys(found))
+
+
+def _lost_words(
+    old: Asked, new: Asked, text: str, concepts: frozenset[str], known: frozenset[str]
+) -> tuple[list[str], set[str]]:
+    """The words that the rewrite has not, as a person would name them, and those of them that need not be said."""
+    found: list[str] = []
+    implied: set[str] = set()
+    for clause in old.clauses:
+        denied = {marker.scope[0] for marker in clause.markers if marker.kind == "negation" and marker.scope}
+        for word in clause.words:
+            tokens = old.forms.get(word.written, ())
+            kept = concepts if word.bound or not _is_noun(word, old) else concepts | known
+            general = word.written.removesuffix("'s") in FILLER
+            if general and any(is_listed_too(token, concepts) for token in tokens):
+                if root(word.written) not in kept:
+                    found.append(phrase(old, text, word.written))
+            elif general or (word.concepts & kept and _stands(word, old, new, kept)) or _is_reversed(word, clause, new):
+                continue
+            elif tokens and all(is_implied(t, new, concepts, frozenset() if word in denied else known) for t in tokens):
+                implied.add(word.written)
+            else:
+                found.append(phrase(old, text, word.written))
+    return found, implied
 
 
 def _stands(word: Word, old: Asked, new: Asked, kept: frozenset[str]) -> bool:
@@ -173,12 +190,14 @@ def added_by_rewrite(before: str, after: str) -> list[str]:
             if marker.kind in _WEAKER:
                 denied = marker.kind == "permission" and "negation" in clause.kinds  # "no puzzle may" is "must not"
                 if not denied and not _is_as_weak(marker, old):
-                    found.append(_described(marker) + _instead(old, marker))
+                    found.append(described(marker) + _instead(old, marker))
             elif marker.kind == "degree":
                 if not any(form in old.forms for form in _DEGREES):
-                    found.append(_described(marker))
+                    found.append(described(marker) + _instead(old, marker))
+            elif marker.said.startswith("even if"):
+                continue  # "nothing, not even commas" denies once
             elif marker.kind in _ADDED and not _is_kept(marker, clause, new, old, concepts):
-                found.append(_described(marker))
+                found.append(described(marker))
     return found + [str(n) for clause in new.clauses for n in clause.numbers if n.value not in numbers]
 
 
@@ -209,6 +228,8 @@ def _is_kept(
         return any(word.concepts & rival.concepts for word in marker.scope for rival in rivals)
     if marker.kind == "negation" and any(_is_denied(marker, scope, one, accepted) for one in other.clauses):
         return True
+    if marker.kind == "demand":
+        return is_demanded(marker, scope, other)
     if not scope or (marker.kind == "arrangement" and not marker.said):
         return _is_kept_bare(marker, own, other, accepted, implied)
     if marker.kind == "negation":
@@ -229,7 +250,8 @@ def _is_kept_bare(marker: Marker, own: Asked, other: Asked, accepted: frozenset[
         alike = set(marker.said.split()) - set(said)
         if any(m.kind in accepted and alike & set(m.said.split()) for one in other.clauses for m in one.markers):
             return True
-    mine = sum(marker.kind in one.kinds for one in own.clauses)
+    counted = accepted if marker.kind in _COUNTED else frozenset({marker.kind})
+    mine = sum(bool(one.kinds & counted) for one in own.clauses)
     accepted -= {"condition"} if marker.kind == "exception" else frozenset()
     return sum(bool(one.kinds & accepted) for one in other.clauses) >= mine
 
@@ -316,38 +338,6 @@ def _is_reference(marker: Marker, context: Asked) -> bool:
     return any(other.scope and other.scope[0].concepts & marker.scope[0].concepts for other in others)
 
 
-def _turned_round(old: Asked, new: Asked) -> list[str]:
-    """The steps that come in the opposite order, without a word that says so."""
-    if any(clause.kinds & {"before", "after", "condition"} for clause in new.clauses):
-        return []
-    places: dict[str, list[int]] = {}
-    for place, word in enumerate(word for clause in new.clauses for word in clause.words):
-        for concept in word.concepts:
-            places.setdefault(concept, []).append(place)
-    found = []
-    for earlier, clause in pairwise((Clause((), (), ()), *old.clauses)):
-        for marker in clause.markers:
-            if marker.kind not in ("sequence", "before"):
-                continue
-            after = [word for word in marker.scope if word in clause.words]
-            start = clause.words.index(after[0]) if after else 0
-            left, right = (_sites(words, places, old) for words in (clause.words[:start] or earlier.words, after))
-            if left and right and max(right) < min(left):
-                found.append(f"order {marker.written!r} ({' '.join(word.written for word in after)})")
-    return found
-
-
-def _sites(words: Sequence[Word], places: dict[str, list[int]], asked: Asked) -> list[int]:
-    """Where the acts that the rewrite has once are in it."""
-    sites = []
-    acts = (word for word in words if any(token.pos_ == "VERB" for token in asked.forms.get(word.written, ())))
-    for word in acts:
-        found = {place for concept in word.concepts for place in places.get(concept, ())}
-        if len(found) == 1 and word.written not in STOP:
-            sites.append(found.pop())
-    return sites
-
-
 def _is_as_weak(marker: Marker, old: Asked) -> bool:
     """Whether the original says as well that something may be, or that only a part is meant."""
     forms = {marker.written.split()[0]} | _WEAKER[marker.kind]
@@ -357,7 +347,7 @@ def _is_as_weak(marker: Marker, old: Asked) -> bool:
 
 def _instead(asked: Asked, marker: Marker) -> str:
     """The words of the same clause that asked for all, or said that it must be."""
-    strict = _ALL if marker.kind == "partial" else _MUST
+    strict = {"partial": _ALL, "degree": _SLIGHTLY}.get(marker.kind, _MUST)
     texts = [token for form in strict for token in asked.forms.get(form, ())]
     found = dict.fromkeys(repr(token.lower_) for token in texts if any(_meets(marker, near) for near in token.sent))
     return f" instead of {' or '.join(found)}" if found else ""
@@ -386,19 +376,3 @@ def _is_reversed(word: Word, clause: Clause, new: Asked) -> bool:
 def _opposed(word: Word, clause: Clause) -> bool:
     others = opposites(word)
     return any(other.concepts & others for other in clause.words)
-
-
-def _phrase(asked: Asked, written: str) -> str:
-    """A lost word with the words that it belongs to."""
-    tokens = asked.forms.get(written)
-    if not tokens:
-        return repr(written.replace("_", " "))
-    token = tokens[0]
-    own = [kid for kid in token.lefts if kid.dep_ in ("amod", "advmod", "compound", "nummod", "poss")]
-    words = token.doc[min((kid.i for kid in own), default=token.i) : token.i + 1]
-    return repr(words.text.lower() if len(words) <= PHRASE else written)
-
-
-def _described(marker: Marker) -> str:
-    said = marker.said or " ".join(word.written for word in marker.scope)
-    return f"{marker.kind} {marker.written!r}" + (f" ({said})" if said else "")

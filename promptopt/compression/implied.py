@@ -1,14 +1,13 @@
-"""Words that a rewrite may drop, since they only join others, point back or say why; how those that stay are joined."""
+"""Words that a rewrite may drop, since they only join others, point back or say why."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from promptopt.compression.asked import Asked, Clause, Marker, Number, Word, concepts_of, says, stems_in
-from promptopt.compression.paraphrase import AT_HAND, FILLER, MARKERS, PARTIES
+from promptopt.compression.asked import Asked, Clause, Marker, Number, Word, concepts_of, says
+from promptopt.compression.paraphrase import AT_HAND, FILLER, NUMBERS, PARTIES
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
@@ -28,8 +27,8 @@ _MEASURES = ("wide", "long", "high", "tall", "deep")
 _RULED = ("forbid", "require", "prohibit", "ban")
 _SPEAKING = ("explain", "describe", "speak", "discuss", "present", "express")
 _ATTRIBUTES = ("tone", "style", "language", "colour", "color", "layout", "voice", "wording")
-_PARTS = frozenset({"amod", "advmod", "compound", "nummod", "pobj", "poss", "npadvmod"})
-_RECENT = frozenset({"previous", "recent", "last", "latest", "past"})
+_BESIDE = frozenset({"det", "poss", "conj", "cc", "punct", "preconj"})
+"""What a word may have that is a value of its own: with more it is said of something, as in "the length of a list"."""
 _JOINING = ("of", "to", "in", "on", "at", "from", "about")
 _BARE = ("VERB", "AUX", "PRON", "PART", "ADP", "DET", "PUNCT", "SCONJ")
 
@@ -200,7 +199,7 @@ def _are_kept(token: Token, concepts: frozenset[str]) -> bool:
 def _is_light(token: Token, new: Asked, concepts: frozenset[str]) -> bool:
     """Whether a noun only stands before what it is about, which is kept: "the handling of claims", "access to code"."""
     if _DIMENSION.fullmatch(token.lemma_.lower()):
-        return any(near.like_num for near in token.sent)
+        return any(near.like_num for near in token.sent) and _is_number_there(token, new)
     if token.dep_ != "pobj" and token.head.lemma_ not in ("have", "be"):
         return False  # it is itself what is asked: "state the price of the boats"
     if token.dep_ == "pobj" and token.head.lower_ in ("to", "for", "by") and token.head.head.pos_ != "NOUN":
@@ -208,6 +207,17 @@ def _is_light(token: Token, new: Asked, concepts: frozenset[str]) -> bool:
     if any(_says_more(kid) for kid in token.children if kid.dep_ in ("amod", "compound", "nummod", "conj")):
         return False
     return any(says(one.lower_) and _joined(token, one, new, concepts) for one in _about(token))
+
+
+def _is_number_there(token: Token, new: Asked) -> bool:
+    """Whether the rewrite has the number of a measure, and not only the same number of something else."""
+    for number in (kid for kid in token.children if kid.dep_ == "nummod"):
+        forms = {number.lower_, NUMBERS.get(number.lower_, ""), *(w for w, v in NUMBERS.items() if v == number.lower_)}
+        heads = [one.head for one in token.doc if one.lower_ in forms and one != number]
+        there = [one for form in forms for one in new.forms.get(form, ())]
+        if there and heads and all(any(concepts_of(one.head) & concepts_of(head) for head in heads) for one in there):
+            return False
+    return True
 
 
 def _about(token: Token) -> Iterator[Token]:
@@ -227,7 +237,8 @@ def _is_link(token: Token, new: Asked, concepts: frozenset[str]) -> bool:
     if token.dep_ in ("xcomp", "ccomp") and any(kid.dep_ == "neg" for kid in token.head.children):
         return False  # "you should not try to calculate it"
     inside = [t for t in token.subtree if t != token and (t.like_num or says(t.lower_)) and t.lower_ not in FILLER]
-    if any(kid.lower_ == "than" for kid in (*token.children, *token.head.children)):
+    compared = token.tag_ in ("JJR", "RBR") and not any(t.like_num for t in token.head.subtree)
+    if compared or any(kid.lower_ == "than" for kid in (*token.children, *token.head.children)):
         return False  # "which is not longer than the original": the comparison is what is asked
     if inside or token.dep_ == "acomp" or token.pos_ not in ("VERB", "AUX", "ADJ"):
         return any(t.text == "X" or t.like_num or _joined(token, t, new, concepts) for t in inside)
@@ -273,10 +284,17 @@ def is_reason(token: Token) -> bool:
 
 def is_listed_too(token: Token, concepts: frozenset[str]) -> bool:
     """Whether a general word is a value of its own: "addresses, numbers or names"."""
-    if token.pos_ != "NOUN" or any(t.lower_ not in FILLER for t in token.subtree if says(t.lower_)):
+    if token.pos_ != "NOUN" or any(kid.dep_ not in _BESIDE for kid in token.children):
         return False
-    others = [token.head] if token.dep_ == "conj" else []
-    return token.dep_ == "conj" and any(o.pos_ == "NOUN" and concepts_of(o) & concepts for o in others)
+    beside = token.head
+    if token.dep_ == "pobj" and beside.dep_ == "conj":  # "the time of departure and of return"
+        before = (beside.head, *beside.head.children)
+        beside = next(
+            (kid for one in before if one.dep_ == "prep" for kid in one.children if kid.dep_ == "pobj"), beside
+        )
+    elif token.dep_ not in ("conj", "appos"):
+        return False
+    return beside.pos_ == "NOUN" and bool(concepts_of(beside) & concepts)
 
 
 def is_told(token: Token) -> bool:
@@ -322,79 +340,3 @@ def is_folded(marker: Marker, clause: Clause, scope: list[Word], other: Asked) -
             told = [t for t in tokens if any(concepts_of(t) & word.concepts for word in inside)]
             return not any(is_told(token) for token in told)
     return False
-
-
-def merged(old: Asked, new: Asked) -> list[str]:
-    """Two things that are denied and of which the rewrite has one: "neither guess nor calculate" as "never guess"."""
-    found = []
-    tokens = (token for one in old.forms.values() for token in one if token.dep_ == "conj")
-    for token, head in ((one, one.head) for one in tokens):
-        if not any(kid.lower_ in ("or", "nor") for kid in head.children):
-            continue
-        if {token.lower_, head.lower_} & (FILLER | {"x"}):
-            continue
-        if not any(kid.dep_ == "neg" for one in (head, *head.ancestors) for kid in one.children):
-            continue
-        kept = set()
-        for concepts in (concepts_of(token), concepts_of(head)):
-            kept |= {form for form, ts in new.forms.items() if any(concepts_of(t) & concepts for t in ts)}
-        if len(kept) == 1 and not concepts_of(token) & concepts_of(head):
-            found.append(f"{token.lower_!r} beside {head.lower_!r}")
-    return found
-
-
-def _joints(asked: Asked) -> dict[tuple[str, tuple[frozenset[str], ...]], tuple[str, ...]]:
-    """The pairs of words that "and" or "or" joins, of clauses, where nothing is denied."""
-    found = {}
-    tokens = (token for found in asked.forms.values() for token in found if token.dep_ == "conj")
-    for token in (one for one in tokens if one.head.pos_ in ("VERB", "AUX")):
-        joints = [kid.lower_ for kid in token.head.children if kid.dep_ == "cc" and kid.lower_ in ("and", "or")]
-        if joints and not any(t.lower_ in MARKERS and MARKERS[t.lower_] == "negation" for t in token.sent):
-            pair = (token.head, token)
-            found[joints[0], tuple(concepts_of(one) for one in pair)] = tuple(one.lower_ for one in pair)
-    return found
-
-
-def parted(old: Asked, new: Asked, concepts: frozenset[str], joined: frozenset[str]) -> list[str]:
-    """Modifiers and objects that the rewrite has, but nowhere with the word that they belong to."""
-    found = []
-    quoted = stems_in(new.verbatim)
-    near = [one | two | joined for one, two in pairwise((*new.sentences, frozenset()))]
-    for tokens in old.forms.values():
-        for token in tokens:
-            if not (says(token.lower_) and token.lower_ not in FILLER and concepts_of(token) & concepts):
-                continue
-            head = token.head.head if token.dep_ == "pobj" else token.head
-            if token.dep_ not in _PARTS or not says(head.lower_) or head.lower_ in FILLER or head == token:
-                continue
-            if token.lower_ in AT_HAND and any(kid.lower_ == "the" for kid in token.children):
-                continue
-            mine, its = concepts_of(token), concepts_of(head)
-            if (
-                token.lower_ in PARTIES
-                or token.lower_ in _RECENT
-                or mine & quoted
-                or its & quoted
-                or is_reason(token)
-                or _is_setting(token)
-            ):
-                continue
-            if its & concepts and not any(mine & one and its & one for one in near):
-                found.append(f"{token.lower_!r} of {head.lower_!r}")
-    return found
-
-
-def _is_setting(token: Token) -> bool:
-    """Whether a thing is only where another one is: "the error in the log", "the quantities of the ingredients"."""
-    return token.dep_ == "pobj" and token.head.lower_ == "in" and any(k.lower_ == "the" for k in token.children)
-
-
-def other_choice(old: Asked, new: Asked) -> list[str]:
-    """Alternatives that have become a list of which all hold, or the other way round."""
-    then, now = _joints(old), _joints(new)
-    return [
-        f"alternative {cc!r} ({' / '.join(sorted(words))})"
-        for (cc, concepts), words in then.items()
-        for other, others in now
-        if other != cc and concepts[-1] & others[-1]
-    ]

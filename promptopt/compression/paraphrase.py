@@ -20,8 +20,8 @@ def _rows(name: str) -> list[frozenset[str]]:
 
 STOP = frozenset(
     """
-    a an the this that these those it its i me my mine we us our you your yours he him his she her hers they them their
-    theirs one ones who whom whose which what there here be am is are was were been being do does did doing have
+    a an the this that these those it its i me my mine we us our ours you your yours he him his she her hers they them
+    their theirs one ones who whom whose which what there here be am is are was were been being do does did doing have
     has had having will would shall should must need needs needed can could may might ought let lets to of in on at by
     for from with into onto as than so too also and or but both either up out upon per via off down about how why
     itself themselves yourself himself herself myself ourselves together because since therefore thus hence
@@ -84,6 +84,8 @@ MARKERS = {
         "concession": "even_if",
         "end": "until",
         "limit": "at_most at_least under over",
+        "demand": "not_omit",
+        "inclusion": "including inclusive incl",
     }.items()
     for word in words.split()
 }
@@ -131,6 +133,7 @@ PHRASES = [
         (r"\bnot (\w+ (?:\w+ )?)(?:very|so|too) (?:well|good)\b", r" \1 little"),
         (r"\b(?:unable|not able|impossible) to\b", "not"),
         (r"\blook(?:s|ed|ing)? after\b", "for"),
+        (r"\bnot including\b", "except"),
         (r"\bin full\b", "completely"),
         (r"\bin addition(?: to (?:that|this|it))?\b", "also"),
         (r"\bwhat (?:we|i) (?:\w+ )?care about(?: most)? (?:is|are)\b", "focus on"),
@@ -191,7 +194,7 @@ PHRASES = [
         ),
         (r"\bno (\w+(?: \w+)?) (?:that|which|who) (?:(?:is|are|it|they|does|do) )+not\b", r"only \1"),
         (r"\b(?:is|are|was|were) not (?:there|present)\b", "absent"),
-        (r"\b(?:does|do|did)(?:n't| not) (?:work|succeed)\b", "fails"),
+        (r"\b(?:does|do|did) not (?:work|succeed)\b|\b(?:is|are|was|were) not working\b", "fails"),
         *((rf"\b(?:{phrases})\b", word) for phrases, word in _phrases()),
         (r"\b(\d+)(?:st|nd|rd|th)\b", r"\1"),
         (r"\be-?mail", "email"),
@@ -261,7 +264,7 @@ PHRASES = [
             "in_this_order",
         ),
         (r"\b(?:at|to) the (?:very )?(?:top|start|beginning|outset|front)\b", "first"),
-        (r"\bat the (?:very )?end\b", "last"),
+        (r"\b(?:at|towards?|near|close to) the (?:very )?end\b(?! of\b)|\bat the (?:very )?end\b", "last"),
         (r"\bfinal (?=(?:full|line|word|sentence|paragraph|stop|step|column|row|message|turn|page|item)\b)", "last "),
         (r"\b(?:no matter|regardless|irrespective|independent|independently)\b(?: of\b)?", "even_if"),
         (r"\b(?:does not|doesn't|do not|don't|not) (?:\w+ )?(?:matter|play a role|make a difference)\b", "even_if"),
@@ -343,13 +346,21 @@ PHRASES = [
         (r"\bnext to\b", "beside"),
         (r"\b(?:and )?after (?:that|this|which)\b|\bafterwards\b|\bfollowed by\b|\bsubsequently\b", "then"),
         (r"\bin the end\b|\bin the final place\b", "finally"),
+        (r"\bleav(?:e|es|ing) ((?:\w+ ){0,3})out\b", r"omit \1"),
         (
             (
-                r"\bleav(?:e|es|ing) (?:\w+ ){0,3}?out\b|\bleft out\b|\bskip(?:ped|ping|s)?\b|\bignor(?:e|ed|ing)\b"
+                r"\bleft out\b|\bskip(?:ped|ping|s)?\b|\bignor(?:e|ed|ing)\b"
                 r"|\bexclud(?:e|ed|ing)\b|\bomit(?:ted|ting)?\b|\bdisregard\b"
             ),
             "omit",
         ),
+        # Not to leave something out is to have it: the single negation says the opposite.
+        (
+            r"\b(?:not|never|without|instead_of|nothing) (?:(?:to|be|may|must|should|can|ever|just|simply) )*omit\b",
+            "not_omit",
+        ),
+        (r"\b(not|never|neither|without) ((?:\w+ ){1,6}?)(or|nor) omit\b", r"\1 \2\3 not_omit"),
+        (r"\bno ((?:\w+ ){1,2}?)(?:may|must|should|can|is|are)(?: to)? (?:be )?omit\b", r"not_omit \1"),
         (r"\b(if\b[^.;:]*,) then\b", r"\1"),
     )
 ]

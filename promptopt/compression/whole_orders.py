@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from promptopt.compression.asked import Asked, concepts_of, says
@@ -19,11 +19,10 @@ LEAST_OF_PART = 2
 
 def lost_orders(old: Asked, new: Asked) -> list[str]:
     """What the rewrite has not, as a person would name it."""
-    tokens = list({(token.doc.text, token.i): token for found in old.forms.values() for token in found}.values())
-    return [*_kept_as_it_is(tokens, new), *_parts(tokens, new)]
+    return [*_kept_as_it_is(old.tokens, new), *_parts(old.tokens, new)]
 
 
-def _kept_as_it_is(tokens: list[Token], new: Asked) -> Iterator[str]:
+def _kept_as_it_is(tokens: Sequence[Token], new: Asked) -> Iterator[str]:
     """What an order keeps as it is, in a general word: "the order of the lines must stay the same"."""
     for token in tokens:
         if token.dep_ not in ("nsubj", "nsubjpass", "dobj") or token.pos_ != "NOUN" or token.lower_ not in FILLER:
@@ -36,7 +35,7 @@ def _kept_as_it_is(tokens: list[Token], new: Asked) -> Iterator[str]:
                 yield repr(f"{token.lower_} of {of.lower_}")
 
 
-def _parts(tokens: list[Token], new: Asked) -> Iterator[str]:
+def _parts(tokens: Sequence[Token], new: Asked) -> Iterator[str]:
     """One of several things: "objections and anything that is said off the record"."""
     for token in tokens:
         if token.dep_ != "conj" or token.pos_ not in ("NOUN", "PROPN", "PRON"):

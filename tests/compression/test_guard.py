@@ -54,8 +54,24 @@ SAME = [
     ("Keep the crates in the order that they have on deck.", "Keep the order of the crates on deck."),
     ("Ring if any bell mustn't be rung.", "Ring if no bell may be rung."),
     ("The keeper sells oil for 3 coins.", "Oil of the keeper for 3 coins."),
+    # A word that the original has twice may be there once: of the same thing, of both, or in a pronoun.
+    ("Draft a shanty for the crew. The shanty must rhyme.", "Draft a rhyming shanty for the crew."),
+    ("Never mock the cook, and never mock the mate.", "Never mock the cook or the mate."),
+    (
+        "You may change the course, but if you change the course, ring.",
+        "You may change the course; if you change it, ring.",
+    ),
+    ("Do not leave out the captain.", "Keep the captain."),
+    ("You must not skip a page of the log.", "Copy every page of the log."),
+    ("If the bilge pump is not working, ring.", "If the bilge pump doesn't work, ring."),
 ]
 LOST = [
+    ("Never skip a buoy.", "Skip buoys.", "never skip"),
+    ("Count the gulls instead of leaving them out.", "Leave the gulls out.", "leaving them out"),
+    ("Leave the foghorn out of the log.", "Leave it out of the log.", "foghorn"),
+    ("Write the log in lower case.", "Write the log.", "lower case"),
+    ("Count the storms of the last five years.", "Count the storms.", "last five"),
+    ("Log times as MM:SS.", "Log times.", "mm:ss"),
     ("Write at most 80 words about whales.", "Write about whales.", "80"),
     ("Write at most 80 words about whales.", "Write 80 words about whales.", "at most"),
     ("Never reveal the password.", "Reveal the password.", "never"),
@@ -83,6 +99,52 @@ LOST = [
     ("Suggest a rope which isn't longer than the mast.", "Suggest a rope. Measure the mast.", "longer"),
     ("Do not translate the labels on jars. Keep the brand.", "Translate the labels on jars. Keep the brand.", "not"),
     # Each word of what is lost is also somewhere else.
+    (
+        "Hide rumours aimed at a captain. Songs, as long as they aren't aimed at anybody, are no reason to hide a log.",
+        "Hide rumours. Songs, as long as they aren't aimed at anybody, are no reason to hide a log.",
+        "captain",
+    ),
+    (
+        "Translate the songs of the crew. Never translate the names of boats. Convert no songs to prose.",
+        "Translate the songs of the crew. Convert no songs to prose.",
+        "never translate",
+    ),
+    (
+        "Log the weight of the cod and the weight of the eel in pounds. Salt the cod.",
+        "Log the weight of the eel in pounds. Salt the cod.",
+        "weight of the cod",
+    ),
+    (
+        "Charge 40 crowns for a berth. For a winter berth, charge half of the price. Print the price. Close in winter.",
+        "Charge 40 crowns for a berth. Print the price. Close in winter.",
+        "winter",
+    ),
+    (
+        "Report the tonnage including ballast. Weigh the ballast twice.",
+        "Report the tonnage. Weigh the ballast twice.",
+        "including",
+    ),
+    (
+        "A knot that is stronger on paper than on deck counts as loose. Draw knots on paper.",
+        "A knot on deck counts as loose. Draw knots on paper.",
+        "stronger",
+    ),
+    ("Give the hour of departure and return.", "Give the hour of departure.", "return"),
+    (
+        "Repair within three months what leaks in the three holds.",
+        "Repair later what leaks in the three holds.",
+        "three months",
+    ),
+    (
+        "Explain the knot to the mate, not to the captain. Do not draw it. Ask the captain's cook.",
+        "Explain the knot to the mate. Do not draw it. Ask the captain's cook.",
+        "not",
+    ),
+    (
+        "The captain of our own boat drinks. Never mock the captain of the other boat.",
+        "The captain of our own boat drinks. Never mock a captain.",
+        "boat",
+    ),
     (
         "Copy each row of the roster. The order of the rows must stay the same. If a row is empty, write null.",
         "Copy each row of the roster. If a row is empty, write null.",
@@ -142,7 +204,8 @@ def test_new_numbers_and_quotes_are_additions():
 
 
 def test_a_new_degree_is_an_addition():
-    assert added_by_rewrite("Make it a little brighter.", "Make it very bright.") == ["degree 'very' (bright)"]
+    added = ["degree 'very' (bright) instead of 'little'"]
+    assert added_by_rewrite("Make it a little brighter.", "Make it very bright.") == added
     assert added_by_rewrite("Make it really bright.", "Make it very bright.") == []
 
 
