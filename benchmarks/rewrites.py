@@ -51,7 +51,7 @@ PARTS = (
     (140, "of other domains, written later; some faults that they showed were corrected (96 to 140)"),
     (170, "single passages of other kinds; some faults that they showed were corrected (141 to 170)"),
     (200, "the same, written after these; some faults that they showed were corrected (171 to 200)"),
-    (10_000, "dense prompts, half of the twins lose what has its words elsewhere; some faults were corrected (201 on)"),
+    (10_000, "dense prompts, many losses with their words elsewhere; some faults were corrected (201 on)"),
 )
 """The last number of each part, and what it is."""
 SIMILAR = 60  # below this likeness in percent a text is not one of the prompt's passages
