@@ -83,8 +83,17 @@ def minify_place(document: PromptText) -> int | None:
 
 
 def _paragraphs(text: str, start: int, end: int) -> Iterator[Span]:
-    for match in re.finditer(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*", text[start:end]):
-        yield Span(start + match.start(), start + match.end())
+    """The runs of lines that are not blank."""
+    begin, position = None, start
+    for line in text[start:end].split("\n"):
+        if line.strip():
+            begin = position if begin is None else begin
+        elif begin is not None:
+            yield Span(begin, position - 1)
+            begin = None
+        position += len(line) + 1
+    if begin is not None:
+        yield Span(begin, end)
 
 
 def _after(text: str, paragraph: Span, following: Sequence[Span]) -> int | None:
