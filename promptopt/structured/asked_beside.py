@@ -55,7 +55,7 @@ _BY_OTHERS = re.compile(
     re.IGNORECASE,
 )
 _ALSO = re.compile(
-    r"\b(?:also|additionally|in addition),? (?:please )?(?:write|give|explain|add|state|say|list|include|provide|mention|tell|name)\b",
+    r"(?<!they )(?<!who )(?<!that )(?<!he )(?<!she )\b(?:also|additionally|in addition),? (?:please )?(?:write|give|explain|add|state|say|list|include|provide|mention|tell|name)\b",
     re.IGNORECASE,
 )
 

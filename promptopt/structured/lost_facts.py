@@ -56,7 +56,7 @@ _NOT = re.compile(
 )
 _OBJECT_OR_NULL = re.compile(r"\}[\s,]*(?:or |\| ?)null\b")
 _LEFT_OUT = re.compile(
-    r"(?<=[\s(,])optional(?=[\s,).;:]|\Z)|\A[\w-]+[\"'`]?\?\s*:|\A[^.;\n]{0,60}\b(?:may|can) be (?:omitted|left out)\b",
+    r"(?<=[\s(,])optional(?=[\s,).;:]|\Z)|\A[\w-]+[\"'`]?\?\s*:|\A[\w\"'`]+ (?:may|can) be (?:omitted|left out)\b",
     re.IGNORECASE,
 )
 _GENERAL = re.compile(

@@ -66,6 +66,8 @@ def lost_keys(document: PromptText, reading: FormReading, proofs: Proofs) -> Ite
         for item in beside:
             if item.casefold() in known or field_name(item) in known or _is_of_input(item, document.text):
                 continue
+            if _is_heading(item, lines, names):
+                continue
             if item in inline or _is_key(item, line, document.text) or _in_numbers(line):
                 yield f"line {number}: {item!r} stands beside the keys that were read, and is none of them"
 
@@ -90,6 +92,20 @@ def _said_to_be_keys(document: PromptText, known: set[str]) -> Iterator[str]:
             yield f"line {document.line(match.start())}: {match['name']!r} is called a key, and is none of those that were read"
 
 
+_OF_SCHEMA = frozenset(
+    [
+        "type",
+        "properties",
+        "required",
+        "items",
+        "enum",
+        "title",
+        "description",
+        "minimum",
+        "maximum",
+        "additionalProperties",
+    ]
+)
 _NEAR = 2
 
 
@@ -103,7 +119,7 @@ def _at_line_starts(document: PromptText, names: set[str], known: set[str], quot
         if sum(word in names for word in words) * 2 <= len(words):
             continue
         for match, word in zip(lines, words, strict=True):
-            if word.casefold() not in known:
+            if word.casefold() not in known and not (word in _OF_SCHEMA and '"properties"' in document.text):
                 yield f"line {document.line(match.end())}: {word!r} begins a line as the keys do, and is none of them"
 
 
@@ -137,6 +153,12 @@ def spelled_beside(line: str, names: set[str]) -> Iterator[str]:
         kind = next(kind for kind, group in match.groupdict().items() if group)
         if word not in names and kind in own and not _NO_KEY.search(line[: match.start()]):
             yield word
+
+
+def _is_heading(item: str, lines: Sequence[str], names: set[str]) -> bool:
+    """Whether a word begins a line that names several keys: "metrics (reach, fit): 1 to 5"."""
+    own = next((line for line in lines if re.match(rf"\W*{re.escape(item)}\W*\(", line)), "")
+    return sum(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", own) is not None for name in names) > 1
 
 
 def _is_of_input(item: str, text: str) -> bool:

@@ -145,10 +145,11 @@ _ALTERNATIVES = (
     re.compile(r"[:=][* ]*\w+(?:(?:/\w+){2,}|(?:/[A-Z]{2,})+|(?: / \w+)+)(?=[ *]*(?:[.,;)\]]|$))", re.MULTILINE),
 )
 _SAMPLES = re.compile(
-    r"\b(?:e\.g|such as|like|for example|for instance|examples?|including|includes?|i\.e|instead of|not|never|no|avoid|rather than)\b[^.;\n]*\Z|n['’]t\b[^.;\n]*\Z",
+    r"\b(?:e\.g|such as|like|for example|for instance|examples?|including|includes?|i\.e|instead of|not|never|no|without|avoid|rather than)\b[^.;\n]*\Z|n['’]t\b[^.;\n]*\Z",
     re.IGNORECASE,
 )
 _TABLE = re.compile(r"[ \t]*\|")
+_SAMPLE_WITHIN = re.compile(r"\b(?:e\.g|such as|for example|for instance)\b", re.IGNORECASE)
 # "Option 1", "Option 2"
 _PLACES = re.compile(r"[a-z] ?[12]\b", re.IGNORECASE)
 _OF_KINDS = re.compile(rf"\b(?:{'|'.join(sorted(_TYPE_WORDS - {'n/a'}))})\b", re.IGNORECASE)
@@ -187,7 +188,7 @@ def words_alone(value: ReadValue, quotes: Sequence[Quoted], at: str) -> Iterator
 
 def _are_labels(pattern: re.Pattern[str], match: re.Match[str], text: str) -> bool:
     said_there = match[0]
-    if MASK in said_there or _PLACES.search(said_there):
+    if MASK in said_there or _PLACES.search(said_there) or _SAMPLE_WITHIN.search(said_there):
         return False
     bounded = re.search(r"\b(?:(?:may|can|must|should) be|allowed|possible|valid)\W*\Z", text[: match.start()])
     if pattern is _QUOTED_OR and not (bounded or re.search(r"\bor\b|[/|]", said_there)):

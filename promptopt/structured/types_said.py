@@ -11,7 +11,7 @@ from promptopt.structured.fields import MASK
 _NUMERIC = re.compile(
     r"\b(?:int(?:eger)?s?|numbers?|numeric\w*|floats?|decimals?|double|percent(?:age)?s?|scores?|ratings?|grades?|counts?|how (?:many|much|sure|confident|likely|long|old)|amounts?|totals?|sum|average|mean"
     r"|probabilit\w+|confidence|prices?|costs?|fees?|years?|age|scale|quantit\w+|size|minutes|seconds|hours|days|weeks|months|index|rank|stars?|length|duration|rate|digits?|weight|distance|height|width"
-    r"|euros?|dollars?|usd|eur|gbp|cents?|met(?:re|er)s?|sqm|sq ?m|km|cm|mm|kg|grams?|kcal|calories|lit(?:re|er)s?|degrees|celsius)\b|[%€$£]"
+    r"|euros?|dollars?|usd|eur|gbp|cents?|met(?:re|er)s?|sqm|sq ?m|km|cm|mm|kg|grams?|kcal|calories|lit(?:re|er)s?|degrees|celsius|число|zahl|nombre|n[uú]mero)\b|[%€$£]"
     r"|\d\s?(?:-|–|to|or|and)\s?\d|(?<![\"'“])\b\d+(?:\.\d+)?\s*(?:[,}\]\n]|//|\Z)",
     re.IGNORECASE,
 )
@@ -33,7 +33,7 @@ _SHOWN = {
 }
 _TYPE_WORD = {
     "number": re.compile(
-        r"[<(\[]?\s*(?:an? |the )?(?:int(?:eger)?|(?<!the )number|float|decimal|double)\b(?! (?:or|as|and)\b)",
+        r"[<(\[]?\s*(?:an? |the )?(?:int(?:eger)?|(?<!the )number|float|decimal|double)\b(?! (?:or|as|and|with|plus)\b|\s*\+)",
         re.IGNORECASE,
     ),
     "boolean": re.compile(r"[<(\[]?\s*(?:an? |the )?bool(?:ean)?\b", re.IGNORECASE),
@@ -56,12 +56,12 @@ def untyped(value: ReadValue, texts: Sequence[str], told: Sequence[str], at: str
         at: Where that is, as the begin of a reason.
     """
     kinds = set(value.types) - {"null"}
-    near = "\n".join(text[:_NEAR] for text in told)
     yield from _unproved(value, kinds, texts, told, at)
     if not value.path or value.path[-1] == "*" or not kinds:
         return
     if kinds == {"string"} and not value.labels:
-        yield from _no_text(value, texts, near, at, json_form=json_form)
+        first = "\n".join(re.split(r"[.!?]\s", text[:_NEAR])[0] for text in told)
+        yield from _no_text(value, texts, first, at, json_form=json_form)
     families = {_family(kind) for kind in kinds}
     for shown in _shown_as(value, told) if json_form else ():
         if shown not in families and not (shown == "string" and value.labels):

@@ -55,7 +55,7 @@ def gainsaid(document: PromptText, found: Inferred, *, quoted: bool = False) -> 
         (_unsaid(document, plain), found.whole in ("JSON", "keys")),
         (_set_to(document, plain), found.whole in ("JSON", "keys")),
         (_unlike(leaves), found.whole == "JSON"),
-        (_kinds_shown(document, found, plain), found.whole == "JSON"),
+        (_kinds_shown(document, found, plain), found.whole == "JSON" and not quoted),
         (free_objects(document, leaves), found.whole == "JSON"),
         (_null_of_none(document, leaves), keyed),
         (unaccounted(document, found, plain, quoted=quoted), keyed),

@@ -28,7 +28,7 @@ def beside(document: PromptText, found: Inferred, *, quoted: bool = False) -> st
     keyed = found.whole in ("JSON", "keys")
     checks: tuple[tuple[Iterator[str], bool], ...] = (
         (_outside(document), keyed),
-        (_begins(document), keyed or found.whole == "labels"),
+        (_begins(document), keyed or (found.whole == "labels" and not quoted)),
         (_begins(document, re.compile(r"[A-Z\d]{4,}")), not found.whole),
         (_filled(document, found, leaves), found.whole == "JSON" and not quoted),
         (_own_names(leaves), not quoted),
