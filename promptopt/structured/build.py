@@ -15,6 +15,7 @@ from promptopt.schemas.codes import Codes, code_schema
 from promptopt.schemas.cost import SchemaCost, advice, cheapen, output_cap, schema_cost, with_headroom
 from promptopt.structured.completeness import wants_json
 from promptopt.structured.directive import minify_place, with_directive
+from promptopt.structured.directive_in_chat import in_first_block
 from promptopt.structured.field_sources import Evidence
 from promptopt.structured.fields import Field, Inferred, PromptText, field_name
 from promptopt.structured.form_left import form_left
@@ -430,6 +431,8 @@ def _edited(task: _Task, edits: Sequence[Edit], *, minify: bool) -> tuple[str, b
     wished = None
     if minify and task.options.minify:
         wished = with_directive(source, minify_place(task.text), edits)
+        if wished is None:
+            wished = in_first_block(source)
     unwished = minify and task.options.minify and wished is None
     source = source if wished is None else wished
     return (re.sub(r"\n{3,}", "\n\n", source) if edits else source), unwished

@@ -50,6 +50,11 @@ _PLACE = re.compile(
 )
 
 
+def has_samples(text: str) -> bool:
+    """Whether a text may have turns, examples or delimiters in it, or wants something else than JSON."""
+    return any(pattern.search(text) for pattern in (_STOP, _TURN, _OTHER))
+
+
 def minify_place(document: PromptText) -> int | None:
     """Where the wish can follow in a prompt's source; ``None`` if no place is surely the prompt's own instruction.
 
