@@ -186,7 +186,8 @@ class _Watch:
                 reading.leave()
         left = [reading for reading in found if not reading.is_closed_surely]
         if cls.wanted and now >= cls._next and any(reading.is_held(now) for reading in left):
-            _collect(found, 2)
+            # A loop that has not come to it is not asked again.
+            _collect(found if cls.wanted == len(_AGAIN_S) else (), 2)
             cls._next = now + max(_AGAIN_S[-cls.wanted], _AGAIN_TIMES * cls.took_s)
             cls.wanted -= 1
         elif gc.isenabled() and not {*stalled}.isdisjoint(left):

@@ -135,8 +135,7 @@ def test_readers_that_read_share_one_stream(client, upstream):
     assert (upstream.calls, len(found)) == (1, 5)
 
 
-@pytest.mark.usefixtures("few_objects")
-def test_a_stream_left_in_the_middle_of_a_loop_gives_back_all_that_it_holds(client, upstream, folder):
+def check_a_stream_left_in_the_middle_of_a_loop_gives_back_all_that_it_holds(client, upstream, folder):
     sdk = client(concurrency=1, budget={"day": 1})
     ask(sdk, "what is loaded first")
     for _ in ask(sdk, stream=True):
@@ -147,16 +146,7 @@ def test_a_stream_left_in_the_middle_of_a_loop_gives_back_all_that_it_holds(clie
     assert rows == ["ok", "abandoned"]
 
 
-@pytest.fixture
-def few_objects():
-    """What other tests of this process left takes seconds to look through."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-@pytest.mark.usefixtures("few_objects")
-def test_a_stream_that_nobody_reads_gives_back_all_that_it_holds(client, upstream, folder):
+def check_a_stream_that_nobody_reads_gives_back_all_that_it_holds(client, upstream, folder):
     sdk = client(concurrency=1, budget={"day": 1}, queue_wait="20s")
     stream = ask(sdk, stream=True)
     time.sleep(0.5)  # it has been found to be held, and lives
@@ -195,9 +185,8 @@ def test_a_stream_whose_end_takes_long_or_fails_holds_up_no_other(caplog):
     assert wait_until(lambda: len(ended) == 4, 5)
 
 
-@pytest.mark.usefixtures("few_objects")
 @in_event_loop
-async def test_a_stream_left_in_an_event_loop_gives_back_all_that_it_holds(aclient, upstream, folder):
+async def check_a_stream_left_in_an_event_loop_gives_back_all_that_it_holds(aclient, upstream, folder):
     sdk = aclient(concurrency=1, budget={"day": 1})
     async for _ in await ask(sdk, stream=True):
         break
@@ -210,9 +199,8 @@ async def test_a_stream_left_in_an_event_loop_gives_back_all_that_it_holds(aclie
     await sdk.close()
 
 
-@pytest.mark.usefixtures("few_objects")
 @in_event_loop
-async def test_generators_of_an_event_loop_are_closed_by_no_other_thread(aclient):
+async def check_generators_of_an_event_loop_are_closed_by_no_other_thread(aclient):
     """A collector in another thread would go on to the next of a row of generators while the loop closes the first."""
     hooks, found = sys.get_asyncgen_hooks(), []
 
@@ -501,3 +489,12 @@ def test_a_client_that_is_dropped_loses_nothing(upstream, folder):
     assert (kept(), reserved(folder)) == (10, 0)
     process.kill()
     process.communicate()
+
+
+@pytest.mark.parametrize("name", [name for name in [*globals()] if name.startswith("check_")])
+def test_garbage_is_found(name):
+    """In a process of its own: what other tests leave in theirs decides when garbage is collected, and how fast."""
+    command = [sys.executable, "-m", "pytest", "-q", "-o", "python_functions=check_*", f"{__file__}::{name}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout
