@@ -22,13 +22,11 @@ import json
 import re
 import sys
 import tempfile
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import chdir
 from dataclasses import dataclass, field
 from functools import cached_property
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,7 +37,7 @@ from rapidfuzz.fuzz import ratio
 from tabulate import tabulate
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from wire import completion
+from wire import answering, completion
 
 from promptopt.cli import cli
 from promptopt.tokens import tokenizer_for
@@ -174,29 +172,6 @@ class Editor:
             self.unknown.append(asked)
         return completion(asked if answer is None else answer, body["model"])
 
-    def serve(self) -> ThreadingHTTPServer:
-        editor = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                content = editor.reply(body)
-                self.send_response(200)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{server.server_port}/v1"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return server
-
 
 @dataclass(frozen=True)
 class Judged:
@@ -324,11 +299,10 @@ def main(arguments: list[str]) -> None:
     samples = [Sample.load(path) for path in sorted(FOLDER.glob("*.yaml"))]
     samples = [sample for sample in samples if not names or any(name in sample.name for name in names)]
     editor = Editor()
-    server = editor.serve()
-    for name in sorted({part(sample) for sample in samples}):
-        print(f"\n{name}")
-        measure(editor, [sample for sample in samples if part(sample) == name], listed)
-    server.shutdown()
+    with answering(editor.reply) as editor.url:
+        for name in sorted({part(sample) for sample in samples}):
+            print(f"\n{name}")
+            measure(editor, [sample for sample in samples if part(sample) == name], listed)
     if editor.unknown:
         print(f"{len(editor.unknown)} texts that are no passage were returned as they came")
 

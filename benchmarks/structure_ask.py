@@ -20,12 +20,10 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +31,7 @@ from click.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from readings import answer, cases, twin
-from wire import completion
+from wire import answering, completion
 
 from promptopt.cli import cli
 from promptopt.errors import PromptoptError
@@ -63,26 +61,8 @@ class Reader:
 @contextmanager
 def serving() -> Iterator[Reader]:
     reader = Reader()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            content = reader.reply(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    reader.url = f"http://127.0.0.1:{server.server_port}/v1"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield reader
-    server.shutdown()
+    with answering(reader.reply) as reader.url:
+        yield reader
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,11 @@
-"""What an endpoint sends, made with the SDK's own types."""
+"""What an endpoint sends, made with the SDK's own types, and an endpoint that sends it."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletion, ChatCompletionMessage
@@ -24,3 +31,27 @@ def completion(text: str, model: str = "gpt-4o-mini", prompt_tokens: int = 11, c
         ),
     )
     return body.model_dump_json().encode()
+
+
+@contextmanager
+def answering(reply: Callable[[dict[str, Any]], bytes]) -> Iterator[str]:
+    """The base URL of an endpoint that answers each request with what ``reply`` makes of its body."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            content = reply(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/v1"
+    server.shutdown()

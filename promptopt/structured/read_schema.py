@@ -8,7 +8,7 @@ from typing import Any
 
 from promptopt.schemas.make_strict import nullable
 from promptopt.structured.asked_form import FormReading, ReadValue
-from promptopt.structured.fields import Field, Inferred, Span, object_schema
+from promptopt.structured.fields import Field, Inferred, object_schema
 from promptopt.structured.quotations import Quoted
 
 _UNNAMED = "answer"
@@ -189,8 +189,3 @@ def _field(name: str, schema: Mapping[str, Any], quoted: Quoted | None, model: s
     words = " ".join(quoted.text.split())
     words = words if len(words) <= _LONGEST_SOURCE else f"{words[:_LONGEST_SOURCE].rstrip()}..."
     return Field(name, schema, f"proposed by {model}, line {quoted.line}: “{words}”", quoted.line)
-
-
-def spans_of(proofs: Mapping[ReadValue, Sequence[Quoted]]) -> list[Span]:
-    """Where the quotations are."""
-    return [quoted.span for quotes in proofs.values() for quoted in quotes]
