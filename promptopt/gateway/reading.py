@@ -23,6 +23,9 @@ _BEAT_S = 0.05
 # Whoever waits for what a stream holds may come in the middle of a collection: it is done again after these pauses, or
 # after so many times what it took, which is seconds in a program with many objects.
 _AGAIN_S, _AGAIN_TIMES = (1.0, 2.0, 4.0), 20
+# A stream that was open when Python collected is none of a young collection's. If nobody waits for what it holds, one
+# full collection looks for it after this time, and the next full one comes after so many times what that took.
+_OLD_S, _OLD_TIMES = 1.0, 200
 _END_S = 5.0
 log = logging.getLogger("promptopt.gateway")
 
@@ -30,13 +33,14 @@ log = logging.getLogger("promptopt.gateway")
 class Reading:
     """Where a stream is: awaited from the provider, or with its reader, who may never take more of it."""
 
-    __slots__ = ("_end", "_handed_at", "_let_go", "_stalled", "_taken", "is_closed_surely", "loop")
+    __slots__ = ("_end", "_handed_at", "_let_go", "_looked_for", "_stalled", "_taken", "is_closed_surely", "loop")
 
     def __init__(self, *let_go: Callable[[], None]) -> None:
         """``let_go`` is as for :meth:`on_held`."""
         self._let_go = [*let_go]
         self._handed_at: float | None = None
         self._stalled = False
+        self._looked_for = False
         self._end: Any = None
         self._taken = False
         self.is_closed_surely = False
@@ -113,6 +117,15 @@ class Reading:
             _Watch.apart(self._all_let_go)
         return True
 
+    def is_old(self, now: float) -> bool:
+        """Whether the reader has held the stream for so long that it may be garbage which no young collection finds."""
+        held = self._handed_at
+        return not self._looked_for and held is not None and now - held >= _OLD_S
+
+    def looked_for(self) -> None:
+        """A full collection has looked for the stream: one is enough."""
+        self._looked_for = True
+
     def _all_let_go(self) -> None:
         for let_go in self._let_go:
             let_go()
@@ -135,7 +148,7 @@ class _Watch:
     _thread: threading.Thread | None = None
     _apart: ClassVar[set[threading.Thread]] = set()
     _ends = False
-    _next = 0.0
+    _next = _next_old = 0.0
     wanted = 0
     took_s = 0.0
 
@@ -190,7 +203,15 @@ class _Watch:
             _collect(found if cls.wanted == len(_AGAIN_S) else (), 2)
             cls._next = now + max(_AGAIN_S[-cls.wanted], _AGAIN_TIMES * cls.took_s)
             cls.wanted -= 1
-        elif gc.isenabled() and not {*stalled}.isdisjoint(left):
+        elif not gc.isenabled():
+            # The program collects when it wants to.
+            pass
+        elif now >= cls._next_old and (old := [reading for reading in left if reading.is_old(now)]):
+            for reading in old:
+                reading.looked_for()
+            _collect(found, 2)
+            cls._next_old = now + _OLD_TIMES * cls.took_s
+        elif not {*stalled}.isdisjoint(left):
             _collect(found, 1)
         cls._end_left()
         with cls._lock:

@@ -135,15 +135,25 @@ def test_readers_that_read_share_one_stream(client, upstream):
     assert (upstream.calls, len(found)) == (1, 5)
 
 
-def check_a_stream_left_in_the_middle_of_a_loop_gives_back_all_that_it_holds(client, upstream, folder):
+def left_in_the_middle(client, folder, meanwhile):
     sdk = client(concurrency=1, budget={"day": 1})
     ask(sdk, "what is loaded first")
     for _ in ask(sdk, stream=True):
+        meanwhile()
         break
-    assert wait_until(lambda: flying(sdk) == 0, 2)
+    assert wait_until(lambda: flying(sdk) == 0, 10)
     assert wait_until(lambda: (reserved(folder), leases_of(folder)) == (0, 0), 2)
     rows = [row.status for row in sdk._client.gateway.ledger.rows()]
     assert rows == ["ok", "abandoned"]
+
+
+def check_a_stream_left_in_the_middle_of_a_loop_gives_back_all_that_it_holds(client, upstream, folder):
+    left_in_the_middle(client, folder, lambda: None)
+
+
+def check_a_stream_that_was_open_in_a_collection_gives_back_all_that_it_holds(client, upstream, folder):
+    """No young collection finds it afterwards."""
+    left_in_the_middle(client, folder, gc.collect)
 
 
 def check_a_stream_that_nobody_reads_gives_back_all_that_it_holds(client, upstream, folder):
