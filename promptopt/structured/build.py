@@ -16,6 +16,7 @@ from promptopt.schemas.cost import SchemaCost, advice, cheapen, output_cap, sche
 from promptopt.structured.completeness import wants_json
 from promptopt.structured.directive import minify_place, with_directive
 from promptopt.structured.directive_in_chat import in_first_block
+from promptopt.structured.explanations import EXPLAINS, FIRST, explanation_asked, prose_of
 from promptopt.structured.field_sources import Evidence
 from promptopt.structured.fields import Field, Inferred, PromptText, field_name
 from promptopt.structured.form_left import form_left
@@ -24,6 +25,7 @@ from promptopt.structured.json_blocks import answer_blocks, block_edits, carried
 from promptopt.structured.proposal import Economics, Options, Structured
 from promptopt.structured.reasoning import keeps_reasoning, needs_reasoning
 from promptopt.structured.whole_edits import whole, without_empty_sections
+from promptopt.structured.witness_accounts import instructions
 from promptopt.templates import Template
 from promptopt.templates.answer import PatternAnswer
 from promptopt.templates.frontmatter import front_matter_end, set_front_matter
@@ -32,21 +34,6 @@ from promptopt.templates.source import same_code
 from promptopt.tokens import Tokenizer, tokenizer_for
 
 REASONING = "reasoning"
-_EXPLAINS = re.compile(
-    r"\b(?:explanation\b|explain\b|justif\w+|rationale\b|reasons? for\b(?! (?:this|that|it) (?:is|are)\b)|(?:provide|give|output|write|include|state|with|by) (?:down )?(?:(?:a|an|the|your|its|short|brief|detailed) )*reasoning\b|and why(?=\s*\?))",
-    re.IGNORECASE,
-)
-# What is to be written before the value itself.
-_FIRST = re.compile(
-    r"\b(?:begin|start|first|before)\b[^.\n]{0,80}\b(?:expla\w+|justif\w+|rationale|reason\w*)\b|\bafter (?:you )?(?:\w+ing )?(?:provid|giv|writ|stat)?\w* ?(?:your |the |an? )?(?:expla\w+|reason\w*|justif\w+)"
-    r"|\b(?:expla\w+|justif\w+|reason\w*|rationale)\b[^.\n]{0,80}\b(?:then|followed by|before)\b|\bstep[- ]by[- ]step\b",
-    re.IGNORECASE,
-)
-_QUOTED = re.compile(r"\"[^\"\s]+[ \t]+[^\"\s]+[ \t][^\"\n]{0,300}\"")
-_NO_EXPLANATION = re.compile(
-    r"(?<![\"'`“])(?:n['’]t|\b(?:no|not|without|never|ignore|omit|skip|rather than|instead of))\b(?:[^.\n]|\n[ \t]*(?=[a-z])){0,40}\b(?:expla\w+|justif\w+|rationale|reason(?:s|ing))\b",
-    re.IGNORECASE,
-)
 # What a label with an explanation in a sentence takes: 35 and 57 tokens for two suites of the real small model.
 _FREE_TEXT_TOKENS = 35
 # Output costs four to six times what input does; for models without a price.
@@ -105,33 +92,9 @@ def structure(template: Template, evidence: Evidence | None = None, options: Opt
 def _reasons_first(template: Template, inferred: Inferred) -> bool:
     """Whether the one value comes after an explanation that the prompt asks for and somebody reads."""
     text = PromptText.of(template.source, examples=False).text
-    asked = _EXPLAINS.search(_prose(text))
+    asked = EXPLAINS.search(prose_of(text))
     bare = len(inferred.fields) == 1 and not inferred.whole
-    return bare and asked is not None and _FIRST.search(text) is not None and template.front.answer is None
-
-
-# "Answer with exactly one word": then the explanation of which the prompt speaks is somebody else's, unless it is ordered.
-_ONE_WORD = re.compile(r"\b(?:exactly|only|just|in|with) (?:one|a single) (?:word|label|token)\b", re.IGNORECASE)
-_ORDERED = re.compile(
-    r"\b(?:(?:provide|give|output|write|include|state|add|your)\b(?: \w+){0,4}|(?:with|by|and|then|plus|followed by) (?:an?|your|the|one|its)\b(?: \w+){0,3}) \Z",
-    re.IGNORECASE,
-)
-
-
-def _explanation_asked(text: str) -> re.Match[str] | None:
-    """Where a prompt asks for an explanation beside its form."""
-    asked = _EXPLAINS.search(_prose(text))
-    if asked and asked[0].lower() == "explanation" and _ONE_WORD.search(text):
-        begin = max(text.rfind(sign, 0, asked.start()) for sign in (".", "\n", ",", ";")) + 1
-        return asked if _ORDERED.search(text, begin, asked.start()) else None
-    return asked
-
-
-def _prose(text: str) -> str:
-    """The text without what it quotes and what it says is not wanted."""
-    for pattern in (_NO_EXPLANATION, _QUOTED):
-        text = pattern.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
-    return text
+    return bare and asked is not None and FIRST.search(text) is not None and template.front.answer is None
 
 
 def reason_to_reason(template: Template) -> str | None:
@@ -224,8 +187,9 @@ def _answer_form(task: _Task) -> _AnswerForm:
     """
     evidence = Evidence(task.inferred.fields) if task.evidence is None else _named(task.evidence, task.inferred)
     fields = evidence.fields
-    asked = _explanation_asked(task.text.text)
-    has_one = any(_EXPLAINS.search(item.name) or item.name in ("reason", "why") for item in fields)
+    # What examples show with their answers is no order.
+    asked = explanation_asked(instructions(task.text, Inferred()))
+    has_one = any(EXPLAINS.search(item.name) or item.name in ("reason", "why") for item in fields)
     # A form in JSON is whole: an explanation that it has no key for is one of its values.
     in_json = task.stated and task.inferred.whole == "JSON"
     # What a model read is all that the answer has.
@@ -238,7 +202,7 @@ def _answer_form(task: _Task) -> _AnswerForm:
             unread_line = line
         else:
             explanation = Field("explanation", {"type": "string"}, f"asked for in line {line}", line)
-            first = bool(_FIRST.search(task.text.text))
+            first = bool(FIRST.search(task.text.text))
             fields = (explanation, *fields) if first else (*fields, explanation)
             has_one = True
     if task.options.reasoning and not any(item.name == REASONING for item in fields):

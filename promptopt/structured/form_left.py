@@ -29,6 +29,18 @@ _OF_TEXT = re.compile(
     r"|\[RESULT\]|\[\[\s*\w|\b(?:as|in) (?:a |an )?(?:markdown )?(?:table|bullet(?:ed)? list|numbered list)\b",
     re.IGNORECASE,
 )
+# "Write a short comparison first": a text of the answer, for which a schema of one value has no place
+_TEXT_FIRST = re.compile(
+    r"(?:^|[.!?:;]\s|\b(?:please|then|and)\s)[ \t]*(?:[-*•]|\d+[.)])?[ \t]*(?:first,? )?(?:write|give|provide|start with|begin with|begin by writing|state|draft|note|list|summari[sz]e|describe|outline|compose|produce)\b"
+    r"[^.\n]{0,80}\b(?:first|before (?:giving|stating|writing|you give|your (?:verdict|answer|score|rating|label|decision)))\b"
+    r"|\bfirst,? (?:write|give|provide|state|draft|list|summari[sz]e|describe|outline|compose|produce)\b(?! (?:the|your|a|one|only)? ?(?:label|verdict|score|rating|answer|category|number)\b)",
+    re.IGNORECASE | re.MULTILINE,
+)
+# "First list each claim. Then return JSON": a text before the JSON
+_TEXT_THEN = re.compile(
+    r"\bfirst,? (?:write|give|provide|state|draft|list|summari[sz]e|describe|outline|compose|produce|explain)\b[^.\n]*[.;,]\s+(?:then|after that|afterwards|next|finally),? (?:return|output|give|respond|write|provide|answer|print|end)\b",
+    re.IGNORECASE,
+)
 _NEGATED = re.compile(r"(?:\b(?:not|never|no|without|avoid|don['’]t)\b)[^.\n]{0,30}\Z", re.IGNORECASE)
 
 
@@ -45,7 +57,10 @@ def form_left(document: PromptText, inferred: Inferred, edits: Sequence[Edit]) -
 def _asked(kept: PromptText, text: str, inferred: Inferred, edits: Sequence[Edit]) -> Iterator[tuple[int, int]]:
     yield from (match.span() for match in _NEVER.finditer(text))
     if inferred.whole in ("JSON", "keys"):
+        yield from (match.span() for match in _TEXT_THEN.finditer(text))
         return
+    if len(inferred.fields) == 1:
+        yield from (match.span() for match in _TEXT_FIRST.finditer(text))
     for match in _OF_TEXT.finditer(text):
         if not _NEGATED.search(text, max(0, match.start() - 40), match.start()):
             yield match.span()

@@ -71,7 +71,8 @@ _FREE_KEYS = re.compile(
     re.IGNORECASE,
 )
 _PROGRAM = re.compile(r"^[ \t]*\w+: (?:List|Literal|Optional|Union|Dict)\[[^\n]*\] = Field\(", re.MULTILINE)
-_SHOWN_OBJECT = re.compile(r"\{\s*[\"']?\w+[\"']?\s*:\s*\S")
+# An object is shown, or the keys are spoken of.
+_KEYS_MEANT = re.compile(r"\{\s*[\"']?\w+[\"']?\s*:\s*\S|\b(?:keys|fields|properties)\b", re.IGNORECASE)
 _ROWS = re.compile(r"\bone (?:json )?object (?:per|on each|a) line\b|\bjson ?lines\b|\bjsonl\b", re.IGNORECASE)
 _SEVERAL_FORMS = re.compile(
     r"\b(?:exactly )?(?:one|either) of (?:the |these )?(?:following )?(?:two|three|four|following) (?:formats|templates|forms|structures|response types)\b",
@@ -181,7 +182,7 @@ def _checked(document: PromptText, found: Inferred) -> Inferred:
         return replace(found, beside=more)
     if variable := form_in_variable(document):
         return Inferred(problems=(variable,))
-    if not found.whole and (ordered := ORDERS_JSON.search(document.text)) and _SHOWN_OBJECT.search(document.text):
+    if not found.whole and (ordered := ORDERS_JSON.search(document.text)) and _KEYS_MEANT.search(document.text):
         line = document.line(ordered.start())
         return Inferred(problems=(f"line {line}: an answer in JSON is asked for, and its keys are not read",))
     if more is None or (found.whole and found.whole != "keys"):

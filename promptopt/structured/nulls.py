@@ -62,6 +62,7 @@ def nulls_of(
         names: All keys of the form.
         covered: Where the form itself is: what it says of null it says of one key.
     """
+    names = list(names)
     prose = document.text
     for span in covered:
         prose = prose[: span.start] + "\n" * (span.end - span.start) + prose[span.end :]
@@ -75,7 +76,7 @@ def nulls_of(
     lines = [line for line in _KEY_LINE.finditer(prose) if _NULL.search(line["rest"])]
     owned |= {line["name"] for line in lines if not _NOT_NULL.search(line["rest"])}
     prose = _KEY_LINE.sub("\n", prose)
-    sentences, below = _sentences(prose, list(names))
+    sentences, below = _sentences(prose, names)
     owned |= below
 
     # "Extract these fields (use null for what is not there)", and nothing says that a list may be empty instead.
@@ -95,7 +96,11 @@ def nulls_of(
             and not any(key.search(text) for key in known)
             for text in sentences
         )
-        said = name in owned or general or any(_is_said(named, _without_conditions(text)) for text in sentences)
+        said = (
+            name in owned
+            or general
+            or any(_is_said(named, _without_conditions(part, names)) for text in sentences for part in _each_null(text))
+        )
         return or_null(schema) if said else schema
 
     return visit
@@ -103,6 +108,21 @@ def nulls_of(
 
 # "Set the berth to null and say why in the log": the log comes after it.
 _NULL_FOR = re.compile(r"\bnull\b\W*(?:for|in|as|value|when|if)\b", re.IGNORECASE)
+
+
+# "Set the date to null if none is named, and the hour to null if it is not clear."
+_AND_NULL = re.compile(r"[,;]? and (?=[^.;\n]*\bnull\b)", re.IGNORECASE)
+
+
+def _each_null(text: str) -> list[str]:
+    """A sentence apart where it goes on with another null: each part says it of keys of its own."""
+    parts: list[str] = []
+    for part in _AND_NULL.split(text):
+        if parts and not _NULL.search(parts[-1]):
+            parts[-1] = f"{parts[-1]} and {part}"
+        else:
+            parts.append(part)
+    return parts
 
 
 def _is_said(named: re.Pattern[str], text: str) -> bool:
@@ -150,6 +170,12 @@ def _sentences(prose: str, names: Sequence[str]) -> tuple[list[str], set[str]]:
 _CONDITION = re.compile(r"\b(?:if|when|where|unless|while|whenever)\b(?P<what>[^,;:.\n]*)", re.IGNORECASE)
 
 
-def _without_conditions(text: str) -> str:
-    """A sentence without its conditions; one that says that a value is not known stays."""
+def _without_conditions(text: str, names: Sequence[str]) -> str:
+    """A sentence without its conditions; one that says that a value is not known stays if no key is named outside of them."""
+    bare = _CONDITION.sub(" ", text)
+    if any(
+        re.search(rf"(?<!\w){re.escape(name)}[\"'`*]* (?:is|to|as|be|must be|should be|=) null\b", bare)
+        for name in names
+    ):
+        return bare  # "quote is null when the answer is not found": it is the quote that may be null
     return _CONDITION.sub(lambda match: match[0] if _ABSENT.search(match["what"]) else " ", text)

@@ -26,6 +26,8 @@ _PLACE = re.compile(
     r"|\[(?:your|insert|enter|put|the|an?)\s+(?:\w+:\s*)?(?P<said>[^\[\]{}\"\n]{2,120})\](?=\s*(?:,|\}|\n))",
     re.IGNORECASE,
 )
+# [<list of indices>]: the brackets of the list, and in them what it holds
+_LIST_PLACE = re.compile(r"\[\s*<(?P<said>(?:an? )?(?:list|array) of [^<>\n]+)>\s*\]", re.IGNORECASE)
 # "(<=50 words)" opens no place.
 # "<= 4", and not the place "<1, 2 or 3>"
 _COMPARED = re.compile(r"<(?!\d[^<>\n]*>)=?\s?\d|>=?\s?\d|[<>]=")
@@ -152,7 +154,7 @@ class _Reader:
         return key
 
     def _list(self, depth: int) -> dict[str, Any]:
-        if place := _PLACE.match(self._text, self.position):
+        if place := _PLACE.match(self._text, self.position) or _LIST_PLACE.match(self._text, self.position):
             self.position = place.end()
             return placeholder(place["said"] or place["name"])
         self._take("[")
@@ -221,7 +223,12 @@ class _Reader:
             if following is None:
                 break
             match = following
-        found = {"type": "string", "enum": list(dict.fromkeys(values))} if len(values) > 1 else quoted_value(values[0])
+        if len(values) > 1 and any(MASK in value or _VARIABLE.search(value) for value in values):
+            found: dict[str, Any] = {"type": "string"}  # one of what the template puts in
+        else:
+            found = (
+                {"type": "string", "enum": list(dict.fromkeys(values))} if len(values) > 1 else quoted_value(values[0])
+            )
         if null := _OR_NULL.match(self._text, self.position):
             self.position = null.end()
             return or_null(found)

@@ -125,7 +125,7 @@ def _keys(schema: Mapping[str, Any]) -> Iterator[str]:
 
 def _is_index(name: str, text: str) -> bool:
     """Whether a sentence says that a key counts: "`right` is the index of the right option"."""
-    said = rf"[\"'`*]{re.escape(name)}[\"'`*]+\s*(?:is|=|:|-|–)\s*(?:the |an? )?(?:zero-based |0-based |1-based )?(?:index|position|rank|count)\b"
+    said = rf"[\"'`*]{re.escape(name)}[\"'`*]+\s*(?:is|=|:|-|–)\s*(?:the |an? )?(?:zero-based |0-based |1-based )?(?:index|position|rank|count|(?:line|page|row|step) number)\b"
     return re.search(said, text, re.IGNORECASE) is not None
 
 

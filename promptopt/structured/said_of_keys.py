@@ -61,6 +61,12 @@ def with_bounds(name: str, schema: dict[str, Any], document: PromptText) -> dict
         return {**schema, "properties": {**schema["properties"], open_ones[0]: _bounded(child, bounds)}}
     if not _is_open_number(name, schema):
         return schema
+    if schema == {"type": "number"} and re.search(
+        rf"[\"'`]{re.escape(name)}[\"'`](?!\s*:)[^.\n]{{0,80}}\b(?:an? |as )(?:integer|whole number)\b",
+        document.text,
+        re.IGNORECASE,
+    ):
+        schema = {"type": "integer"}  # its sample may be a mere 0
     return _bounded(schema, bounds_beside(name, document) or _bounds_said(name, document))
 
 
@@ -69,7 +75,7 @@ def _bounds_said(name: str, document: PromptText) -> dict[str, Any]:
     found = [
         number_range(match["low"], match["high"])
         for match in re.finditer(
-            rf"(?:[\"'`]{re.escape(name)}[\"'`](?!\s*:)|{_own(name)})(?:[^.\n]|\.\d)*?\b(?:between|from|(?:scale|range) (?:of|from))\s+(?P<low>{_NUMBER})(?:\s+(?:and|to)\s+|\s?[-–]\s?)(?P<high>{_NUMBER})\b(?!\s*(?:words|sentences|characters|items))",
+            rf"(?:[\"'`]{re.escape(name)}[\"'`](?!\s*:)|{_own(name)})(?:[^.\n]|\.\d)*?\b(?:between|from|(?:scale|range) (?:of|from))\s+(?P<low>{_NUMBER})(?:\s\([^()\n]{{1,60}}\))?(?:\s+(?:and|to)\s+|\s?[-–]\s?)(?P<high>{_NUMBER})\b(?!\s*(?:words|sentences|characters|items))",
             document.text,
             re.IGNORECASE,
         )

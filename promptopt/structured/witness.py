@@ -11,26 +11,31 @@ from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText
 from promptopt.structured.witness_accounts import unaccounted
+from promptopt.structured.witness_answers import masked, no_answers
 from promptopt.structured.witness_beside import beside
+from promptopt.structured.witness_clauses import said_in_clauses
 from promptopt.structured.witness_codes import codes_instead
 from promptopt.structured.witness_counts import miscounted
+from promptopt.structured.witness_denied import denied
 from promptopt.structured.witness_exceptions import excepted
+from promptopt.structured.witness_facts import left_over
+from promptopt.structured.witness_foreign import unread_elsewhere
 from promptopt.structured.witness_forms import gainsaid_form
 from promptopt.structured.witness_keys import (
     VARIABLE,
     KeyOfSchema,
     SaidOfKey,
     first_reason,
-    form_of,
     keys_of,
     mentions,
     said_of,
     shortened,
-    values_shown,
 )
 from promptopt.structured.witness_labels import keys_doubted, labels_doubted
 from promptopt.structured.witness_names import gainsaid_names
 from promptopt.structured.witness_orders import other_orders
+from promptopt.structured.witness_places import shown_otherwise
+from promptopt.structured.witness_shown import kinds_shown, set_to, shown, unlike, unsaid
 from promptopt.structured.witness_types import doubted, free_objects, listed_places
 
 
@@ -40,6 +45,8 @@ def gainsaid(document: PromptText, found: Inferred, *, quoted: bool = False) -> 
     Args:
         quoted: Whether a quotation proves each value: then its type is settled, and what is said of it was looked at.
     """
+    if why := masked(found):
+        return why
     leaves = [leaf for item in found.fields for leaf in keys_of(item.name, item.schema)]
     plain = [leaf for leaf in leaves if "properties" not in leaf.value]
     # What is said of `size` is said of the value in {"size": {"value": 3, "seen": true}}.
@@ -51,11 +58,11 @@ def gainsaid(document: PromptText, found: Inferred, *, quoted: bool = False) -> 
     keyed = found.whole in ("JSON", "keys", "labels")
     checks: tuple[tuple[Iterator[str], bool], ...] = (
         (_of_keys(document, plain, of_text=found.whole == "labels"), keyed and not quoted),
-        (_shown(document, plain), found.whole in ("JSON", "keys") and not quoted),
-        (_unsaid(document, plain), found.whole in ("JSON", "keys")),
-        (_set_to(document, plain), found.whole in ("JSON", "keys")),
-        (_unlike(leaves), found.whole == "JSON"),
-        (_kinds_shown(document, found, plain), found.whole == "JSON" and not quoted),
+        (shown(document, plain), found.whole in ("JSON", "keys") and not quoted),
+        (unsaid(document, plain), found.whole in ("JSON", "keys")),
+        (set_to(document, plain), found.whole in ("JSON", "keys")),
+        (unlike(leaves), found.whole == "JSON"),
+        (kinds_shown(document, found, plain), found.whole == "JSON" and not quoted),
         (free_objects(document, leaves), found.whole == "JSON"),
         (_null_of_none(document, leaves), keyed),
         (unaccounted(document, found, plain, quoted=quoted), keyed),
@@ -67,6 +74,12 @@ def gainsaid(document: PromptText, found: Inferred, *, quoted: bool = False) -> 
         (labels_doubted(document, found), not found.whole),
         (keys_doubted(document, found, plain), found.whole in ("JSON", "keys")),
         (excepted(document, found), True),
+        (no_answers(document, found, leaves), not quoted),
+        (shown_otherwise(document, found, leaves), found.whole == "JSON" and not quoted),
+        (said_in_clauses(document, found, plain), keyed and not quoted),
+        (left_over(document, found, leaves), found.whole in ("JSON", "keys") and not quoted),
+        (unread_elsewhere(document, found, leaves), keyed and not quoted),
+        (denied(document, found, leaves), found.whole in ("JSON", "keys")),
     )
     said = first_reason(checks) or gainsaid_names(document, found, quoted=quoted)
     values = [leaf.value for leaf in plain]
@@ -254,137 +267,6 @@ def _null_lacks(leaf: KeyOfSchema, text: str) -> tuple[str, str] | None:
     if null is None or leaf.nullable or leaf.labelled or _NOT_NULL.search(text[: null.end()]):
         return None
     return shortened(text[max(0, null.start() - 20) : null.end()]), "without null"
-
-
-# ---- what a form shows -----------------------------------------------------------------------------------------------
-
-_KINDS_SHOWN = re.compile(
-    rf"(?:{_TYPE}|str|int|date|number|value|\w*string|n/?a|none|null|true|false|yes|no)", re.IGNORECASE
-)
-
-
-def _heading_lists(document: PromptText, leaf: KeyOfSchema) -> re.Match[str] | None:
-    """A heading that names a key, with two or more labels in quotation marks below it, one a line."""
-    return re.search(
-        rf"^[ \t#*]*{re.escape(leaf.name)}\b[^\n]*\n(?:[=-]{{3,}}\n|[ \t]*\n)?(?:[ \t]*(?:[-*•][ \t]+)?[\"'`][^\"'`:\n]+[\"'`](?![ \t]*:)[^\n]*\n){{2}}",
-        document.text,
-        re.IGNORECASE | re.MULTILINE,
-    )
-
-
-# Without these no key has such a list.
-_QUOTED_LINES = re.compile(r"^[ \t]*(?:[-*•][ \t]+)?[\"'`][^\"'`:\n]+[\"'`]", re.MULTILINE)
-_NAMES_LISTED = re.compile(r"[\"']\s*:\s*\[\s*[A-Za-z_]\w*\s*,")
-
-
-def _unsaid(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
-    """Labels below a heading, and lists whose items are only named: ``[left, right]``."""
-    text = document.text
-    quoted = _QUOTED_LINES.search(text)
-    for leaf in leaves:
-        if leaf.labelled or leaf.kinds - {"string", "null"}:
-            continue
-        if quoted and (heading := _heading_lists(document, leaf)):
-            yield f"line {document.line(heading.start())}: labels of {leaf.name!r} are listed, and were not read"
-        names = _NAMES_LISTED.search(text) and re.search(
-            rf"[\"']{re.escape(leaf.name)}[\"']\s*:\s*\[\s*(?!(?:{_KINDS_SHOWN.pattern})\b)[A-Za-z_]\w*\s*,",
-            text,
-            re.IGNORECASE,
-        )
-        if names:
-            yield f"line {document.line(names.start())}: nothing says what the items of {leaf.name!r} are"
-
-
-_OPEN = re.compile(rf"(?P<open>\.\.\.|…|[A-Z][A-Z_]*|(?:{VARIABLE.pattern})+)\s*(?:[,}}\n])")
-_NOT_THAT = re.compile(r"(?!null\b)\S")
-_WORD = re.compile(r"\[?\s*[\"'](?P<sample>[A-Za-z][\w-]{2,40})[\"']")
-
-
-def _shown(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
-    """Values of a form that say no type, and samples that are labels of a list elsewhere."""
-    text = document.text
-    for leaf in leaves:
-        if leaf.labelled or leaf.kinds - {"string", "null"}:
-            continue
-        key = rf"[\"']{re.escape(leaf.name)}[\"']\s*:\s*"
-        spoken = list(said_of(document, leaf, ()))
-        for match in values_shown(text, leaf.name, _OPEN):
-            if len(spoken) < 2 or match["open"] not in ("...", "…"):
-                line = document.line(match.start("open"))
-                yield f"line {line}: nothing says what {leaf.name!r} is, which is shown as {shortened(match['open'])!r}"
-        if (
-            len(spoken) < 2
-            and (null := next(values_shown(text, leaf.name, _NULL), None))
-            and not any(values_shown(text, leaf.name, _NOT_THAT))
-        ):
-            yield f"line {document.line(null.start())}: nothing says what {leaf.name!r} is, which is shown as null"
-        for match in values_shown(text, leaf.name, _WORD):
-            sample = match["sample"]
-            if _KINDS_SHOWN.fullmatch(sample) or re.search(r"\d|XX|YYY", sample) or sample.lower() == leaf.name.lower():
-                continue
-            elsewhere = re.compile(
-                rf"^[ \t]*(?:[-*•#]+|\d+[.)])[ \t]*[\"'`*]*{re.escape(sample)}[\"'`*]*(?=[ \t]*(?:[-–—:(]|$))|(?<=/ ){re.escape(sample)}\b|\b{re.escape(sample)}(?= /)",
-                re.MULTILINE,
-            )
-            rest = text[: match.start("sample") - 1] + " " * (len(sample) + 2) + text[match.end("sample") + 1 :]
-            rest = re.sub(rf"{key}\[?\s*[\"']{re.escape(sample)}[\"']", lambda same: " " * len(same[0]), rest)
-            if label := elsewhere.search(rest):
-                line = document.line(label.start())
-                yield f"line {line}: {sample!r} is shown as {leaf.name!r} and is in a list; its other labels were not read"
-
-
-def _set_to(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
-    """A text that sentences set to one word or another: 'set `flag` to "SEEN"'."""
-    for leaf in leaves:
-        if leaf.labelled or "string" not in leaf.kinds or len(leaf.name) < _SHORTEST:
-            continue
-        name = re.escape(leaf.name)
-        words = re.findall(
-            rf"(?<!\w){name}[\"'`*]*(?: field)? (?:to|is|as|must be|should be|=) [\"'`](\w+)[\"'`]",
-            document.text,
-            re.IGNORECASE,
-        )
-        if len({word.casefold() for word in words}) > 1:
-            yield f"{leaf.name!r} may be {words[0]!r} or {words[1]!r}, as the prompt says, and was read without labels"
-
-
-_SHORTEST = 3
-
-
-def _kinds_shown(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
-    """A text that the form shows as one identifier here and as another there, and true or false in quotation marks."""
-    shown = form_of(document, found)
-    for leaf in leaves:
-        key = rf"[\"']{re.escape(leaf.name)}[\"']\s*:\s*"
-        if leaf.kinds == {"string"} and not leaf.labelled:
-            words = sorted(set(re.findall(rf"{key}\"([a-z]+(?:_[a-z]+)*|[A-Z]+(?:_[A-Z]+)*)\"", shown)))
-            if len(words) > 1 and (_KIND.search(leaf.name) or all("_" in word for word in words)):
-                yield f"{leaf.name!r} is shown as {words[0]!r} and as {words[1]!r}: its labels were not read"
-        known = {label.casefold() for label in leaf.labels}
-        for word in re.findall(rf"{key}\"([a-z]{{3,}})\"\s*[,}}]", document.text):
-            if known and "string" in leaf.kinds and word.casefold() not in known | {leaf.name.casefold(), "string"}:
-                yield f"{leaf.name!r} is shown as {word!r}, which is not among its labels"
-        if (
-            leaf.kinds == {"boolean"}
-            and re.search(rf"{key}\"<?(?:True|False)\W", shown)
-            and re.search(r":\s*<\w", shown)
-        ):
-            yield f"{leaf.name!r} is shown in quotation marks, and was read as a boolean"
-
-
-_KIND = re.compile(
-    r"(?:type|kind|category|class|label|status|state|level|intent|action|mode|tone|sentiment|priority|severity|verdict|decision|result|stage|role|source|outcome)\Z",
-    re.IGNORECASE,
-)
-
-
-def _unlike(leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
-    """A key that is a number in one place and a text of any kind in another."""
-    texts = {leaf.name: leaf for leaf in leaves if leaf.kinds == {"string"} and not leaf.labelled}
-    for leaf in leaves:
-        numeric = leaf.name in texts and leaf.kinds & {"number", "integer"} and leaf.bounded
-        if numeric:
-            yield f"{leaf.name!r} was read as a number in one place and as a text in another"
 
 
 # ---- what is said of no key ------------------------------------------------------------------------------------------

@@ -71,8 +71,8 @@ _NUMBER = r"\d{1,4}(?:\.\d+)?"
 _LOWS = frozenset((-100.0, -10.0, -5.0, -1.0, 0.0, 1.0))
 # "1-5", "0 to 100", "between 0.0 and 1.0"; no "1-2 sentences", "steps 1-3", "2024-01-31", "$1-5"
 _SPAN = re.compile(
-    rf"(?<![\w.,$€£:/–-])(?<!steps )(?<!lines )(?<!rules )(?<!sections )(?<!pages )(?<!phases )(?<!days )(?<!weeks )(?<!top )(?P<low>-?{_NUMBER})\s?%?\s?"
-    rf"(?:-|–|—|to|and|through|\.\.\.?|,)\s?(?P<high>{_NUMBER})(?![\d:/–-])(?!\.\d)(?!,\d)(?!%? ?-? ?(?!(?:or|and|inclusive|where|if|based|how|scale|points?|scor\w+|rating|for|with"
+    rf"(?<![\w.,$€£:/–-])(?<!steps )(?<!lines )(?<!rules )(?<!sections )(?<!pages )(?<!phases )(?<!days )(?<!weeks )(?<!top )(?P<low>-?{_NUMBER})\s?%?[ \t]*"
+    rf"(?:-|–|—|to|up to|and|through|\.\.\.?|,)\s?(?P<high>{_NUMBER})(?![\d:/–-])(?!\.\d)(?!,\d)(?!%? ?-? ?(?!(?:or|and|inclusive|where|if|based|how|scale|points?|scor\w+|rating|for|with"
     r"|on|in|as|of|from|that|representing|indicating|being|float|integer|int|number|decimal|depending|range|only|per|total|each|by)\b)[A-Za-z])",
 )
 _JOINED = re.compile(r"\b(?:between|from|range|in|of|scale|0|\[|\()\W*\Z", re.IGNORECASE)
@@ -142,8 +142,13 @@ def _scales_unread(document: PromptText, text: str, leaves: Sequence[KeyOfSchema
             yield f"line {document.line(start)}: {shortened(said)!r} is a scale, and no value was read as a number"
 
 
+# "from 1 (poor) up to 10": what an end of a scale means
+_MEANING = re.compile(r"(?<=\d) ?\([^()\n\d]{1,60}\)(?= ?(?:to|and|up|through|-|–))")
+
+
 def _scales_said(text: str) -> Iterator[tuple[int, str, float, float]]:
     """Where the text has a scale, its words, and from where to where it goes."""
+    text = _MEANING.sub(lambda aside: blank(aside[0]), text)
     for match in _SPAN.finditer(text):
         low, high = float(match["low"]), float(match["high"])
         joined = re.search(r"and|,", text[match.end("low") : match.start("high")])

@@ -417,7 +417,7 @@ def bare_value(text: str) -> dict[str, Any]:
     for pattern, kind in _GENERIC:
         if match := pattern.match(re.sub(r"\A(?:an?|the)\s+", "", text, flags=re.IGNORECASE)):
             inner = next((group for group in match.groups() if group), "").strip().lower()
-            item = TYPES.get(inner) or TYPES.get(inner.removesuffix("s"))
+            item = TYPES.get(inner) or TYPES.get(inner.removesuffix("s"), "integer" if inner == "indice" else None)
             if inner.removesuffix("s") in _OBJECTS:
                 item = "object"
             return {"type": kind, "items": {"type": item} if item else {}}

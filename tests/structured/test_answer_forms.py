@@ -330,10 +330,12 @@ def test_a_form_that_is_not_read_is_named(text: str, why: str) -> None:
 
 
 def test_criteria_with_their_ranges_and_words_that_say_null_or_two_labels() -> None:
-    form = '{"clarity": <number>, "A>B": "<why>", "do": "add or change", "id": "the id if it changes, otherwise null"}'
+    form = (
+        '{"clarity": <number>, "A>B": "<why>", "do": "accept or reject", "id": "the id if it changes, otherwise null"}'
+    )
     found = fields(f"Judge it:\n1. Clarity (1-5)\n\nAnswer in this JSON format:\n{form}\n{{{{ t }}}}")
     assert found["clarity"] == {"type": "number", "minimum": 1, "maximum": 5}
-    assert found["do"] == {"type": "string", "enum": ["add", "change"]}
+    assert found["do"] == {"type": "string", "enum": ["accept", "reject"]}
     assert found["id"] == {"type": ["string", "null"]}
 
 

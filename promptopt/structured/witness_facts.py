@@ -1,0 +1,260 @@
+"""A second reading that leaves no fact over: each number, value and list in a clause about a key must be in its schema.
+
+It shares no pattern with the readers that propose: it goes through the clauses that speak of a key, takes out of them what
+could bound its value, and asks whether the schema has that very number or word; what it has not is refused, read or not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from promptopt.structured.fields import MASK, Inferred, PromptText
+from promptopt.structured.witness_accounts import instructions
+from promptopt.structured.witness_clauses import FREE
+from promptopt.structured.witness_keys import NUMBER_WORDS, KeyOfSchema, shortened
+
+_CLAUSE = re.compile(r"[^.;!?\n]*(?:[.!?](?=\S)[^.;!?\n]*)*")
+_NUMERALS = "|".join(word for word, number in NUMBER_WORDS.items() if number > 1)
+_LENGTH = r"(?:words?|sentences?|characters?|chars?|letters?|tokens?|lines?|paragraphs?|pages?|digits?|decimals?|decimal places|bullets?|minutes?|seconds?|hours?|days?|weeks?|months?|years?|percent\w*|points?|stars?|times|euros?|dollars?|eur|usd|kg|km|m|cm|%)\b"
+# A number that is none of a length, a date, a version, a step or an item's mark.
+_NUMBER = re.compile(
+    rf"(?<![\w.,/:$€£#-])(?P<n>-?\d{{1,4}}(?:\.\d+)?|(?i:{_NUMERALS}))(?![\w:/]|\.\d|,\d{{3}}|-(?:\d{{1,2}}-|[a-z]))(?!\s?(?:-|–|to|or)\s?\d*\s?{_LENGTH})(?!%?\s?(?:[\w-]+\s)?{_LENGTH})",
+)
+_SAMPLE = re.compile(
+    r"\b(?:e\.g|for example|for instance|such as|like|examples?|i\.e|instead of|rather than|→|->|step|rule|section|option|criteri\w+|weight\w*)\b",
+    re.IGNORECASE,
+)
+_BOUNDS = re.compile(
+    r"\b(?:at (?:most|least)|up to|max(?:imum)?|min(?:imum)?|no (?:more|less|fewer) than|not exceed|never (?:above|below|more|less|exceeds?)|between|from|above|below|less than|more than|limit(?:ed)?|capped|exactly|only|either|one of|allowed|valid|or)\b|[≤≥<>]",
+    re.IGNORECASE,
+)
+
+
+def left_over(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Facts of clauses that speak of a key and are in no schema of it; each with its line."""
+    text = instructions(document, found)
+    clauses = [(match.start(), match[0]) for match in _CLAUSE.finditer(text) if match[0].strip()]
+    names = list(dict.fromkeys(leaf.name for leaf in leaves))
+    subjects = {name: _subject(name) for name in names}
+    for name in names:
+        same = [leaf for leaf in leaves if leaf.name == name]
+        for start, clause in clauses:
+            spoken = subjects[name].search(clause)
+            if spoken is None:
+                continue
+            # What is said of one key ends where the next is named.
+            further = [
+                other.start() for key in names if key != name for other in subjects[key].finditer(clause, spoken.end())
+            ]
+            said = clause[spoken.end() : min(further, default=len(clause))]
+            whys = [why for leaf in same if (why := _unheld(leaf, said))]
+            if len(whys) == len(same):
+                words, what = whys[0]
+                yield f"line {document.line(start)}: {shortened(words)!r} is said of {name!r}, which was read {what}"
+    yield from _limited(document, clauses, leaves)
+    yield from _chosen(document, text, found, leaves)
+    yield from _columns(document, text, leaves)
+    yield from _omitted(document, text, leaves)
+
+
+def _subject(name: str) -> re.Pattern[str]:
+    """Where a clause has a key for its subject: at its begin, in marks, or spelled as no word is."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
+    words = r"[ _-]".join(map(re.escape, re.split(r"[_\s-]+", apart)))
+    own = re.escape(name)
+    plural = rf"(?:{words}s?|{words.removesuffix('y')}ies|{words.removesuffix('s')})"
+    marked = rf"[\"'`*]{own}[\"'`*]+"
+    begins = rf"(?:\A|[,:]\s|\bthen\s)[\s>]*(?:[-*•]|\d+[.)])?\s*[*_]*(?:(?:the|all|each|every|valid|allowed|possible|permitted|set|and|where)\s+)*{plural}(?!\w)[*_]*"
+    spelled = rf"|(?<!\w){own}(?!\w)" if re.search(r"_|[a-z][A-Z]", name) else ""
+    return re.compile(rf"{marked}|{begins}{spelled}", re.IGNORECASE)
+
+
+def _unheld(leaf: KeyOfSchema, said: str) -> tuple[str, str] | None:
+    """The words that bound a value and as what its key was read; ``None`` if its schema has them."""
+    said = re.split(_SAMPLE, said, maxsplit=1)[0]
+    return _number_unheld(leaf, said) or _words_unheld(leaf, said) or _value_unheld(leaf, said)
+
+
+def _number_unheld(leaf: KeyOfSchema, said: str) -> tuple[str, str] | None:
+    found = [match for match in _NUMBER.finditer(said) if not _DENIED.search(said[: match.start()])]
+    numbers = [_value(match["n"]) for match in found]
+    if not numbers:
+        return None
+    if leaf.listed:
+        if numbers in ([0.0], [1.0]) or _numbers_of(leaf) & set(numbers):
+            return None
+        return said, "without labels" if len(numbers) > _RANGE_ENDS else "without a count"
+    kinds = leaf.kinds - {"null"}
+    if not kinds or kinds - {"number", "integer"}:
+        return None
+    if not leaf.bounded:
+        return (said, "without a range") if len(set(numbers)) > 1 or _BOUNDS.search(said) else None
+    beyond = [match[0] for match, number in zip(found, numbers, strict=True) if not _within(leaf, number)]
+    return (beyond[0] if len(beyond) == 1 else said, "with a range that has it not") if beyond else None
+
+
+_RANGE_ENDS = 2
+
+
+def _words_unheld(leaf: KeyOfSchema, said: str) -> tuple[str, str] | None:
+    if leaf.labelled or leaf.kinds - {"null"} != {"string"}:
+        return None
+    listed = _WORDS_LISTED.search(said) or _WORDS_SPAN.match(said)
+    if listed is None:
+        return None
+    parts = re.split(r"\s*[,/|]\s*(?:or\s+|and\s+)?|\s+(?:or|and|to)\s+", listed[0].strip(" .:=*\"'`"))
+    return None if all(FREE.search(part.strip(" \"'`")) for part in parts) else (listed[0], "without labels")
+
+
+def _value_unheld(leaf: KeyOfSchema, said: str) -> tuple[str, str] | None:
+    kinds = leaf.kinds - {"null"}
+    if leaf.listed or not kinds or not (leaf.labelled or kinds <= {"number", "integer", "boolean"}):
+        return None
+    known = {label.casefold() for label in leaf.labels} | {"null", "none", "true", "false"}
+    for match in _SET_TO.finditer(said):
+        if match["value"].casefold() not in known and MASK not in match["value"]:
+            return match[0], "without that value"
+    return None
+
+
+# "19 and not 0.19"
+_DENIED = re.compile(r"(?:\b(?:not|never|instead of|rather than)\b|n['’]t\b)[^,;]{0,12}\Z", re.IGNORECASE)
+
+
+def _value(number: str) -> float:
+    return float(NUMBER_WORDS.get(number.lower(), 0)) if number.isalpha() else float(number)
+
+
+def _numbers_of(leaf: KeyOfSchema) -> set[float]:
+    found: set[float] = set()
+    for one in (leaf.node, *leaf.alternatives):
+        found |= {float(one[key]) for key in ("minimum", "maximum", "minItems", "maxItems") if key in one}
+        found |= {float(label) for label in one.get("enum", ()) if isinstance(label, int | float)}
+        found |= {
+            float(label)
+            for label in one.get("enum", ())
+            if isinstance(label, str) and re.fullmatch(r"-?\d+(?:\.\d+)?", label)
+        }
+    return found
+
+
+def _within(leaf: KeyOfSchema, number: float) -> bool:
+    numbers = _numbers_of(leaf)
+    bounds = [one for one in leaf.alternatives if "minimum" in one or "maximum" in one]
+    return number in numbers or any(
+        one.get("minimum", number) <= number <= one.get("maximum", number) for one in bounds
+    )
+
+
+def _limited(document: PromptText, clauses: Sequence[tuple[int, str]], leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Lists without a count of whose things a clause says how many there are: "limit to the 10 most important names"."""
+    for leaf in leaves:
+        if not leaf.listed or {"minItems", "maxItems"} & set(leaf.node):
+            continue
+        thing = re.escape(
+            (re.findall(r"[A-Z]?[a-z]+", leaf.name) or [leaf.name])[-1].lower().removesuffix("s").removesuffix("ie")
+        )
+        said = re.compile(
+            rf"\b(?:limit\w*|at most|at least|up to|no more than|max(?:imum)?|min(?:imum)?|only|exactly|top|first)\b(?: (?:of|to|the|it|them|your|output|list|a|total|with|yourself))*[: ]+(?P<n>\d{{1,3}}|{_NUMERALS})(?: ?(?:-|–|to|and) ?\d{{1,3}})? (?:[\w-]+ ){{0,4}}?{thing}\w{{0,3}}\b",
+            re.IGNORECASE,
+        )
+        for start, clause in clauses:
+            if (match := said.search(clause)) and not (
+                _OF_CASE.search(clause[: match.start()]) or _OF_ONE.match(clause, match.end())
+            ):
+                yield f"line {document.line(start)}: {shortened(match[0])!r} is said of {leaf.name!r}, which was read without a count"
+
+
+_OF_CASE = re.compile(r"\b(?:each|every|per|if|when|unless)\b", re.IGNORECASE)
+# "At most 2 films from the same country"
+_OF_ONE = re.compile(
+    r"\s+(?:(?:from|of|in) (?:the same|one|each|every|any one)|per|for (?:each|every))\b", re.IGNORECASE
+)
+
+
+_ITEM = r"(?:[\"'`“][^\"'`”\n]{1,40}[\"'`”]|[A-Za-z][\w-]*(?: [\w-]+)?)(?:\s*\([^()\n]{1,80}\))?"
+# "can contain velocity, geo_mismatch, new_device, amount"; "- severity: P1, P2, P3"
+_WORDS_LISTED = re.compile(
+    rf"(?:\A\s*[\"'`*]*\s*(?:[:=–—-]|(?:is|are|can|may|must|should|will)\b(?:\s+(?:be|contain|include|have|only|always|any|one|all|some|of|the|these|following|from|either|exactly))*)\s*:?)\s*(?P<list>(?!(?:an?|the|in|as|if|not|no|any|to)\s){_ITEM}(?:\s*,\s*(?:(?:or|and)\s+)?{_ITEM}){{1,}}(?:\s*,|\s+or|\s+and)\s+{_ITEM}|(?!(?:an?|the|in|as|if|not|no|any|to)\s){_ITEM}(?:\s*[/|]\s*{_ITEM}){{1,}})\W*\Z",
+    re.IGNORECASE,
+)
+# "Days are mon to sun", "low to high"
+_WORDS_SPAN = re.compile(
+    r"[\s\"'`*]*(?:is|are|goes|go|ranges?|runs?|=|:)\s+(?:from )?(?P<first>[A-Za-z]\w{0,12}) (?:to|through|-|–) (?P<last>[A-Za-z]\w{0,12})\s*(?:\([^()]*\))?\s*\Z"
+)
+_SET_TO = re.compile(
+    r"(?:\b(?:is|to|be|as|use|return|output|write|say)|[=→])\s+(?P<q>[\"'`“])(?P<value>[A-Za-z][\w /-]{0,30})[\"'`”]"
+)
+
+_LABEL_ORDER = re.compile(
+    rf"\b(?:classif\w+|categori[sz]e\w*|label(?:l?ed)?|mark(?:ed)?|tag(?:ged)?|sort(?:ed)?|assign(?:ed)?|rate(?:d)?|grade(?:d)?|judge(?:d)?|set)\b[^.;:\n]{{0,60}}?\b(?:as|into|to|with|from|either|is)\s+(?:(?:one|any|some|of|the|these|following|either|being|classes|categories|labels)\s+)*:?\s*(?P<list>(?!(?:an?|the|in|if|your|each|it)\s){_ITEM}(?:\s*,\s*(?:(?:or|and)\s+)?{_ITEM})*\s*,?\s*(?:\bor\b|\band\b|,)\s*{_ITEM})(?=\s*(?:[.:;\n(]|\Z))",
+    re.IGNORECASE,
+)
+_LISTS = re.compile(
+    rf"^[ \t]*(?:[-*•][ \t]*)?[*_]*(?:valid |allowed |possible |the )?(?:labels|categor(?:y|ies)|classes|types|options|values|tags|topics|intents|codes|statuses|levels|kinds)[*_]*(?: are)?\s*:?[*_]*[ \t]+(?P<list>{_ITEM}(?:\s*,\s*(?:(?:or|and)\s+)?{_ITEM}){{2,}})\W*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def _chosen(document: PromptText, text: str, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Lists that an order sorts into, none of which a field has although one is open."""
+    free = [leaf for leaf in leaves if not leaf.labelled and leaf.kinds and leaf.kinds <= {"string", "null"}]
+    known = {leaf.name.casefold() for leaf in leaves} | {label.casefold() for leaf in leaves for label in leaf.labels}
+    if not free or found.whole not in ("JSON", "keys", "labels"):
+        return
+    for pattern in (_LABEL_ORDER, _LISTS):
+        for match in pattern.finditer(text):
+            listed = re.sub(r"\([^()\n]*\)", "", match["list"])
+            parts = [part.strip(" \"'`“”*") for part in re.split(r"\s*,\s*(?:(?:or|and)\s+)?|\s+(?:or|and)\s+", listed)]
+            parts = [part.casefold() for part in parts if part]
+            short = len(parts) > 1 and all(len(part.split()) <= 2 for part in parts)
+            if short and (len(parts) > 2 or '"' in listed) and not set(parts) & known and MASK not in listed:
+                yield f"line {document.line(match.start())}: {shortened(match['list'])!r} are labels, and no field has them"
+
+
+_TABLE = re.compile(
+    r"^[ \t]*\|(?P<head>[^\n]+)\|[ \t]*\n[ \t]*\|[\s:|-]+\|[ \t]*\n(?P<rows>(?:[ \t]*\|[^\n]+\|[ \t]*(?:\n|\Z)){2,})",
+    re.MULTILINE,
+)
+
+
+def _columns(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """A table with a column that is called as an open key: its cells are the labels."""
+    open_keys = {
+        re.sub(r"[^a-z]", "", leaf.name.lower()): leaf.name
+        for leaf in leaves
+        if not leaf.bounded and leaf.kinds <= {"string", "null", "integer", "number"}
+    }
+    for table in _TABLE.finditer(text):
+        heads = [re.sub(r"[^a-z]", "", cell.lower()) for cell in table["head"].split("|")]
+        if heads and heads[0] in open_keys:
+            line = document.line(table.start())
+            yield f"line {line}: the column {heads[0]!r} of a table has the labels of {open_keys[heads[0]]!r}, which were not read"
+
+
+_OMIT = re.compile(
+    r"\b(?:leave (?:it|them|that|this|(?:the |this |that )?(?:key|field|property|value))s? out|omit(?:ted)?|skip (?:it|the (?:key|field|property))|drop (?:it|the (?:key|field|property))|(?:do not|don['’]t) include (?:it|the (?:key|field|property)|that (?:key|field)))\b",
+    re.IGNORECASE,
+)
+_CASE = re.compile(r"\b(?:if|when|where|unless|missing|unknown|absent|not)\b", re.IGNORECASE)
+
+
+def _omitted(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """A sentence that lets keys be left out, though every key is required and none may be null."""
+    if any(leaf.nullable for leaf in leaves):
+        return
+    for match in _CLAUSE.finditer(text):
+        omit = _OMIT.search(match[0])
+        spoken = re.search(
+            r"\b(?:keys?|fields?|values?|propert(?:y|ies)|attributes?)\b", match[0], re.IGNORECASE
+        ) or any(re.search(rf"(?<!\w){re.escape(leaf.name)}(?!\w)", match[0]) for leaf in leaves)
+        if (
+            omit
+            and spoken
+            and _CASE.search(match[0])
+            and not re.search(
+                r"\b(?:never|do not|don['’]t|must not) (?:omit|leave|skip|drop)\b", match[0], re.IGNORECASE
+            )
+        ):
+            yield f"line {document.line(match.start())}: {shortened(match[0])!r}: a key may be left out, and each was read as required"

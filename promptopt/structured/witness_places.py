@@ -1,0 +1,132 @@
+"""A second reading of the values that a form shows: the schema of a key must be what its place shows, whole.
+
+It shares no pattern with the readers that propose: it cuts out the value of each key and asks whether what stands there
+(a text, a list, words set against each other, in any language) is what was read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from promptopt.structured.fields import Inferred, PromptText
+from promptopt.structured.witness_keys import KeyOfSchema, form_of, shortened, values_shown
+
+_ANY = re.compile(r"\S")
+_LONGEST = 600
+
+
+def shown_otherwise(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Keys whose place shows something else than was read of them."""
+    form = form_of(document, found)
+    names = dict.fromkeys(leaf.name for leaf in leaves)
+    for name in names:
+        same = [leaf for leaf in leaves if leaf.name == name]
+        for match in values_shown(form, name, _ANY):
+            shown = _value(form, match.start())
+            reasons = [why for leaf in same if (why := _differs(leaf, shown))]
+            if len(reasons) == len(same):
+                yield f"{shortened(shown)!r} is shown as {name!r}, which was read {reasons[0]}"
+        yield from _cases(document, name, same)
+
+
+def _value(form: str, start: int) -> str:
+    """The value that begins at a place of a form, up to the comma, bracket or line end that ends it."""
+    depth, quote = 0, ""
+    for position in range(start, min(len(form), start + _LONGEST)):
+        sign = form[position]
+        if quote:
+            if sign == quote and form[position - 1] != "\\":
+                quote = ""
+        elif sign in '"“':
+            quote = "”" if sign == "“" else sign
+        elif sign in "([{<":
+            depth += 1
+        elif sign in ")]}>":
+            depth -= 1
+            if depth < 0:
+                return form[start:position].strip()
+        elif depth <= 0 and sign in ",\n":
+            return form[start:position].strip()
+    return form[start : start + _LONGEST].strip()
+
+
+_ONE_TEXT = re.compile(r"\"[^\"\n]*\"")
+_TYPED_LIST = re.compile(
+    r"\barrays?\b|\[\]|\[\s*\w|\blist\[|\blist<|\blists? of (?:\w+ )?(?:strings?|str|numbers?|integers?|ints?|floats?|objects?|dicts?|texts?)\b|\bcomma[- ]separated\b|\A\"list\"\Z",
+    re.IGNORECASE,
+)
+_NUMERIC = re.compile(
+    r"\d|\b(?:number|numeric|int|integer|float|double|decimal|percent\w*|score|rating|grade|points?|count|total|amount|probability|confidence|value|level|index|scale|age|year|n|x)s?\b|#|(?-i:\bN\b)",
+    re.IGNORECASE,
+)
+_SET_AGAINST = re.compile(r"[A-Za-z][\w-]*[\"']?\s*(?:/|\||\bor\b|\bvs\.?)\s*[\"']?[A-Za-z][\w-]*", re.IGNORECASE)
+# The word "or" of other languages between two values: "done 或 failed", "tak czy nie".
+_OR_ELSEWHERE = re.compile(
+    r"\A[\"“<(\[]?\s*(?P<first>[^\s\"<>,]+(?: [^\s\"<>,]+)?)(?:\s+(?:或|或者|或是|または|もしくは|또는|혹은|или|либо|або|чи|czy|lub|albo|oder|ou|o|u|nebo|anebo|alebo|vagy|sau|ili|eller|tai|või|vai|arba|veya|ya da|hoặc|atau|หรือ|या|أو|או|ή)\s+|(?<=[^\x00-\x7f])(?:或|或者|または|또는)(?=\S)|\s*(?:、|／|｜)\s*)"
+    r"(?P<second>[^\s\"<>,]+(?: [^\s\"<>,]+)?)\s*[\"”>)\]]?\Z"
+)
+_BARS_ELSEWHERE = re.compile(
+    r"\A[\"“<(\[]?\s*(?=[^\x00]*[^\x00-\x7f])[^\W\d_][\w ]{0,20}(?:\s*[/|／｜、]\s*[^\W\d_][\w ]{0,20})+\s*[\"”>)\]]?\Z"
+)
+
+
+def _differs(leaf: KeyOfSchema, shown: str) -> str | None:
+    """As what a key was read, if its place shows something else; ``None`` if it does not."""
+    kind = leaf.node.get("type")
+    kinds = {kind} if isinstance(kind, str) else set(kind or ())
+    if _ONE_TEXT.fullmatch(shown) and kinds == {"array"} and not _TYPED_LIST.search(shown):
+        return "as a list"
+    if re.match(r"\[\s*[\"{]", shown) and kinds and "array" not in kinds:
+        return "as no list"
+    items = leaf.node.get("items")
+    if (
+        isinstance(items, dict)
+        and items.get("type") == "array"
+        and not re.match(r"\[\s*(?:\[|//)|[^\[]*\b(?:lists?|arrays?) of (?:lists?|arrays?)", shown)
+    ):
+        return "as a list of lists"
+    if leaf.kinds and leaf.kinds <= {"number", "integer"} and not leaf.labelled:
+        plain = re.sub(r"\b(?:null|none)\b", "", shown, flags=re.IGNORECASE)
+        if _SET_AGAINST.search(plain) and not _NUMERIC.search(plain):
+            return "as a number"
+    if leaf.kinds and leaf.kinds <= {"string", "null"} and not leaf.labelled and not leaf.listed:
+        either = _OR_ELSEWHERE.match(shown)
+        if (either and either["second"].strip("\"' ") != "null") or _BARS_ELSEWHERE.match(shown):
+            return "without labels"
+    return None
+
+
+_ORDER = r"\b(?:output|return|respond with|reply with|answer with|answer|respond|reply|give|use|set|write|print|assign)\b[^.\n{}]{0,30}"
+
+
+# 'Return {"answer": "yes"} or', in the line of such an object
+_SETS = re.compile(
+    r"\b(?:output|return|respond with|reply with|answer with|answer|respond|reply|give|write|print)\b[^\n]*\Z|\bor\s*[`\"']?\Z",
+    re.IGNORECASE,
+)
+
+
+def _cases(document: PromptText, name: str, same: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Values of a key that orders set case by case: 'Output {"Grade": "1"} if', 'Output {"Grade": "2"} if'."""
+    known = {label.casefold() for leaf in same for label in leaf.labels}
+    if any(leaf.kinds - {"string", "null"} for leaf in same):
+        return
+    cases = list(
+        re.finditer(
+            rf"{_ORDER}\{{+\s*[\"']{re.escape(name)}[\"']\s*:\s*[\"'](?P<value>[^\"'\n]{{1,40}})[\"'][^{{}}\n]{{0,80}}\}}+\W{{0,4}}(?:if|when|for|otherwise|in case|to indicate)\b",
+            document.text,
+            re.IGNORECASE,
+        )
+    )
+    cases += [
+        match
+        for match in re.finditer(
+            rf"\{{+\s*[\"']{re.escape(name)}[\"']\s*:\s*[\"'](?P<value>[^\"'\n]{{1,40}})[\"']\s*\}}+", document.text
+        )
+        if _SETS.search(document.text[document.text.rfind("\n", 0, match.start()) + 1 : match.start()])
+    ]
+    values = {case["value"].casefold() for case in cases}
+    if len(values) > 1 and not values <= known:
+        line = document.line(cases[0].start())
+        yield f"line {line}: {cases[0]['value']!r} and others are what {name!r} is in some case, which was read without labels"
