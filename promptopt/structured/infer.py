@@ -45,6 +45,7 @@ from promptopt.structured.refine import (
     refined,
     refined_field,
 )
+from promptopt.structured.rules_doubted import doubted
 from promptopt.structured.sections import headed, parted, ruled, sections, tables, titled
 from promptopt.structured.tags import tagged
 from promptopt.structured.told_keys import told_keys
@@ -132,7 +133,7 @@ def _inferred(document: PromptText) -> Inferred:
         found = read()
         if found is not None:
             checked = _checked(document, _counted(document, found))
-            denied = gainsaid(document, checked) if checked.fields else None
+            denied = (gainsaid(document, checked) or doubted(document, checked)) if checked.fields else None
             return Inferred(problems=(denied,)) if denied else checked
     if other := _OTHER_FORM.search(document.text):
         line = document.line(other.start())

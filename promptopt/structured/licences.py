@@ -140,7 +140,7 @@ def has_label(text: str, label: str) -> bool:
 
 _NUMBER = re.compile(r"(?<![\w.])[-–−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\w]*[A-Za-z]{3})")
 _ANY_NUMBER = re.compile(
-    r"(?<![\d.])(?P<sign>(?<![\d)%] )(?<![\w)%])[-–−])?(?P<number>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)"
+    r"(?:(?<![\d.])|(?<=\d\.\.))(?P<sign>(?<![\d)%] )(?<![\w)%])[-–−])?(?P<number>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)"
 )
 _NUMBER_WORD = re.compile(
     r"\b(?:" + "|".join((*NUMBER_WORDS, "zero", "once", "single", "pair")) + r")\b", re.IGNORECASE

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from promptopt.structured.asked_form import FormReading
 from promptopt.structured.fields import MASK, PromptText, Span, field_name
+from promptopt.structured.lost_labels import TYPE_WORDS
 from promptopt.structured.neighbours import beside_in_line, beside_in_lines
 from promptopt.structured.quotations import spoken_by_others
 from promptopt.structured.said_of_values import Proofs
@@ -64,7 +65,7 @@ def lost_keys(document: PromptText, reading: FormReading, proofs: Proofs) -> Ite
             beside += inline
         beside += spelled_beside(line, names)
         for item in beside:
-            if item.casefold() in known or field_name(item) in known or _is_of_input(item, document.text):
+            if item.casefold() in TYPE_WORDS | known or field_name(item) in known or _is_of_input(item, document.text):
                 continue
             if _is_heading(item, lines, names):
                 continue

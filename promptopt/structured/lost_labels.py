@@ -16,7 +16,7 @@ _OF_TYPES = re.compile(
     r"\b(?:strings?|str|text|integers?|int|numbers?|floats?|bool(?:ean)?s?|arrays?|lists?|objects?|dict|dates?)\b",
     re.IGNORECASE,
 )
-_TYPE_WORDS = frozenset(
+TYPE_WORDS = frozenset(
     "string str text int integer float number bool boolean true false null none list array object dict date any value etc n/a optional".split()  # noqa: SIM905 - read as words
 )
 
@@ -45,8 +45,18 @@ def labels_beside(document: PromptText, value: ReadValue, proofs: Proofs) -> Ite
             *(word for quoted in proofs[value] for word in _capitals(quoted.text, known)),
         ]
         for item in found:
+            if _is_synonym(item, lines[number - 1], known):
+                continue
             if item.casefold().strip() not in folded and MASK not in item and re.search(r"\w", item):
                 yield f"line {number}: {item!r} stands beside the labels of {value.shown}, and is none of them"
+
+
+def _is_synonym(item: str, line: str, known: set[str]) -> bool:
+    """Whether a line says which label a word stands for: "'wet' or 'damp' = 'leaky'"."""
+    said = re.search(
+        rf"(?<!\w){re.escape(item)}['\"]?(?:\s*(?:,|or|/)\s*['\"]?\w+['\"]?)*\s*(?:=|->|→)\s*['\"]?(\w+)", line
+    )
+    return said is not None and said[1] in known
 
 
 _CODE = re.compile(r"(?<![\w.-])(?P<code>-?\d{1,2}|[A-Z])\s+(?:for|if|when|means|=)\s")
@@ -150,9 +160,18 @@ _SAMPLES = re.compile(
 )
 _TABLE = re.compile(r"[ \t]*\|")
 _SAMPLE_WITHIN = re.compile(r"\b(?:e\.g|such as|for example|for instance)\b", re.IGNORECASE)
+# "School/University name": one thing that has two names; "moored/not seaworthy": nobody can say
+_ONE_THING = re.compile(
+    r"/(?:not\b|[^/]*\b(?:names?|titles?|types?|dates?|numbers?|codes?|texts?|urls?|ids?|domains?|topics?|category|field|area|subject|theme)\W*\Z)",
+    re.IGNORECASE,
+)
+# "place: city, region or country": what the value is a name of
+_THINGS = frozenset(
+    "city region country state town street address name date title email phone url link number code file line word phrase sentence".split()  # noqa: SIM905 - read as words
+)
 # "Option 1", "Option 2"
 _PLACES = re.compile(r"[a-z] ?[12]\b", re.IGNORECASE)
-_OF_KINDS = re.compile(rf"\b(?:{'|'.join(sorted(_TYPE_WORDS - {'n/a'}))})\b", re.IGNORECASE)
+_OF_KINDS = re.compile(rf"\b(?:{'|'.join(sorted(TYPE_WORDS - {'n/a'}))})\b", re.IGNORECASE)
 
 
 def labels_lost(value: ReadValue, told: Sequence[str], at: str) -> Iterator[str]:
@@ -188,7 +207,7 @@ def words_alone(value: ReadValue, quotes: Sequence[Quoted], at: str) -> Iterator
 
 def _are_labels(pattern: re.Pattern[str], match: re.Match[str], text: str) -> bool:
     said_there = match[0]
-    if MASK in said_there or _PLACES.search(said_there) or _SAMPLE_WITHIN.search(said_there):
+    if MASK in said_there or any(one.search(said_there) for one in (_PLACES, _SAMPLE_WITHIN, _ONE_THING)):
         return False
     bounded = re.search(r"\b(?:(?:may|can|must|should) be|allowed|possible|valid)\W*\Z", text[: match.start()])
     if pattern is _QUOTED_OR and not (bounded or re.search(r"\bor\b|[/|]", said_there)):
@@ -200,4 +219,5 @@ def _are_labels(pattern: re.Pattern[str], match: re.Match[str], text: str) -> bo
         return not in_table and len(named) > 1 and not any(map(_OF_TYPES.search, named))
     if pattern in (_QUOTED_OR, _YES_NO):
         return not re.search(r"[\"'`](?:string|str|text|number|null|none)[\"'`]", said_there, re.IGNORECASE)
-    return not _OF_KINDS.search(said_there)
+    words = re.findall(r"[a-z]+", said_there.lower())
+    return not _OF_KINDS.search(said_there) and not _THINGS.issuperset({*words} - {"or", "and", "a", "an", "the"})

@@ -56,13 +56,13 @@ def find(document: PromptText, quotation: Quotation) -> Quoted:
     return Quoted(line, span, text)
 
 
-_INPUT = r"(?:inputs?|user|human|customer|question|q|text|review|message|email|ticket|tweet|document|passage|context|comment|query|sentence)"
+_INPUT = r"(?:inputs?|user|human|customer|question|q|text|review|message|email|ticket|tweet|document|passage|context|comment|query|sentence|conversation|dialogue|transcript)"
 _OUTPUT = (
     r"(?:outputs?|answers?|a|response|assistant|label|labels|result|ai|classification|category|sentiment|reply|json)"
 )
 # "Input: the parcel never came" and below it "Output: delivery"
 _PAIR = re.compile(
-    rf"^[ \t>*-]*{_INPUT}\b[^:\n]{{0,12}}:(?P<said>[^\n]*(?:\n(?![ \t>*-]*{_INPUT}\b[^:\n]{{0,12}}:)[^\n]*){{0,12}}?)\n+[ \t>*-]*{_OUTPUT}\b[^:\n]{{0,12}}:[ \t*]*(?:\n[ \t]*)?(?=[^\s<\[{MASK}])",
+    rf"^[ \t>*-]*(?:example )?{_INPUT}\b[^:\n]{{0,12}}:(?P<said>[^\n]*(?:\n(?![ \t>*-]*{_INPUT}\b[^:\n]{{0,12}}:)[^\n]*){{0,12}}?)\n+[ \t>*-]*(?:example )?{_OUTPUT}\b[^:\n]{{0,12}}:[ \t*]*(?:\n[ \t]*)?(?=[^\s<\[{MASK}])",
     re.IGNORECASE | re.MULTILINE,
 )
 

@@ -41,7 +41,7 @@ def said_elsewhere(document: PromptText, value: ReadValue, proofs: Proofs) -> li
     own = re.escape(value.name)
     first = rf"[{re.escape(value.name[0].upper())}{re.escape(value.name[0].lower())}]{re.escape(value.name[1:])}"
     spoken = re.compile(
-        rf"(?<={_MARKED}){own}[\"'`*”]+\s*(?:[:=(]|[-–—]\s|is\b|must\b|should\b|can\b|may\b)|(?<![\w-])(?:{own}(?=\s*(?:=|\())|(?<=[.!?\n] ){first}(?= (?:is|must|should|can|may)\b)|(?:(?<=\n)|(?<=\n- )){own}(?=\s*(?::|=|is\b)))"
+        rf"(?<={_MARKED}){own}[\"'`*”]+\s*(?:[:=(]|[-–—]\s|is\b|must\b|should\b|can\b|may\b)|(?:(?<![\w-])(?<!\w )|(?<=\bthe )|(?<=\bThe )|(?<=\byour )|(?<=\band )|(?<=\bor ))(?:{own}(?=\s*(?:=|\())|(?<=[.!?\n] ){first}(?= (?:is|must|should|can|may)\b)|(?:(?<=\n)|(?<=\n- )){own}(?=\s*(?::|=|is\b)))"
     )
     others = list(spoken_by_others(document))
     found = []

@@ -97,7 +97,26 @@ def _told(
         schema = dict(graded.get(field_name(key.name)) or with_aside(key.name, schema, document))
         schema = with_labels(key.name, schema, document)
     schema = with_choices(key.name, with_items(key.name, schema, lists), document)
-    return with_bounds(key.name, schema, document)
+    return with_bounds(key.name, _with_whole_numbers(key.said, schema), document)
+
+
+_WHOLE = re.compile(r"\W*(?:an? )?(?:int(?:eger)?|whole number)\b", re.IGNORECASE)
+
+
+def _with_whole_numbers(said: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Labels as numbers if the words of the key say that it is one: "(integer) One of 3, 2 or 1"."""
+    labels = schema.get("enum", ())
+    if (
+        schema.get("type") != "string"
+        or not labels
+        or not _WHOLE.match(said)
+        or not all(map(_DIGITS.fullmatch, labels))
+    ):
+        return schema
+    return {**schema, "type": "integer", "enum": [int(label) for label in labels]}
+
+
+_DIGITS = re.compile(r"-?\d+")
 
 
 _OF_LIST = re.compile(r"\b(?:list|array)s?\b", re.IGNORECASE)
@@ -166,8 +185,17 @@ def _each_of_several(document: PromptText, found: Inferred, *, inside: bool) -> 
     return replace(found, fields=(Field("items", items, found.fields[0].source, found.fields[0].line),), wrapped=True)
 
 
+# "[string]", "[int, ...]"
+_LIST_SHOWN = re.compile(
+    r"[\s:]*\[\s*(?P<kind>str(?:ing)?|text|int(?:eger)?|number|float|bool(?:ean)?)s?\s*(?:,\s*\.\.\.\s*)?\]"
+)
+_KINDS = {"s": "string", "t": "string", "i": "integer", "n": "number", "f": "number", "b": "boolean"}
+
+
 def _shown_or_described(name: str, said: str) -> dict[str, Any] | None:
     """The value of a key that is shown as JSON or described in words; ``None`` if its form is not known."""
+    if listed := _LIST_SHOWN.match(said):
+        return {"type": "array", "items": {"type": _KINDS[listed["kind"][0]]}}
     if re.match(r"\W*\{", said):
         try:
             return read_pseudo(said, said.index("{"))[0]

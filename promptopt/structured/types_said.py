@@ -10,9 +10,9 @@ from promptopt.structured.fields import MASK
 
 _NUMERIC = re.compile(
     r"\b(?:int(?:eger)?s?|numbers?|numeric\w*|floats?|decimals?|double|percent(?:age)?s?|scores?|ratings?|grades?|counts?|how (?:many|much|sure|confident|likely|long|old)|amounts?|totals?|sum|average|mean"
-    r"|probabilit\w+|confidence|prices?|costs?|fees?|years?|age|scale|quantit\w+|size|minutes|seconds|hours|days|weeks|months|index|rank|stars?|length|duration|rate|digits?|weight|distance|height|width"
+    r"|probabilit\w+|confidence|prices?|costs?|fees?|years?|age|scale|quantit\w+|size|minutes|seconds|hours|days|weeks|months|index|rank|stars?|length|duration|rate|digits?|indices|weight|distance|height|width"
     r"|euros?|dollars?|usd|eur|gbp|cents?|met(?:re|er)s?|sqm|sq ?m|km|cm|mm|kg|grams?|kcal|calories|lit(?:re|er)s?|degrees|celsius|число|zahl|nombre|n[uú]mero)\b|[%€$£]"
-    r"|\d\s?(?:-|–|to|or|and)\s?\d|(?<![\"'“])\b\d+(?:\.\d+)?\s*(?:[,}\]\n]|//|\Z)",
+    r"|\b0[.,]X+\b|\d\s?(?:-|–|to|or|and)\s?\d|(?<![\"'“])\b\d+(?:\.\d+)?\s*(?:[,}\]\n]|//|\Z)",
     re.IGNORECASE,
 )
 _WHOLE = re.compile(r"\b(?:int(?:eger)?s?|whole numbers?)\b", re.IGNORECASE)
@@ -28,7 +28,8 @@ _TEXT = re.compile(r"\b(?:strings?|str|texts?|sentences?|words?|phrases?|paragra
 _SHOWN = {
     "number": re.compile(r"-?\d+(?:\.\d+)?(?=\s*(?:[,}\]\n]|\Z|//))"),
     "boolean": re.compile(r"(?:true|false)\b(?!\s+(?:if|when)\b[^,}\n]*\bstring)", re.IGNORECASE),
-    "array": re.compile(r"\["),
+    # "[your score]", "[trust_score]": a place for one value
+    "array": re.compile(r"\[(?!\s*(?:your |the |an? )?[a-z]+(?:_[a-z]+|(?<=your) [^\],]*)+\s*[\]:])"),
     "object": re.compile(r"\{(?!\{)"),
 }
 _TYPE_WORD = {
@@ -82,7 +83,7 @@ def _unproved(value: ReadValue, kinds: set[str], texts: Sequence[str], told: Seq
         yield f"{nothing} true or false"
     if "array" in kinds and not _is_list(value, texts, told):
         yield f"{nothing} a list"
-    if kinds == {"integer"} and _FRACTION.search(near) and not _WHOLE.search(near):
+    if kinds == {"integer"} and not value.labels and _FRACTION.search(near) and not _WHOLE.search(near):
         yield f"{at}{value.shown} is a number with a fraction in the words that are quoted for it"
     if kinds == {"number"} and _WHOLE.search(near) and not _FRACTION.search(near):
         yield f"{at}{value.shown} is a whole number in the words that are quoted for it"
@@ -91,7 +92,7 @@ def _unproved(value: ReadValue, kinds: set[str], texts: Sequence[str], told: Seq
 def _is_number(value: ReadValue, near: str) -> bool:
     """Whether a number is said: by a word, a unit, a range, or the name of the value."""
     stated = value.minimum is not None or any(label.isdigit() for label in value.labels)
-    return stated or bool(_NUMERIC.search(near) or _NUMERIC.search(value.name.replace("_", " ")))
+    return stated or bool(_NUMERIC.search(near.replace("_", " ")) or _NUMERIC.search(value.name.replace("_", " ")))
 
 
 def _no_text(value: ReadValue, texts: Sequence[str], near: str, at: str, *, json_form: bool) -> Iterator[str]:
@@ -172,7 +173,7 @@ def _shown_as(value: ReadValue, texts: Sequence[str]) -> Iterator[str]:
             if schema := _SCHEMA.match(rest):
                 yield from () if schema["type"] is None else (_family(schema["type"]),)
                 continue
-            if rest.startswith("[") or _ARRAY_TYPE.match(inner):
+            if _SHOWN["array"].match(rest) or _ARRAY_TYPE.match(inner):
                 yield "array"
                 continue
             for kind, pattern in _TYPE_WORD.items():
