@@ -361,7 +361,7 @@ def labels(text: str) -> list[str]:
         # American punctuation: "Not moved." with the stop of its sentence.
         parts = [part.rstrip(".,;") if len(part) > 1 else part for part in quoted]
     else:
-        parts = re.split(r"\s*,\s*(?:or|and)\s+|\s*[,/|]\s*|\s+or\s+|\s+and\s+", text.strip())
+        parts = _parts(text.strip())
         parts = [part.strip().strip("\"'`“”‘’") for part in parts]
     if any(_COUNTED.match(part) for part in parts):
         return []  # "into exactly one kind and one part" names no labels
@@ -369,6 +369,16 @@ def labels(text: str) -> list[str]:
     if any(not part or (part.lower() in _STOP and not letters) or len(part.split()) > longest for part in parts):
         return []
     return list(dict.fromkeys(parts))
+
+
+def _parts(text: str) -> list[str]:
+    """The parts of a list; where commas divide, "Sci/Tech" and "Food and Drink" before the last one are one."""
+    if "," not in text:
+        return re.split(r"\s*[/|]\s*|\s+or\s+|\s+and\s+", text)
+    *first, last = re.split(r"\s*,\s*", text)
+    if joined := re.match(r"(?:or|and)\s+", last):
+        return [*first, last[joined.end() :]]
+    return [*first, *re.split(r"\s+(?:or|and)\s+", last)]
 
 
 def enum(values: list[str]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ _ORDER = re.compile(
     r"(?:\A|[.!?:;,)]\s+|\n|\b(?:to|and|then|must|should|please|will|task is to|you|job:|task:)\s+)[ \t]*(?:[-*•#>]{1,3}[ \t]+)?(?:\d+[.)][ \t]+)?[*_]{0,2}"
     r"(?P<verb>generate|create|write|produce|provide|give|list|identify|suggest|propose|pick|select|choose|extract|return|output|recommend|draft|find|formulate|develop|design|offer|outline|assign|come up with|compose|ask|make|include|have)\b"
     rf"(?P<between>[^.;:\n]{{0,40}}?)(?<![\w.,$€£/-])(?P<bound>exactly |only |up to |at most |no more than |a maximum of |maximum |at least |a minimum of |between )?(?P<low>{_N})(?:\s?(?:-|–|to|and|or)\s?(?P<high>{_N}))?"
-    rf"(?![\w%.,-]|\s*(?:-|–)\s*\d)\s+(?!{_OF_LENGTH})(?P<what>(?:(?!if\b|when\b|for\b|or\b|of\b|to\b|is\b|are\b)[\"“]?[\w'’/-]+[\"”]?,?\s+){{0,5}}?[\w/-]*[a-rt-z]s)\b(?![\w-])(?!\s+(?:long|or (?:less|fewer|more)\b))",
+    rf"(?![\w%.,-]|\s*(?:-|–)\s*\d)\s+(?!{_OF_LENGTH})(?P<what>(?:(?!if\b|when\b|for\b|or\b|of\b|to\b|is\b|are\b|no\b)[\"“]?[\w'’/-]+[\"”]?,?\s+){{0,5}}?[\w/-]*[a-rt-z]s)\b(?![\w-])(?!\s+(?:long|or (?:less|fewer|more)\b))",
     re.IGNORECASE,
 )
 # What has as many as that is one of several things, or a part of the input.
@@ -226,6 +226,8 @@ def _with_named(schema: Mapping[str, Any], counts: Sequence[Count], text: str) -
             tuple(count.bounds.items())
             for count in (*_at_key(name, text), *_beside_key(name, text), *_at_first(name, text))
         }
+        # "at least 1 and no more than 4 reasons" has "no more than 4 reasons" in it.
+        found = {one for one in found if not any(set(one) < set(other) for other in found)}
         if len(found) == 1:
             properties[name] = _bounded(child, dict(found.pop()))
     return {**schema, "properties": properties} if properties else dict(schema)

@@ -194,12 +194,29 @@ def _read(text: str, start: int, kind: str, *, bracket: bool) -> tuple[list[str]
     )
     if not found.is_choice or not found.is_answer(text[max(0, start - 40) : start]):
         return None
-    values = [item.said(text) for item in items]
+    values = _joined([item.said(text) for item in items], [item.joint for item in items])
+    if len(values) < len(items):
+        whole = all(_is_label(value, quoted=False) for value in values) and len(values) >= _SURELY
+        return (values, end) if whole and len(set(values)) == len(values) else None
     stripped = None if items[-1].quoted else _CONTAINER.fullmatch(values[-1])
     if stripped and all(" " not in value for value in values[:-1]):
         values[-1] = stripped["label"]
     labelled = all(_is_label(value, quoted=item.quoted) for value, item in zip(values, items, strict=True))
     return (values, end) if labelled and len({value.casefold() for value in values}) == len(values) else None
+
+
+def _joined(values: Sequence[str], joints: Sequence[str]) -> list[str]:
+    """The labels of a list that commas divide, in which "Sci/Tech" and "food and drink" before its end are one."""
+    if "," not in joints:
+        return list(values)
+    found: list[str] = []
+    for number, (value, joint) in enumerate(zip(values, joints, strict=True)):
+        inner = joint == "/" or (joint == "and" and number < len(values) - 1)
+        if inner and found:
+            found[-1] = f"{found[-1]}/{value}" if joint == "/" else f"{found[-1]} and {value}"
+        else:
+            found.append(value)
+    return found
 
 
 _INTO = re.compile(r"\b(?:into|under|in)\s+(?:either )?\Z", re.IGNORECASE)

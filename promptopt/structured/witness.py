@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from promptopt.structured.fields import MASK, Inferred, PromptText
 from promptopt.structured.witness_accounts import unaccounted
 from promptopt.structured.witness_answers import masked, no_answers
+from promptopt.structured.witness_bare import bare_doubted
 from promptopt.structured.witness_beside import beside
 from promptopt.structured.witness_clauses import said_in_clauses
 from promptopt.structured.witness_codes import codes_instead
@@ -34,7 +35,7 @@ from promptopt.structured.witness_keys import (
 from promptopt.structured.witness_labels import keys_doubted, labels_doubted
 from promptopt.structured.witness_names import gainsaid_names
 from promptopt.structured.witness_orders import other_orders
-from promptopt.structured.witness_places import shown_otherwise
+from promptopt.structured.witness_places import lines_otherwise, shown_otherwise
 from promptopt.structured.witness_shown import kinds_shown, set_to, shown, unlike, unsaid
 from promptopt.structured.witness_types import doubted, free_objects, listed_places
 
@@ -74,16 +75,34 @@ def gainsaid(document: PromptText, found: Inferred, *, quoted: bool = False) -> 
         (labels_doubted(document, found), not found.whole),
         (keys_doubted(document, found, plain), found.whole in ("JSON", "keys")),
         (excepted(document, found), True),
-        (no_answers(document, found, leaves), not quoted),
-        (shown_otherwise(document, found, leaves), found.whole == "JSON" and not quoted),
-        (said_in_clauses(document, found, plain), keyed and not quoted),
-        (left_over(document, found, leaves), found.whole in ("JSON", "keys") and not quoted),
-        (unread_elsewhere(document, found, leaves), keyed and not quoted),
-        (denied(document, found, leaves), found.whole in ("JSON", "keys")),
     )
     said = first_reason(checks) or gainsaid_names(document, found, quoted=quoted)
     values = [leaf.value for leaf in plain]
-    return said or gainsaid_form(document, found, values, quoted=quoted) or beside(document, found, quoted=quoted)
+    said = said or gainsaid_form(document, found, values, quoted=quoted) or beside(document, found, quoted=quoted)
+    return said or _left_over(document, found, plain, leaves, quoted=quoted)
+
+
+def _left_over(
+    document: PromptText,
+    found: Inferred,
+    plain: Sequence[KeyOfSchema],
+    leaves: Sequence[KeyOfSchema],
+    *,
+    quoted: bool,
+) -> str | None:
+    """What is left of the prompt's facts, places and labels when each key has what is said of it."""
+    keyed = found.whole in ("JSON", "keys", "labels")
+    checks: tuple[tuple[Iterator[str], bool], ...] = (
+        (no_answers(document, found, leaves), not quoted),
+        (shown_otherwise(document, found, leaves), found.whole == "JSON" and not quoted),
+        (lines_otherwise(document, plain), found.whole == "labels" and not quoted),
+        (said_in_clauses(document, found, plain), keyed and not quoted),
+        (left_over(document, found, leaves), found.whole in ("JSON", "keys") and not quoted),
+        (bare_doubted(document, found, leaves), not found.whole and not quoted),
+        (unread_elsewhere(document, found, leaves), keyed and not quoted),
+        (denied(document, found, leaves), found.whole in ("JSON", "keys")),
+    )
+    return first_reason(checks)
 
 
 _SAMPLE = re.compile(r"\(?\b(?:e\.g\.?|eg\b|such as|for example|for instance|example:|like)[^)\n]*\)?", re.IGNORECASE)

@@ -76,6 +76,10 @@ _SPAN = re.compile(
     r"|on|in|as|of|from|that|representing|indicating|being|float|integer|int|number|decimal|depending|range|only|per|total|each|by)\b)[A-Za-z])",
 )
 _JOINED = re.compile(r"\b(?:between|from|range|in|of|scale|0|\[|\()\W*\Z", re.IGNORECASE)
+# "Award 0, 1 or 2 points"
+_GRADES_LISTED = re.compile(
+    rf"(?<![\w.,$€£:/-])(?<!-)[01](?:\.\d)?(?:,\s?{_NUMBER})+,?\s+or\s+{_NUMBER}(?![\w:/]|\.\d)"
+)
 _OUT_OF = re.compile(
     r"\bout of (?P<high>5|10|100)\b|(?<=\w)/(?P<slash>5|10|100)\b(?![\w/])|\btotal\s*[=:]\s*(?P<total>10|100)\b",
     re.IGNORECASE,
@@ -158,6 +162,9 @@ def _scales_said(text: str) -> Iterator[tuple[int, str, float, float]]:
             and (not joined or _JOINED.search(text, max(0, match.start() - 12), match.start()))
         ):
             yield match.start(), match[0], low, high
+    for match in _GRADES_LISTED.finditer(text):
+        grades = sorted(float(one) for one in re.findall(_NUMBER, match[0]))
+        yield match.start(), match[0], grades[0], grades[-1]
     for match in _OUT_OF.finditer(text):
         yield match.start(), match[0], 0.0, float(match["high"] or match["slash"] or match["total"])
     for line in re.finditer(r"[^\n]+", text):

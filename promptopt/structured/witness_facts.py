@@ -14,7 +14,7 @@ from promptopt.structured.witness_accounts import instructions
 from promptopt.structured.witness_clauses import FREE
 from promptopt.structured.witness_keys import NUMBER_WORDS, KeyOfSchema, shortened
 
-_CLAUSE = re.compile(r"[^.;!?\n]*(?:[.!?](?=\S)[^.;!?\n]*)*")
+CLAUSE = re.compile(r"[^.;!?\n]*(?:[.!?](?=\S)[^.;!?\n]*)*")
 _NUMERALS = "|".join(word for word, number in NUMBER_WORDS.items() if number > 1)
 _LENGTH = r"(?:words?|sentences?|characters?|chars?|letters?|tokens?|lines?|paragraphs?|pages?|digits?|decimals?|decimal places|bullets?|minutes?|seconds?|hours?|days?|weeks?|months?|years?|percent\w*|points?|stars?|times|euros?|dollars?|eur|usd|kg|km|m|cm|%)\b"
 # A number that is none of a length, a date, a version, a step or an item's mark.
@@ -34,7 +34,7 @@ _BOUNDS = re.compile(
 def left_over(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Facts of clauses that speak of a key and are in no schema of it; each with its line."""
     text = instructions(document, found)
-    clauses = [(match.start(), match[0]) for match in _CLAUSE.finditer(text) if match[0].strip()]
+    clauses = [(match.start(), match[0]) for match in CLAUSE.finditer(text) if match[0].strip()]
     names = list(dict.fromkeys(leaf.name for leaf in leaves))
     subjects = {name: _subject(name) for name in names}
     for name in names:
@@ -55,6 +55,10 @@ def left_over(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchem
     yield from _limited(document, clauses, leaves)
     yield from _chosen(document, text, found, leaves)
     yield from _columns(document, text, leaves)
+    yield from _headed(document, text, leaves)
+    yield from _bounds(document, clauses, leaves)
+    yield from _cases(document, text, leaves)
+    yield from fractions(document, text, leaves)
     yield from _omitted(document, text, leaves)
 
 
@@ -77,12 +81,12 @@ def _unheld(leaf: KeyOfSchema, said: str) -> tuple[str, str] | None:
 
 
 def _number_unheld(leaf: KeyOfSchema, said: str) -> tuple[str, str] | None:
-    found = [match for match in _NUMBER.finditer(said) if not _DENIED.search(said[: match.start()])]
-    numbers = [_value(match["n"]) for match in found]
+    found = [match for match in _NUMBER.finditer(said) if not DENIED.search(said[: match.start()])]
+    numbers = [value_of(match["n"]) for match in found]
     if not numbers:
         return None
     if leaf.listed:
-        if numbers in ([0.0], [1.0]) or _numbers_of(leaf) & set(numbers):
+        if numbers in ([0.0], [1.0]) or numbers_of(leaf) & set(numbers):
             return None
         return said, "without labels" if len(numbers) > _RANGE_ENDS else "without a count"
     kinds = leaf.kinds - {"null"}
@@ -90,7 +94,7 @@ def _number_unheld(leaf: KeyOfSchema, said: str) -> tuple[str, str] | None:
         return None
     if not leaf.bounded:
         return (said, "without a range") if len(set(numbers)) > 1 or _BOUNDS.search(said) else None
-    beyond = [match[0] for match, number in zip(found, numbers, strict=True) if not _within(leaf, number)]
+    beyond = [match[0] for match, number in zip(found, numbers, strict=True) if not within(leaf, number)]
     return (beyond[0] if len(beyond) == 1 else said, "with a range that has it not") if beyond else None
 
 
@@ -119,14 +123,16 @@ def _value_unheld(leaf: KeyOfSchema, said: str) -> tuple[str, str] | None:
 
 
 # "19 and not 0.19"
-_DENIED = re.compile(r"(?:\b(?:not|never|instead of|rather than)\b|n['’]t\b)[^,;]{0,12}\Z", re.IGNORECASE)
+DENIED = re.compile(r"(?:\b(?:not|never|instead of|rather than)\b|n['’]t\b)[^,;]{0,12}\Z", re.IGNORECASE)
 
 
-def _value(number: str) -> float:
+def value_of(number: str) -> float:
+    """The number that digits or a word say; 0 for a word that is none."""
     return float(NUMBER_WORDS.get(number.lower(), 0)) if number.isalpha() else float(number)
 
 
-def _numbers_of(leaf: KeyOfSchema) -> set[float]:
+def numbers_of(leaf: KeyOfSchema) -> set[float]:
+    """The bounds, counts and codes that a key has."""
     found: set[float] = set()
     for one in (leaf.node, *leaf.alternatives):
         found |= {float(one[key]) for key in ("minimum", "maximum", "minItems", "maxItems") if key in one}
@@ -139,8 +145,9 @@ def _numbers_of(leaf: KeyOfSchema) -> set[float]:
     return found
 
 
-def _within(leaf: KeyOfSchema, number: float) -> bool:
-    numbers = _numbers_of(leaf)
+def within(leaf: KeyOfSchema, number: float) -> bool:
+    """Whether a key with bounds or codes may be a number."""
+    numbers = numbers_of(leaf)
     bounds = [one for one in leaf.alternatives if "minimum" in one or "maximum" in one]
     return number in numbers or any(
         one.get("minimum", number) <= number <= one.get("maximum", number) for one in bounds
@@ -168,6 +175,9 @@ def _limited(document: PromptText, clauses: Sequence[tuple[int, str]], leaves: S
 
 _OF_CASE = re.compile(r"\b(?:each|every|per|if|when|unless)\b", re.IGNORECASE)
 # "At most 2 films from the same country"
+_OF_ONE_THING = re.compile(
+    r"(?: [\w-]+){0,3}\s+(?:(?:from|of|in) (?:the same|one|each|every|any one)|per|for (?:each|every))\b", re.IGNORECASE
+)
 _OF_ONE = re.compile(
     r"\s+(?:(?:from|of|in) (?:the same|one|each|every|any one)|per|for (?:each|every))\b", re.IGNORECASE
 )
@@ -176,7 +186,7 @@ _OF_ONE = re.compile(
 _ITEM = r"(?:[\"'`“][^\"'`”\n]{1,40}[\"'`”]|[A-Za-z][\w-]*(?: [\w-]+)?)(?:\s*\([^()\n]{1,80}\))?"
 # "can contain velocity, geo_mismatch, new_device, amount"; "- severity: P1, P2, P3"
 _WORDS_LISTED = re.compile(
-    rf"(?:\A\s*[\"'`*]*\s*(?:[:=–—-]|(?:is|are|can|may|must|should|will)\b(?:\s+(?:be|contain|include|have|only|always|any|one|all|some|of|the|these|following|from|either|exactly))*)\s*:?)\s*(?P<list>(?!(?:an?|the|in|as|if|not|no|any|to)\s){_ITEM}(?:\s*,\s*(?:(?:or|and)\s+)?{_ITEM}){{1,}}(?:\s*,|\s+or|\s+and)\s+{_ITEM}|(?!(?:an?|the|in|as|if|not|no|any|to)\s){_ITEM}(?:\s*[/|]\s*{_ITEM}){{1,}})\W*\Z",
+    rf"(?:\A\s*[\"'`*]*\s*(?:[:=–—-]|(?:is|are|can|may|must|should|will)\b)(?:\s*(?:be|contain|include|have|only|always|any|one|all|some|of|the|these|following|from|either|exactly|zero|or more)\b)*\s*:?)\s*(?P<list>(?!(?:an?|the|in|as|if|not|no|any|to)\s){_ITEM}(?:\s*,\s*(?:(?:or|and)\s+)?{_ITEM}){{1,}}(?:\s*,|\s+or|\s+and)\s+{_ITEM}|(?!(?:an?|the|in|as|if|not|no|any|to)\s){_ITEM}(?:\s*[/|]\s*{_ITEM}){{1,}})\W*\Z",
     re.IGNORECASE,
 )
 # "Days are mon to sun", "low to high"
@@ -244,7 +254,7 @@ def _omitted(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> 
     """A sentence that lets keys be left out, though every key is required and none may be null."""
     if any(leaf.nullable for leaf in leaves):
         return
-    for match in _CLAUSE.finditer(text):
+    for match in CLAUSE.finditer(text):
         omit = _OMIT.search(match[0])
         spoken = re.search(
             r"\b(?:keys?|fields?|values?|propert(?:y|ies)|attributes?)\b", match[0], re.IGNORECASE
@@ -258,3 +268,83 @@ def _omitted(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> 
             )
         ):
             yield f"line {document.line(match.start())}: {shortened(match[0])!r}: a key may be left out, and each was read as required"
+
+
+_HEADING = re.compile(
+    r"^[ \t]*(?:#+[ \t]*|[*_]{2})?(?:(?:the|available|possible|allowed|valid|known|supported|our) )*(?P<head>[A-Za-z][\w ]{1,30}?)(?: are)?[*_]*:[*_ \t]*\n(?:[ \t]*\n)?(?P<items>(?:[ \t]*(?:[-*•]|\d+[.)])[ \t]+[^\n]+(?:\n|\Z)){2,})",
+    re.IGNORECASE | re.MULTILINE,
+)
+_BARE_ITEM = re.compile(
+    r"[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"']*[A-Za-z][\w-]*(?: [\w-]+)?[*_`\"']*[ \t]*(?:(?:[:–—(=]|-[ \t])[^\n]*)?"
+)
+
+
+def _headed(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """A list of words below a heading that has the name of an open key: "Tools:" and the tools."""
+    open_keys = {
+        leaf.name.lower(): leaf.name for leaf in leaves if not leaf.labelled and leaf.kinds <= {"string", "null"}
+    }
+    for match in _HEADING.finditer(text):
+        items = [line for line in match["items"].splitlines() if line.strip()]
+        noun = match["head"].lower().split()[-1]
+        stems = {noun, noun.removesuffix("s"), noun.removesuffix("es"), re.sub(r"ies\Z", "y", noun)}
+        named = next((key for low, key in open_keys.items() if stems & {low, re.split(r"[_\s]", low)[-1]}), None)
+        if named and all(_BARE_ITEM.fullmatch(line) for line in items) and MASK not in match[0]:
+            line = document.line(match.start())
+            yield f"line {line}: {shortened(match['head'])!r} heads a list of what {named!r} may be, which was read without labels"
+
+
+_BOUND = re.compile(
+    rf"\b(?:at most|at least|up to|no more than|no fewer than|no less than|max(?:imum)?(?: of)?|min(?:imum)?(?: of)?|limit(?:ed)?(?: it| them| yourself| the list| the output)? to) (?P<n>\d{{1,4}}|{_NUMERALS})\b(?![.,]\d|%|\s?(?:-|–|to|or)\s?\d*\s?{_LENGTH}|\s?(?:[\w-]+\s){{0,2}}{_LENGTH})",
+    re.IGNORECASE,
+)
+
+
+def _bounds(document: PromptText, clauses: Sequence[tuple[int, str]], leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Bounds of an answer that has a list or a number and holds none of them: "At most 7."."""
+    held = {number for leaf in leaves for number in numbers_of(leaf)}
+    if not any(leaf.listed or leaf.kinds & {"number", "integer"} for leaf in leaves):
+        return
+    for start, clause in clauses:
+        for match in _BOUND.finditer(clause):
+            if (
+                value_of(match["n"]) not in held
+                and not _OF_CASE.search(clause[: match.start()])
+                and not _OF_ONE_THING.match(clause, match.end())
+            ):
+                yield f"line {document.line(start + match.start())}: {shortened(match[0])!r} bounds something, and no value was read with it"
+
+
+_SET_CASE = re.compile(
+    r"\b(?:use|set|choose|pick|return|answer|output|write|say|mark|assign|select)\s+(?:(?:it|as|to|with)\s+){0,2}[\"'`“](?P<value>[A-Za-z][\w /-]{0,30})[\"'`”]\s+(?:only )?(?:when|if|for|otherwise|in case)\b",
+    re.IGNORECASE,
+)
+
+
+def _cases(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Words that sentences set case by case, and that no key has: 'use "sql" when it asks for numbers'."""
+    known = {leaf.name.casefold() for leaf in leaves} | {label.casefold() for leaf in leaves for label in leaf.labels}
+    cases = list(_SET_CASE.finditer(text))
+    lost = [case for case in cases if case["value"].casefold() not in known]
+    if len({case["value"].casefold() for case in lost}) > 1:
+        line = document.line(lost[0].start())
+        yield f"line {line}: {shortened(lost[0][0])!r} sets a word for a case, and no field has it as a label"
+
+
+_FRACTIONS = re.compile(
+    r"\b(?:steps|increments|multiples|intervals) of (?:0?\.\d+|1/2|a half|half)\b|\bhalf[- ](?:points?|marks?|grades?|stars?|steps?)\b|\b(?:decimals?|fractions?) (?:are |is )?(?:allowed|possible|welcome|permitted|ok)\b"
+    r"|\b(?:one|two|\d) decimal(?: place)?s?\b",
+    re.IGNORECASE,
+)
+
+
+def fractions(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Parts of a whole that a prompt allows, if every number that was read is whole."""
+    numeric = [leaf for leaf in leaves if leaf.kinds & {"number", "integer"}]
+    if not numeric or any("number" in leaf.kinds for leaf in numeric):
+        return
+    for match in _FRACTIONS.finditer(text):
+        if not DENIED.search(text[: match.start()].rpartition("\n")[2]) and not re.search(
+            r"\bno\s\Z", text[: match.start()]
+        ):
+            yield f"line {document.line(match.start())}: {shortened(match[0])!r}, and every number was read as a whole one"

@@ -24,7 +24,7 @@ def shown_otherwise(document: PromptText, found: Inferred, leaves: Sequence[KeyO
         same = [leaf for leaf in leaves if leaf.name == name]
         for match in values_shown(form, name, _ANY):
             shown = _value(form, match.start())
-            reasons = [why for leaf in same if (why := _differs(leaf, shown))]
+            reasons = [why for leaf in same if (why := _differs(leaf, shown) or _comes_and_goes(leaf, shown, document))]
             if len(reasons) == len(same):
                 yield f"{shortened(shown)!r} is shown as {name!r}, which was read {reasons[0]}"
         yield from _cases(document, name, same)
@@ -60,6 +60,11 @@ _NUMERIC = re.compile(
     r"\d|\b(?:number|numeric|int|integer|float|double|decimal|percent\w*|score|rating|grade|points?|count|total|amount|probability|confidence|value|level|index|scale|age|year|n|x)s?\b|#|(?-i:\bN\b)",
     re.IGNORECASE,
 )
+# [<ids of the passages>]: numbers or texts, nothing says which
+_IDS = re.compile(
+    r"\[\s*<[^<>\"\n]*\b(?:ids?|indices|indexes|numbers|lines|pages|positions|ranks|scores|years)\b[^<>\"\n]*>",
+    re.IGNORECASE,
+)
 _SET_AGAINST = re.compile(r"[A-Za-z][\w-]*[\"']?\s*(?:/|\||\bor\b|\bvs\.?)\s*[\"']?[A-Za-z][\w-]*", re.IGNORECASE)
 # The word "or" of other languages between two values: "done 或 failed", "tak czy nie".
 _OR_ELSEWHERE = re.compile(
@@ -86,6 +91,8 @@ def _differs(leaf: KeyOfSchema, shown: str) -> str | None:
         and not re.match(r"\[\s*(?:\[|//)|[^\[]*\b(?:lists?|arrays?) of (?:lists?|arrays?)", shown)
     ):
         return "as a list of lists"
+    if leaf.listed and leaf.kinds == {"string"} and _IDS.match(shown):
+        return "as texts"
     if leaf.kinds and leaf.kinds <= {"number", "integer"} and not leaf.labelled:
         plain = re.sub(r"\b(?:null|none)\b", "", shown, flags=re.IGNORECASE)
         if _SET_AGAINST.search(plain) and not _NUMERIC.search(plain):
@@ -95,6 +102,24 @@ def _differs(leaf: KeyOfSchema, shown: str) -> str | None:
         if (either and either["second"].strip("\"' ") != "null") or _BARS_ELSEWHERE.match(shown):
             return "without labels"
     return None
+
+
+# "integer, only if it is shut", "string (optional)": there is none in other cases
+_SOMETIMES = re.compile(
+    r"(?:(?<!true )(?<!false )\b(?:only (?:if|when|for)|if (?:any|available|applicable|present|known|stated|given|mentioned|provided)|optional(?:ly)?|where applicable)\b)(?![^\n]*(?:\"\"|''|\b(?:else|otherwise|empty|unknown|none)\b))",
+    re.IGNORECASE,
+)
+
+
+def _comes_and_goes(leaf: KeyOfSchema, shown: str, document: PromptText) -> str | None:
+    """As what a value was read that there is in some cases only, if it has nothing for the others."""
+    if leaf.nullable or leaf.listed or leaf.kinds & {"array", "object"} or _SOMETIMES.search(shown) is None:
+        return None
+    # "Leave an empty string where nothing is found."
+    empty = leaf.kinds == {"string"} and re.search(
+        r"\bempty (?:strings?|texts?|values?)\b", document.text, re.IGNORECASE
+    )
+    return None if empty else "without null"
 
 
 _ORDER = r"\b(?:output|return|respond with|reply with|answer with|answer|respond|reply|give|use|set|write|print|assign)\b[^.\n{}]{0,30}"
@@ -130,3 +155,17 @@ def _cases(document: PromptText, name: str, same: Sequence[KeyOfSchema]) -> Iter
     if len(values) > 1 and not values <= known:
         line = document.line(cases[0].start())
         yield f"line {line}: {cases[0]['value']!r} and others are what {name!r} is in some case, which was read without labels"
+
+
+def lines_otherwise(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Numbers of labelled lines whose place names several, or that were read as any number: "Score: <0, 0.5 or 1>"."""
+    for leaf in leaves:
+        if leaf.bounded or not leaf.kinds or leaf.kinds - {"number", "integer"}:
+            continue
+        name = re.escape(leaf.name).replace("_", r"\W+")
+        for place in re.finditer(
+            rf"^\W*{name}\W*:\s*[<\[({{](?P<said>[^>\])}}\n]*)", document.text, re.IGNORECASE | re.MULTILINE
+        ):
+            if len(re.findall(r"\d+(?:\.\d+)?", place["said"])) > 1:
+                line = document.line(place.start("said"))
+                yield f"line {line}: {shortened(place['said'])!r} is the place of {leaf.name!r}, which was read without a range"

@@ -49,6 +49,14 @@ def _schemas(text: str) -> dict[str, object]:
         ('{"ports": ["a"], "wet": true}\nLimit to the 10 most important ports.', "without a count"),
         ('Mark each as dry, damp or wet: hold, deck.\n{"hold": "", "deck": ""}', "are labels, and no field has them"),
         ('| tide | means |\n|---|---|\n| ebb | out |\n| flood | in |\n{"tide": "x", "ship": "y"}', "column 'tide'"),
+        ('Tools:\n1. jib_up\n2. jib_down\n{"tool": "<the tool>", "why": "x"}', "'Tools' heads a list"),
+        (
+            '- use "tow" when it is calm\n- use "row" when it is not\n{"way": "<way>", "why": "x"}',
+            "sets a word for a case",
+        ),
+        ('{"ships": [{"name": "x", "port": "y"}]}\nAt most 7.', "'At most 7' bounds something"),
+        ('{"ship": "a", "load": 3}\nload is given in steps of 0.5.', "was read as a whole one"),
+        ('Award 0, 1 or 2 points.\n{"points": 1, "why": "x"}', "is a scale"),
         (
             'Return JSON with the keys "ship" and "port". If a value is missing, leave it out.\n{{ log }}',
             "a key may be left out",
@@ -80,6 +88,9 @@ def test_what_a_clause_says_beside_a_schema_that_has_it_is_no_objection(text: st
         ('{"grade": (sound or leaking), "why": (one sentence)}', "which was read as a number"),
         ('{"ship": "a", "sails": "List of sails and ropes", "ports": ["b"]}', "which was read as a list"),
         ('{"ship": "a", "state": "tak czy nie"}', "without labels"),
+        ('{"wet": "yes | no", "days": "integer, only if it is wet"}', "without null"),
+        ('{"ship": "a", "note": string (optional)}', "without null"),
+        ('{"ship": "a", "logs": [<ids of the logs>]}', "as texts"),
         ('{"ship": "a", "state": "done 或 failed"}', "without labels"),
         ('{"ship": "a", "proof": ["rope or sail"]}', "may say what 'proof' holds"),
         (
@@ -142,6 +153,45 @@ def test_what_stands_against_the_form_or_goes_on_after_it_is_refused(text: str, 
 )
 def test_how_the_json_is_not_to_look_is_no_denial(said: str) -> None:
     assert _schemas(f'Return JSON with the keys "ship" and "port".\n{said}\n{{{{ log }}}}')
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Rate the tide from 1 (ebb) to 5 (flood). If it cannot be determined return 0.\n{{ t }}", "can be 0"),
+        (
+            "Score from 0 to 100 how full the hold is. Return just the integer, or N/A if there is none.\n{{ t }}",
+            "'or N/A'",
+        ),
+        ("Rate the tide from 1 to 10, in steps of 0.5. Answer with the number only.\n{{ t }}", "a whole one"),
+    ],
+)
+def test_what_a_bare_value_cannot_be_or_has_not_is_refused(text: str, reason: str) -> None:
+    assert reason in _why(text)
+
+
+def test_a_bare_value_beside_an_object_that_is_shown_is_refused() -> None:
+    found = infer('Detect the tide of the port log: Ebb, Flood, Slack or Odd.\n\n{"tide": "ebb", "sure": 0.8}\n\n{{ t }}')
+    assert not found.fields
+    assert "shows an object" in found.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("listed", "labels"),
+    [
+        ("World, Sports, Sci/Tech", ["World", "Sports", "Sci/Tech"]),
+        ("Food and Drink, Travel, or Other", ["Food and Drink", "Travel", "Other"]),
+        ("Sail, Steam or Other", ["Sail", "Steam", "Other"]),
+    ],
+)
+def test_what_commas_divide_is_not_divided_again(listed: str, labels: list[str]) -> None:
+    (schema,) = _schemas(f"Classify the log into one of these topics: {listed}.\n\nLog: {{{{ t }}}}\nTopic:").values()
+    assert schema["enum"] == labels  # type: ignore[index]
+
+
+def test_both_bounds_of_a_count_are_read() -> None:
+    found = _schemas('{"reasons": ["..."], "wet": true}\nGive at least 1 and no more than 4 reasons.')
+    assert (found["reasons"]["minItems"], found["reasons"]["maxItems"]) == (1, 4)  # type: ignore[index]
 
 
 def test_null_of_two_keys_in_one_sentence_is_read_of_both() -> None:
