@@ -171,7 +171,9 @@ def test_what_a_bare_value_cannot_be_or_has_not_is_refused(text: str, reason: st
 
 
 def test_a_bare_value_beside_an_object_that_is_shown_is_refused() -> None:
-    found = infer('Detect the tide of the port log: Ebb, Flood, Slack or Odd.\n\n{"tide": "ebb", "sure": 0.8}\n\n{{ t }}')
+    found = infer(
+        'Detect the tide of the port log: Ebb, Flood, Slack or Odd.\n\n{"tide": "ebb", "sure": 0.8}\n\n{{ t }}'
+    )
     assert not found.fields
     assert "shows an object" in found.problems[0]
 
