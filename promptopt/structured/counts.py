@@ -31,7 +31,7 @@ _ORDER = re.compile(
     r"(?:\A|[.!?:;,)]\s+|\n|\b(?:to|and|then|must|should|please|will|task is to|you|job:|task:)\s+)[ \t]*(?:[-*•#>]{1,3}[ \t]+)?(?:\d+[.)][ \t]+)?[*_]{0,2}"
     r"(?P<verb>generate|create|write|produce|provide|give|list|identify|suggest|propose|pick|select|choose|extract|return|output|recommend|draft|find|formulate|develop|design|offer|outline|assign|come up with|compose|ask|make|include|have)\b"
     rf"(?P<between>[^.;:\n]{{0,40}}?)(?<![\w.,$€£/-])(?P<bound>exactly |only |up to |at most |no more than |a maximum of |maximum |at least |a minimum of |between )?(?P<low>{_N})(?:\s?(?:-|–|to|and|or)\s?(?P<high>{_N}))?"
-    rf"(?![\w%.,-]|\s*(?:-|–)\s*\d)\s+(?!{_OF_LENGTH})(?P<what>(?:(?!if\b|when\b|for\b|or\b|of\b|to\b|is\b|are\b|no\b)[\"“]?[\w'’/-]+[\"”]?,?\s+){{0,5}}?[\w/-]*[a-rt-z]s)\b(?![\w-])(?!\s+(?:long|or (?:less|fewer|more)\b))",
+    rf"(?![\w%.,-]|\s*(?:-|–)\s*\d)\s+(?!{_OF_LENGTH})(?P<what>(?:(?!if\b|when\b|for\b|or\b|of\b|to\b|is\b|are\b|no\b)[\"“]?[\w'’/-]+[\"”]?,?\s+){{0,5}}?(?!(?:was|has|this|does|thus)\b)[\w/-]*[a-rt-z]s)\b(?![\w-])(?!\s+(?:long|or (?:less|fewer|more)\b))",
     re.IGNORECASE,
 )
 # What has as many as that is one of several things, or a part of the input.
@@ -42,7 +42,7 @@ _OF_EACH = re.compile(
 
 # "If there are two facts, give at least two claims", "Include 2 people unless the story has more"
 _SOFT = re.compile(
-    r"\b(?:if|when|unless|where|typically|usually|generally|ideally|(?:about|around)(?= (?:\d|an?\b|one|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty))|approximately|roughly|aim|should be enough|try|preferably|may|might|can|could|not|never)\b|n['’]t\b",
+    r"\b(?:iff?|when|unless|where|whether|means?|counts? as|defined as|true|false|typically|usually|generally|ideally|(?:about|around)(?= (?:\d|an?\b|one|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty))|approximately|roughly|aim|should be enough|try|preferably|may|might|can|could|not|never)\b|n['’]t\b",
     re.IGNORECASE,
 )
 _PARTLY = re.compile(r"\b(?:ask|make|have|find|outline)\b", re.IGNORECASE)
@@ -103,7 +103,7 @@ def ordered(text: str, *, alone: bool = False) -> Iterator[Count]:
 # "Between three and ten skills", "a maximum of 4 categories", and what is joined to another count: "4 books and 4 films"
 _BOUNDED = re.compile(
     rf"\b(?P<bound>exactly|up to|at most|not more than|no more than|(?:a )?maximum of|at least|(?:a )?minimum of|between|from)\s+(?P<low>{_N})(?:\s?(?:-|–|to|and|or)\s?(?P<most>(?:no more than|not more than|at most|up to) )?(?P<high>{_N}))?(?![\w%.,-])\s+(?!{_OF_LENGTH})"
-    rf"(?P<what>(?:(?!if\b|when\b|for\b|or\b|of\b|to\b|is\b|are\b|and\b)[\w'’/-]+,?\s+){{0,4}}?[\w/-]*[a-rt-z]s)\b(?![\w-])(?P<and> and (?P<low2>{_N}) (?!{_OF_LENGTH})(?P<what2>(?:[\w'’-]+ ){{0,3}}?[\w-]*[a-rt-z]s)\b)?"
+    rf"(?P<what>(?:(?!if\b|when\b|for\b|or\b|of\b|to\b|is\b|are\b|and\b)[\w'’/-]+,?\s+){{0,4}}?(?!(?:was|has|this|does|thus)\b)[\w/-]*[a-rt-z]s)\b(?![\w-])(?P<and> and (?P<low2>{_N}) (?!{_OF_LENGTH})(?P<what2>(?:[\w'’-]+ ){{0,3}}?[\w-]*[a-rt-z]s)\b)?"
     r"(?!\s+(?:long|or (?:less|fewer|more)\b|(?:per|for each|for every|from the same|in (?:each|a|one)|of (?:each|the same))\b))",
     re.IGNORECASE,
 )

@@ -57,6 +57,7 @@ from promptopt.structured.variants import (
     with_nulls,
     with_variants,
     without_samples,
+    without_values,
 )
 from promptopt.structured.verdict_lines import verdict_line
 from promptopt.structured.witness import gainsaid
@@ -68,7 +69,7 @@ MOST_CHARACTERS = 400_000
 _FREE_KEYS = re.compile(
     r"\b(?:string|numeric|integer|number) keys\b|\bkeys? (?:must |should )?match(?:es|ing)? (?:the )?(?:input|index|id)"
     r"|\bkeys are (?:the )?\w+ (?:ids?|names|indices)\b|\bwith (?:the |each )?(?:<\w+>|(?:\w+ )?(?:ids?|index|indices)) as (?:the )?keys?\b"
-    r"|\beach [<\w> ]{1,30} (?:should |must |will )?maps? to an? (?:json )?object\b",
+    r"|\b(?:json|object|dict(?:ionary)?)\b[^.\n]{0,30}\b(?:mapp?(?:s|ing)? (?:the |each |every |all )?[^.\n]{1,40}? to|keyed by)\b|\beach [<\w> ]{1,30} (?:should |must |will )?maps? to an? (?:json )?object\b",
     re.IGNORECASE,
 )
 _PROGRAM = re.compile(r"^[ \t]*\w+: (?:List|Literal|Optional|Union|Dict)\[[^\n]*\] = Field\(", re.MULTILINE)
@@ -231,9 +232,11 @@ def _from_json(document: PromptText, said: list[Choice]) -> Inferred | None:
     spans = tuple(block.span for block in blocks)
     check_described(document, merged)
     merged = with_variants(document, merged, blocks)
-    if not any("//" in document.text[span.start : span.end] for span in spans):
-        merged = without_samples(merged, "".join(document.text[span.start : span.end] for span in spans))
-    merged = with_count_of_items(with_nulls(document, refined(document, merged, said, spans), blocks))
+    shown = "".join(document.text[span.start : span.end] for span in spans)
+    if "//" not in shown:
+        merged = without_samples(merged, shown)
+    merged = without_values(shown, merged, refined(document, merged, said, spans))
+    merged = with_count_of_items(with_nulls(document, merged, blocks))
     only = len(blocks) == 1 and not first.example and _says_all(document, first, merged)
     templates = (first.span,) if only else ()
     if merged.get("type") != "array" and each_of_list(document, first, merged):

@@ -437,7 +437,8 @@ def carried_edits(document: PromptText, inferred: Inferred, *, drop_explanation:
             cue=LAYOUT_CUE if layout else _FORMAT_CUE,
         ):
             edits.append(Edit(span.start, _with_space(document.text, span.end), "", CODE, "the schema carries it"))
-    if drop_explanation:
+    # A form in JSON is whole: what is asked with "and why" belongs to one of its keys.
+    if drop_explanation and inferred.whole != "JSON":
         edits += [
             Edit(match.start(), match.end(), "", CODE, "nothing reads the explanation")
             for match in _AND_WHY.finditer(document.text)

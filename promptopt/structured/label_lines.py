@@ -33,6 +33,8 @@ _SLASHED = regex.compile(
     rf"(?P<lead>[^\n]*\b{_WRITE}\b[^\n]{{0,60}}\b(?:line|format|form|exactly)\b[^\n]{{0,30}}?(?:[:`\"“]\s*|[ \t]*\n[ \t]*))[`\"“]?(?P<items>{_NAME}:[ \t]*(?P<values>{_VALUE}(?:[ \t]?[/|][ \t]?{_VALUE})+))[`\"”]?[ \t]*(?=\.?\s*(?:\n|\Z))",
     regex.IGNORECASE,
 )
+# "VERDICT: A | B" and below it "RATIONALE: <one sentence>"
+_OTHER_LABEL = re.compile(r"[ \t`\"”]*\n[ \t*_-]*[A-Za-z][A-Za-z ]{1,20}[*_]*:[ \t*_]*[<\[({]")
 _FIRST = re.compile(
     r"\b(?P<noun>reasoning|explanation|rationale|justification|reason)\b|\b(?:explain|justify)\b", re.IGNORECASE
 )
@@ -57,6 +59,8 @@ def label_lines(document: PromptText) -> Inferred | None:
     spans = (*(span for *_, span in found), *(Span(*_sentence_to(document.text, match.span())) for match in more))
     if len(values) < 2 or any(MASK in document.text[span.start : span.end] for span in spans):
         return None
+    if any(_OTHER_LABEL.match(document.text, span.end) for span in spans):
+        return None  # it is one of several lines
     if bad := conditional_part(document, spans):
         return bad
     line = document.line(spans[0].start)

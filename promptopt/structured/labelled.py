@@ -240,7 +240,9 @@ def _labelled(document: PromptText, name: str, said: str, start: int, end: int) 
     if schema.get("type") not in ("string", "number", "integer", "boolean"):
         schema = TEXT  # a line of text: "None" is a text as well
     value = read_pattern(schema)
-    pattern = rf"(?im)^[\W_]*{quoted(name)}[\W_]*?:[\W_]*?{value}"
+    # The value of a heading is below it: "**Summary:**".
+    gap = r"[*_\s]*" if schema.get("type") == "string" and "enum" not in schema else r"[\W_]*?"
+    pattern = rf"(?im)^[\W_]*{quoted(name)}[\W_]*?:{gap}{value}"
     found = Field(field_name(name), schema, f"form in the prose, line {line}", line, pattern)
     return found, Span(start, end)
 

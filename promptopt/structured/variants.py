@@ -172,3 +172,28 @@ def _keys(schema: Mapping[str, Any]) -> list[str]:
     for name, child in schema.get("properties", {}).items():
         found += [name, *_keys(child)]
     return found + (_keys(schema["items"]) if isinstance(schema.get("items"), Mapping) else [])
+
+
+def without_values(shown: str, before: Mapping[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """A form without the texts that it shows, if one of them is a label that the prose has: they are all of one answer.
+
+    Args:
+        shown: The form as the prompt has it.
+        before: Its schema.
+        told: The same with what the prose says of its keys.
+    """
+    was, now = before.get("properties", {}), told.get("properties", {})
+    values = {match["name"]: match["value"] for match in _TEXT_SHOWN.finditer(shown)}
+    told_labels = {
+        name: child["enum"] for name, child in now.items() if "enum" in child and "enum" not in was.get(name, {})
+    }
+    if not any(values.get(name) in labels for name, labels in told_labels.items()):
+        return told
+    plain = {
+        name: {key: part for key, part in child.items() if key != "description" or was.get(name, {}).get(key) != part}
+        for name, child in now.items()
+    }
+    return {**told, "properties": plain}
+
+
+_TEXT_SHOWN = re.compile(r"\"(?P<name>[^\"\n]+)\"\s*:\s*\"(?P<value>[^\"\n]+)\"")
