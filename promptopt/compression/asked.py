@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from promptopt.compression.paraphrase import FILLER, GROUPS, MARKERS, NUMBERS, OPPOSITES, PHRASES, STOP, root
+from promptopt.compression.one_form import PHRASES
+from promptopt.compression.paraphrase import FILLER, GROUPS, MARKERS, NUMBERS, OPPOSITES, STOP, root
 from promptopt.compression.parser import parse_all
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ _BINDING = frozenset(
     }
 )
 """Markers in whose scope a word counts even if the rest of the prompt has it as well."""
+_CHOSEN = frozenset({"most", "priority", "best", "least", "worst", "latest", "earliest"})
+"""Words by which "the two" are not all that there are."""
 _OPPOSITE = re.compile(r"(?:un|non)(?=[a-z]{4})(?!i|der|til)")
 _STOP = frozenset(".!?;:\n")
 
@@ -245,30 +248,6 @@ def unsaid(old: Asked, new: Asked) -> list[str]:
     return lost
 
 
-def miscounted(old: Asked, new: Asked) -> list[str]:
-    """Things without their number, which is there with another one: "four verses of four lines" as "four lines"."""
-    then, now = (
-        [(NUMBERS.get(t.lower_, t.lower_), t.head) for ts in asked.forms.values() for t in ts if t.dep_ == "nummod"]
-        for asked in (old, new)
-    )
-    kept = {(value, head.lemma_) for value, head in now}
-    lost = []
-    for value, head in then:
-        others = {one.lemma_ for number, one in then if number == value} - {head.lemma_}
-        mine = concepts_of(head)
-        near = [t for found in new.forms.values() for t in found if concepts_of(t) & mine]
-        near = [t for t in near if t.lemma_ == head.lemma_] or near  # "lines" can be verses, beside verses they are not
-        alone = near and not any(NUMBERS.get(o.lower_, o.lower_) == value for t in near for o in _around(t))
-        pointed = any(kid.lower_ in ("the", "these", "those") for kid in head.children)
-        if others and alone and not pointed and value != "one" and (value, head.lemma_) not in kept:
-            lost.append(f"number {value} of {head.lower_!r}")
-    return lost
-
-
-def _around(token: Token) -> Sequence[Token]:
-    return [*token.doc[max(0, token.i - 3) : token.i], *token.doc[token.i + 1 : token.i + 2]]
-
-
 def swapped(before: str, after: str) -> list[str]:
     """What is to be used instead of what, if the rewrite has it the other way round."""
     then, now = ({tuple(map(squeezed, found.groups())) for found in _RATHER.finditer(text)} for text in (before, after))
@@ -309,7 +288,7 @@ def _clause(tokens: list[str], forms: dict[str, tuple[Token, ...]]) -> Clause:
         if value := _value(token, tokens[max(0, index - 5) : index]):
             before = tokens[max(0, index - 2) : index]
             counted = before[-1:] in (["the"], ["these"], ["those"]) and token in NUMBERS
-            counted = counted and tokens[index + 1 : index + 2] not in (["most"], ["priority"], ["best"], ["least"])
+            counted = counted and not _CHOSEN & set(tokens[index + 1 : index + 6])
             limit = next((other for other in before if _marked(other) == "limit"), "the" if counted else "")
             earlier = tokens[: max(0, index - 2)][::-1]
             joined = index and tokens[index - 1] in ("and", "or", ",") and token not in NUMBERS.values()

@@ -25,30 +25,32 @@ def undenied(old: Asked, new: Asked, text: str) -> list[str]:
     """
     offered = list(_denials(new))
     asked = [(marker, clause) for marker, clause in _denials(old) if marker.written != "instead of"]
-    pairs = _paired(asked, offered)
+    pairs = pairs_of(asked, offered)
     free = [n for n in range(len(offered)) if n not in pairs.values()]
     lost = []
     for number, (marker, clause) in enumerate(asked):
-        if number not in pairs and free and not _content(marker.scope):
+        if number not in pairs and free and not content(marker.scope):
             pairs[number] = free.pop(0)
         if marker.kind != "negation" or number in pairs or marker.said.startswith("even if"):
             continue
         if any(is_reason(token) for word in marker.scope for token in old.forms.get(word.written, ())):
             continue
-        merged = any(asked[k][1] == clause and asked[k][0].kind != "negation" for k in pairs)  # "only X, not Y"
+        merged = any(
+            asked[k][1] == clause and asked[k][0].kind not in ("negation", "exception") for k in pairs
+        )  # "only X, not Y"
         if not merged and not _is_shared(marker, offered, new.concepts):
             lost.append(described(marker, text))
     return lost
 
 
-def _paired(asked: Sequence[tuple[Marker, Clause]], offered: Sequence[tuple[Marker, Clause]]) -> dict[int, int]:
+def pairs_of(asked: Sequence[tuple[Marker, Clause]], offered: Sequence[tuple[Marker, Clause]]) -> dict[int, int]:
     """One denial of the rewrite for each of the original, as far as there is one, the likeliest first."""
     ranked = []
     for number, (marker, _) in enumerate(asked):
-        own = _content(marker.scope)
+        own = content(marker.scope)
         for n, (other, clause) in enumerate(offered):
-            said, near = _shared(own, _reach(other, clause)), _shared(own, other.near)
-            weight = 2 * said + near + _shared(marker.near, other.near) / 2 + (_first(marker) == _first(other) != "")
+            said, near = shared(own, _reach(other, clause)), shared(own, other.near)
+            weight = 2 * said + near + shared(marker.near, other.near) / 2 + (_first(marker) == _first(other) != "")
             if weight:
                 ranked.append((weight + (marker.written == other.written or marker.kind == other.kind), number, n))
     pairs: dict[int, int] = {}
@@ -63,21 +65,24 @@ def _is_shared(marker: Marker, offered: Sequence[tuple[Marker, Clause]], concept
     if any(opposites(word) & concepts for word in marker.scope):
         return True
     scope, near = (
-        [word for word in _content(words) if word.concepts & concepts] for words in (marker.scope, marker.near)
+        [word for word in content(words) if word.concepts & concepts] for words in (marker.scope, marker.near)
     )
     share = SHARE if scope else 1
     for other, clause in offered:
         there = (*other.near, *_reach(other, clause))
-        if not scope and 0 < len(marker.scope) == _shared(marker.scope, there):
+        if not scope and 0 < len(marker.scope) == shared(marker.scope, there):
             return True  # "do not answer, and do not guess" as "do not answer or guess"
-        if 0 < _shared(near, there) >= share * len(near) and _shared(scope, there) >= share * len(scope):
+        general = not scope and marker.scope and not shared(marker.scope, there)
+        if general and marker.written == "without":
+            continue  # "without returns": the rewrite has nothing of what it is said of
+        if 0 < shared(near, there) >= share * len(near) and shared(scope, there) >= share * len(scope):
             return True
     return False
 
 
 def is_demanded(marker: Marker, scope: Sequence[Word], other: Asked) -> bool:
     """Whether what is not to be left out is asked for, and nowhere left out."""
-    own = _content(marker.near)
+    own = content(marker.near)
     asked = False
     for clause in other.clauses:
         left = [one for one in clause.markers if one.written == "omit"]
@@ -85,11 +90,11 @@ def is_demanded(marker: Marker, scope: Sequence[Word], other: Asked) -> bool:
         denied = [one for one in clause.markers if one.kind == "negation" and one not in left]
         if demands or (left and denied):  # "leave out buses, never trams"
             there = [word for one in (*denied, *demands) for word in one.scope]
-            asked |= not scope or _shared(scope, there) > 0
-        elif any(_shared(own, one.scope) for one in left):
+            asked |= not scope or shared(scope, there) > 0
+        elif any(shared(own, one.scope) for one in left):
             return False
         elif not clause.kinds & {"negation", "exception"} or clause.concepts & _REMOVED:
-            asked |= _shared(scope, clause.words) >= min(DEMANDED, len(scope)) > 0
+            asked |= shared(scope, clause.words) >= min(DEMANDED, len(scope)) > 0
     return asked
 
 
@@ -97,7 +102,8 @@ def _denials(asked: Asked) -> Iterator[tuple[Marker, Clause]]:
     return ((marker, clause) for clause in asked.clauses for marker in clause.markers if marker.kind in _KINDS)
 
 
-def _content(words: Sequence[Word]) -> list[Word]:
+def content(words: Sequence[Word]) -> list[Word]:
+    """The words that are more than general."""
     return [word for word in words if word.written not in FILLER]
 
 
@@ -110,5 +116,6 @@ def _reach(marker: Marker, clause: Clause) -> tuple[Word, ...]:
     return clause.words[clause.words.index(marker.scope[0]) if marker.scope else 0 :]
 
 
-def _shared(words: Sequence[Word], others: Sequence[Word]) -> int:
+def shared(words: Sequence[Word], others: Sequence[Word]) -> int:
+    """How many of the words one of the others means as well."""
     return sum(any(word.concepts & other.concepts for other in others) for word in words)

@@ -20,7 +20,6 @@ from promptopt.compression.asked import (
     concepts_of,
     digits_in,
     kind_of,
-    miscounted,
     opposites,
     says,
     stems_in,
@@ -37,8 +36,11 @@ from promptopt.compression.implied import (
     is_listed_too,
 )
 from promptopt.compression.joints import merged, other_choice, parted, turned_round
+from promptopt.compression.measured import lost_measures
 from promptopt.compression.naming import described, phrase
 from promptopt.compression.paraphrase import FILLER, root
+from promptopt.compression.supposed import unsupposed
+from promptopt.compression.uses import roots_of
 from promptopt.compression.whole_orders import lost_orders
 from promptopt.compression.whole_parts import lost_parts
 
@@ -120,10 +122,10 @@ def lost_in_rewrite(before: str, after: str, context: str = "") -> list[str]:
             if not _is_kept(marker, clause, old, new, concepts, implied)
             and not any(_is_reference(marker, part) for part in rest)
         ]
-    found += [*unlisted(before, after), *swapped(before, after), *unsaid(old, new), *miscounted(old, new)]
+    found += [*unlisted(before, after), *swapped(before, after), *unsaid(old, new), *lost_measures(old, new)]
     found += merged(old, new) + lost_orders(old, new)
     found += turned_round(old, new) + other_choice(old, new) + parted(old, new, concepts, joined)
-    found += undenied(old, new, before) + crowded(old, new, concepts, known, joined)
+    found += undenied(old, new, before) + unsupposed(old, new, before) + crowded(old, new, concepts, known, joined)
     found += lost_parts(old, new, concepts, known)
     return list(dict.fromkeys(found))
 
@@ -134,11 +136,14 @@ def _lost_words(
     """The words that the rewrite has not, as a person would name them, and those of them that need not be said."""
     found: list[str] = []
     implied: set[str] = set()
+    named = roots_of(known)
     for clause in old.clauses:
         denied = {marker.scope[0] for marker in clause.markers if marker.kind == "negation" and marker.scope}
         for word in clause.words:
             tokens = old.forms.get(word.written, ())
-            kept = concepts if word.bound or not _is_noun(word, old) else concepts | known
+            kept = concepts
+            if not word.bound and _is_noun(word, old):
+                kept = concepts | (named if any(k.dep_ == "relcl" for t in tokens for k in t.children) else known)
             general = word.written.removesuffix("'s") in FILLER
             if general and any(is_listed_too(token, concepts) for token in tokens):
                 if root(word.written) not in kept:

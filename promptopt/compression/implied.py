@@ -41,6 +41,8 @@ def is_implied(token: Token, new: Asked, concepts: frozenset[str], known: frozen
         concepts: What the words of the rewrite stand for.
         known: What those of the rest of the prompt stand for.
     """
+    if token.tag_ == "JJS" and token.lower_ not in FILLER and not concepts_of(token) & concepts:
+        return False  # "the fewest": the word that it is a form of is general
     if token.lemma_.lower() in FILLER or token.dep_ in ("prt", "aux", "auxpass"):
         return True
     if any(near.text == "X" for near in (*token.children, *token.doc[token.i + 1 : token.i + 2])):

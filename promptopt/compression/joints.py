@@ -60,7 +60,7 @@ def parted(old: Asked, new: Asked, concepts: frozenset[str], joined: frozenset[s
             head = token.head.head if token.dep_ == "pobj" else token.head
             if token.dep_ not in _PARTS or not says(head.lower_) or head.lower_ in FILLER or head == token:
                 continue
-            if token.lower_ in AT_HAND and any(kid.lower_ == "the" for kid in token.children):
+            if token.lower_ in AT_HAND and any(k.lower_ == "the" for k in token.children) and not _is_other(token, old):
                 continue
             mine, its = concepts_of(token), concepts_of(head)
             if (
@@ -69,12 +69,25 @@ def parted(old: Asked, new: Asked, concepts: frozenset[str], joined: frozenset[s
                 or mine & quoted
                 or its & quoted
                 or is_reason(token)
-                or _is_setting(token)
+                or (_is_setting(token) and not _is_other(token, old))
             ):
                 continue
             if its & concepts and not any(mine & one and its & one for one in near):
                 found.append(f"{token.lower_!r} of {head.lower_!r}")
     return found
+
+
+def _is_other(token: Token, asked: Asked) -> bool:
+    """Whether the same is said of two things: "the place in the summary" and "the place in the article"."""
+    head = token.head.head
+    return token.dep_ == "pobj" and any(
+        t.dep_ == "pobj"
+        and t.head.lower_ == token.head.lower_
+        and t.head.head != head
+        and t.head.head.lemma_ == head.lemma_
+        and t.lemma_ != token.lemma_
+        for t in asked.tokens
+    )
 
 
 def _is_setting(token: Token) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from promptopt.compression.asked import Asked, Marker, plain_text, words_in
-from promptopt.compression.paraphrase import PHRASES
+from promptopt.compression.one_form import PHRASES
 
 PHRASE = 4
 """Words of a phrase by which a loss is named, at most."""

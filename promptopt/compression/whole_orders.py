@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from promptopt.compression.asked import Asked, concepts_of, says
-from promptopt.compression.paraphrase import FILLER
+from promptopt.compression.paraphrase import FILLER, root
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
@@ -19,7 +19,7 @@ LEAST_OF_PART = 2
 
 def lost_orders(old: Asked, new: Asked) -> list[str]:
     """What the rewrite has not, as a person would name it."""
-    return [*_kept_as_it_is(old.tokens, new), *_parts(old.tokens, new)]
+    return [*_kept_as_it_is(old.tokens, new), *_parts(old.tokens, new), *_besides(old.tokens, new)]
 
 
 def _kept_as_it_is(tokens: Sequence[Token], new: Asked) -> Iterator[str]:
@@ -36,20 +36,42 @@ def _kept_as_it_is(tokens: Sequence[Token], new: Asked) -> Iterator[str]:
 
 
 def _parts(tokens: Sequence[Token], new: Asked) -> Iterator[str]:
-    """One of several things: "objections and anything that is said off the record"."""
-    for token in tokens:
-        if token.dep_ != "conj" or token.pos_ not in ("NOUN", "PROPN", "PRON"):
+    """One of several things: "objections and anything that is said off the record", "to the police or to a lawyer"."""
+    roots = frozenset(root(token.lower_) for token in tokens)
+    for joined in tokens:
+        of = next((kid for kid in joined.children if kid.dep_ == "pobj"), None) if joined.pos_ == "ADP" else joined
+        if joined.dep_ != "conj" or of is None or of.pos_ not in ("NOUN", "PROPN", "PRON"):
             continue
-        if not _is_in(token.head, new):
+        before = next((kid for kid in joined.head.children if kid.dep_ == "pobj"), joined.head)
+        if not _is_in(before, new):
             continue
-        own = [each for each in token.subtree if each.i >= token.i and says(each.lower_) and each.text != "X"]
+        own = [each for each in of.subtree if each.i >= joined.i and says(each.lower_) and each.text != "X"]
         heavy = [each for each in own if each.lower_ not in FILLER]
-        if len(own) >= LEAST_OF_PART and heavy and not any(_is_in(each, new) for each in own):
+        if len(own) >= LEAST_OF_PART and heavy and not any(_is_in(each, new, roots) for each in own):
             yield repr(" ".join(each.lower_ for each in own))
 
 
-def _is_in(token: Token, asked: Asked) -> bool:
-    """Whether a text has a word, or one for it; words that are markers elsewhere stand for nothing."""
-    return bool(concepts_of(token) & asked.concepts) or any(
-        each.lemma_ == token.lemma_ for found in asked.forms.values() for each in found
-    )
+def _besides(tokens: Sequence[Token], new: Asked) -> Iterator[str]:
+    """What is asked beside something else, in a general word: "together with the name of the person"."""
+    for token in tokens:
+        beside = token.head.lower_ == "with" and token.doc[max(0, token.head.i - 1)].lower_ in ("together", "along")
+        if not beside or token.dep_ != "pobj" or token.pos_ != "NOUN" or token.lower_ not in FILLER:
+            continue
+        if not _is_in(token, new) and "who" not in new.forms:
+            yield repr(" ".join(each.lower_ for each in token.subtree))
+
+
+def _is_in(token: Token, asked: Asked, own: frozenset[str] = frozenset()) -> bool:
+    """Whether a text has a word, or one for it; words that are markers elsewhere stand for nothing.
+
+    Args:
+        own: Words of the original, which stand for themselves in the rewrite.
+    """
+    mine = concepts_of(token)
+    for form, found in asked.forms.items():
+        other = root(form) in own and root(form) not in mine
+        if any(
+            each.lemma_ == token.lemma_ or (not other and says(form) and mine & concepts_of(each)) for each in found
+        ):
+            return True
+    return False

@@ -64,6 +64,14 @@ SAME = [
     ("Do not leave out the captain.", "Keep the captain."),
     ("You must not skip a page of the log.", "Copy every page of the log."),
     ("If the bilge pump is not working, ring.", "If the bilge pump doesn't work, ring."),
+    ("Ring the bell right away.", "Ring the bell at once."),
+    ("Mark with a cross whatever leaks.", "Mark with a cross what leaks."),
+    ("Do not sell any maps which concern fewer than five harbours.", "Sell no maps on fewer than five harbours."),
+    ("Sing of sailors who are older than 50 years.", "Sing of sailors over 50."),
+    (
+        "If you are not sure whether two crates match, don't put them together.",
+        "If unsure whether two crates match, do not group them.",
+    ),
 ]
 LOST = [
     ("Never skip a buoy.", "Skip buoys.", "never skip"),
@@ -154,6 +162,56 @@ LOST = [
         "Write a shanty. It should have five verses, each of them with five lines, and it should rhyme.",
         "Write a rhyming shanty: verses of five lines.",
         "number 5 of 'verses'",
+    ),
+    # What a number, an order or a condition is of.
+    (
+        "Decide whether every knot that the mate ties is tight. Do not buy a loose knot.",
+        "Decide whether the mate is tight. Do not buy a loose knot.",
+        "every knot",
+    ),
+    ("Charge 12 crowns per night for a dog.", "Charge 12 crowns for a dog.", "per night"),
+    (
+        "Write mottos of at most three words each, in Welsh.",
+        "Write at most three mottos, in Welsh.",
+        "three of 'words'",
+    ),
+    (
+        "Cargo means net cargo in pounds, without returns, unless the mate says so.",
+        "Cargo means net cargo in pounds, unless the mate says so.",
+        "without",
+    ),
+    ("Close the hatch at once.", "Close the hatch once.", "at once"),
+    (
+        "Ring if you doubt, and name the two harbours that are most likely. Sort harbours.",
+        "Ring if you doubt. Sort harbours.",
+        "two",
+    ),
+    (
+        "Log every storm together with the name of the keeper who saw it. A keeper saw it.",
+        "Log every storm. A keeper saw it.",
+        "name of the keeper",
+    ),
+    (
+        "Quote the place in the log, for storms quote the place in the letter. Count sails. Count ropes. Letters fly.",
+        "Quote the place in the log, for storms too. Count sails. Count ropes. Letters fly.",
+        "'letter' of 'place'",
+    ),
+    (
+        "Recommend sailing to the harbour or to a counselling centre.",
+        "Recommend sailing to the harbour.",
+        "counselling centre",
+    ),
+    ("Choose the pier with the fewest gulls.", "Choose the pier with gulls.", "fewest"),
+    ("Ask for the ropes in one single letter.", "Ask for the ropes in a letter.", "one single letter"),
+    (
+        "Where nothing was said, ring. Give the depth, provided that it was mentioned.",
+        "Where nothing was said, ring. Give the depth.",
+        "provided that",
+    ),
+    (
+        "Your own songs should not be longer than the songs of the mate by more than one verse.",
+        "Your songs are not longer than the mate's.",
+        "at most one",
     ),
 ]
 
