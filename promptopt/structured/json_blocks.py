@@ -436,7 +436,8 @@ def carried_edits(document: PromptText, inferred: Inferred, *, drop_explanation:
             drop_explanation=drop_explanation,
             cue=LAYOUT_CUE if layout else _FORMAT_CUE,
         ):
-            edits.append(Edit(span.start, _with_space(document.text, span.end), "", CODE, "the schema carries it"))
+            end = _with_space(document.text, span.end)
+            edits.append(Edit(_after_mark(document.text, span.start, end), end, "", CODE, "the schema carries it"))
     # A form in JSON is whole: what is asked with "and why" belongs to one of its keys.
     if drop_explanation and inferred.whole != "JSON":
         edits += [
@@ -519,6 +520,15 @@ def _sentences(document: PromptText) -> Iterator[Span]:
             position = further.end()
         yield Span(match.start(), position)
         position = max(position, match.start() + 1)
+
+
+_MARK = re.compile(r"[ \t]*(?:[-*•]|\d{1,2}[.)])[ \t]+")
+
+
+def _after_mark(text: str, start: int, end: int) -> int:
+    """Where a sentence begins that goes: after the mark of its item, if the rest of the item stays."""
+    mark = _MARK.match(text, start, end)
+    return mark.end() if mark and text[end : end + 1] not in ("", "\n") else start
 
 
 def _with_space(text: str, end: int) -> int:

@@ -1,8 +1,12 @@
 """What a prompt shows of one answer says nothing of all; what it shows of a line may be one of several."""
 
 import re
+from pathlib import Path
 
+from promptopt.structured.build import structure
+from promptopt.structured.format_string import load_any
 from promptopt.structured.infer import infer
+from promptopt.structured.proposal import Options
 
 
 def _fields(text: str) -> dict[str, dict[str, object]]:
@@ -50,3 +54,13 @@ def test_the_text_below_a_heading_is_read() -> None:
         read = re.search(summary.pattern, answer)
         assert read is not None
         assert read[1] == "The mast broke."
+
+
+def test_the_mark_of_an_item_stays_with_the_rest_of_it(tmp_path: Path) -> None:
+    prompt = tmp_path / "a.j2"
+    prompt.write_text(
+        "Rules:\n- Output JSON only. Never shorten names.\n- Keep the order.\n\n"
+        'JSON: {"ship": "<name>", "state": "sound|leaking"}\n\n{{ log }}\n'
+    )
+    proposal = structure(load_any(prompt)[0], options=Options(form="schema"))
+    assert "\n- Never shorten names.\n- Keep the order." in proposal.source
