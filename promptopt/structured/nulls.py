@@ -94,6 +94,7 @@ def nulls_of(
             _ABSENT.search(text)
             and not re.search(r"[\"'`](?!null\b)\w+[\"'`]", text)
             and not any(key.search(text) for key in known)
+            and not _owned(text, names)
             for text in sentences
         )
         said = (
@@ -168,6 +169,14 @@ def _sentences(prose: str, names: Sequence[str]) -> tuple[list[str], set[str]]:
 
 # "If `paid` is false, set `date` to null": it is the date that may be null.
 _CONDITION = re.compile(r"\b(?:if|when|where|unless|while|whenever)\b(?P<what>[^,;:.\n]*)", re.IGNORECASE)
+
+
+def _owned(text: str, names: Sequence[str]) -> bool:
+    """Whether a key is set to null in so many words: "its rating is null"."""
+    return any(
+        re.search(rf"(?<!\w){re.escape(name)}[\"'`*]* (?:is|to|as|be|must be|should be|=) null\b", text)
+        for name in names
+    )
 
 
 def _without_conditions(text: str, names: Sequence[str]) -> str:

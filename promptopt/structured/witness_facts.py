@@ -59,6 +59,8 @@ def left_over(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchem
     yield from _bounds(document, clauses, leaves)
     yield from _cases(document, text, leaves)
     yield from fractions(document, text, leaves)
+    yield from _empty_objects(document, text, leaves)
+    yield from _codes_listed(document, text, leaves)
     yield from _omitted(document, text, leaves)
 
 
@@ -186,7 +188,7 @@ _OF_ONE = re.compile(
 _ITEM = r"(?:[\"'`“][^\"'`”\n]{1,40}[\"'`”]|[A-Za-z][\w-]*(?: [\w-]+)?)(?:\s*\([^()\n]{1,80}\))?"
 # "can contain velocity, geo_mismatch, new_device, amount"; "- severity: P1, P2, P3"
 _WORDS_LISTED = re.compile(
-    rf"(?:\A\s*[\"'`*]*\s*(?:[:=–—-]|(?:is|are|can|may|must|should|will)\b)(?:\s*(?:be|contain|include|have|only|always|any|one|all|some|of|the|these|following|from|either|exactly|zero|or more)\b)*\s*:?)\s*(?P<list>(?!(?:an?|the|in|as|if|not|no|any|to)\s){_ITEM}(?:\s*,\s*(?:(?:or|and)\s+)?{_ITEM}){{1,}}(?:\s*,|\s+or|\s+and)\s+{_ITEM}|(?!(?:an?|the|in|as|if|not|no|any|to)\s){_ITEM}(?:\s*[/|]\s*{_ITEM}){{1,}})\W*\Z",
+    rf"(?:\A\s*[\"'`*]*\s*(?:[:=–—-]|(?:is|are|can|may|must|should|will)\b)(?:\s*(?:an?|list|array|with|be|contain|include|have|only|always|any|one|all|some|of|the|these|following|from|either|exactly|zero|or more)\b)*\s*:?)\s*(?P<list>(?!(?:an?|the|in|as|if|not|no|any|to)\s){_ITEM}(?:\s*,\s*(?:(?:or|and)\s+)?{_ITEM}){{1,}}(?:\s*,|\s+or|\s+and)\s+{_ITEM}|(?!(?:an?|the|in|as|if|not|no|any|to)\s){_ITEM}(?:\s*[/|]\s*{_ITEM}){{1,}})\W*\Z",
     re.IGNORECASE,
 )
 # "Days are mon to sun", "low to high"
@@ -271,11 +273,21 @@ def _omitted(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> 
 
 
 _HEADING = re.compile(
-    r"^[ \t]*(?:#+[ \t]*|[*_]{2})?(?:(?:the|available|possible|allowed|valid|known|supported|our) )*(?P<head>[A-Za-z][\w ]{1,30}?)(?: are)?[*_]*:[*_ \t]*\n(?:[ \t]*\n)?(?P<items>(?:[ \t]*(?:[-*•]|\d+[.)])[ \t]+[^\n]+(?:\n|\Z)){2,})",
+    r"^(?P<head>[^\n]{0,80}?\b(?P<noun>[A-Za-z]\w+)(?: are| below)?[*_]*:)[*_ \t]*\n(?:[ \t]*\n)?(?P<items>(?:[ \t]*(?:(?:[-*•]|\d+[.)])[ \t]+[^\n]+|[*_`\"']*[A-Za-z][\w-]*(?: [A-Z]+)*[*_`\"']*(?:[ \t]*[:=]|[ \t]+[-–—])[ \t][^\n]+)(?:\n|\Z)){2,})",
     re.IGNORECASE | re.MULTILINE,
 )
 _BARE_ITEM = re.compile(
-    r"[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"']*[A-Za-z][\w-]*(?: [\w-]+)?[*_`\"']*[ \t]*(?:(?:[:–—(=]|-[ \t])[^\n]*)?"
+    r"[ \t]*(?:(?:[-*•]|\d+[.)])[ \t]+)?[*_`\"']*[A-Za-z][\w-]*(?: [\w-]+)?[*_`\"']*[ \t]*(?:(?:[:–—(=]|-[ \t])[^\n]*)?"
+)
+
+
+# "Grade on this scale:", and below it "PARTIAL: some facts match"
+_SCALE_HEAD = re.compile(
+    r"\b(?:scale|labels?|one of|categor(?:y|ies|ise|ize)|class(?:es|ify)?|options|verdicts?|grades?|ratings?|levels|tiers)\b(?![^\n]*\b(?:criteria|aspects|dimensions)\b)",
+    re.IGNORECASE,
+)
+_ITEM_HEAD = re.compile(
+    r"[ \t]*(?:(?:[-*•]|\d+[.)])[ \t]+)?[*_`\"']*(?P<code>[A-Z][A-Z_\d]+(?: [A-Z]+)*)[*_`\"']*[ \t]*(?:[:–—=(]|-[ \t])"
 )
 
 
@@ -286,9 +298,16 @@ def _headed(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> I
     }
     for match in _HEADING.finditer(text):
         items = [line for line in match["items"].splitlines() if line.strip()]
-        noun = match["head"].lower().split()[-1]
+        noun = match["noun"].lower()
         stems = {noun, noun.removesuffix("s"), noun.removesuffix("es"), re.sub(r"ies\Z", "y", noun)}
+        heads = [_ITEM_HEAD.match(line) for line in items]
+        labelled = _SCALE_HEAD.search(match["head"]) and all(head and head["code"] for head in heads)
         named = next((key for low, key in open_keys.items() if stems & {low, re.split(r"[_\s]", low)[-1]}), None)
+        known = {leaf.name.casefold() for leaf in leaves} | {
+            label.casefold() for leaf in leaves for label in leaf.labels
+        }
+        if labelled and not known & {head["code"].casefold() for head in heads if head}:
+            named = named or next(iter(open_keys.values()), None)
         if named and all(_BARE_ITEM.fullmatch(line) for line in items) and MASK not in match[0]:
             line = document.line(match.start())
             yield f"line {line}: {shortened(match['head'])!r} heads a list of what {named!r} may be, which was read without labels"
@@ -348,3 +367,30 @@ def fractions(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) ->
             r"\bno\s\Z", text[: match.start()]
         ):
             yield f"line {document.line(match.start())}: {shortened(match[0])!r}, and every number was read as a whole one"
+
+
+_EMPTY_OBJECT = re.compile(
+    r"\b(?:leave|empty|return|use|set)\b[^.\n]{0,40}(?:\{\s*\}|\bempty (?:json )?(?:object|dict\w*)\b)", re.IGNORECASE
+)
+
+
+def _empty_objects(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """An object that may be empty, though each of its keys was read as required."""
+    if any("properties" in leaf.value and not leaf.listed for leaf in leaves) and (empty := _EMPTY_OBJECT.search(text)):
+        yield f"line {document.line(empty.start())}: {shortened(empty[0])!r}: an object may be empty, and its keys were read as required"
+
+
+_CODES = re.compile(
+    r"(?<![\w.,$€£:/-])\d{1,3}(?:,\s?\d{1,3}(?!\d)){2,},?(?:\s+(?:or|and)\s+\d{1,3})?(?![\w:/]|[.,]\d)|\b(?:allowed|valid|possible|permitted)(?: values)?:? \d{1,3}(?:,\s?\d{1,3})+"
+)
+
+
+def _codes_listed(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Numbers in a list that a number may be one of, and that none has: "Allowed: 1, 2, 3, 5, 8"."""
+    free = [leaf for leaf in leaves if leaf.kinds & {"number", "integer"} and not leaf.bounded]
+    held = {number for leaf in leaves for number in numbers_of(leaf)}
+    for match in _CODES.finditer(text) if free else ():
+        codes = {float(one) for one in re.findall(r"\d+", match[0])}
+        begin = max(text.rfind(sign, 0, match.start()) for sign in (". ", "\n")) + 1
+        if not codes & held and not _SAMPLE.search(text, begin, match.start()):
+            yield f"line {document.line(match.start())}: {shortened(match[0])!r} are codes, and no number was read with them"

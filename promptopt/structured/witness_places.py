@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import Inferred, PromptText
+from promptopt.structured.witness_clauses import FREE
 from promptopt.structured.witness_keys import KeyOfSchema, form_of, shortened, values_shown
 
 _ANY = re.compile(r"\S")
@@ -76,6 +77,34 @@ _BARS_ELSEWHERE = re.compile(
 )
 
 
+# true | false | "unknown", TRUE / FALSE / UNCLEAR
+_THIRD = re.compile(
+    r"\btrue[\"']?\s*(?:[|/,]|\bor\b)\s*[\"']?false[\"']?\s*(?:[|/,]|,?\s*\bor\b)\s*[\"']?(?!null\b|none\b)[a-z_]",
+    re.IGNORECASE,
+)
+# ["between 3 and 5 points"]
+_COUNTED = re.compile(
+    r"\[\s*[\"'<]+\s*(?:list |give |a list of )?(?:between |exactly |up to |at most |at least |max(?:imum)?(?: of)? )?\d{1,2}(?:\s?(?:-|–|to|and)\s?\d{1,2})? (?!words?\b|sentences?\b|characters?\b|chars\b|lines?\b|paragraphs?\b|tokens?\b|word\b)[a-z]",
+    re.IGNORECASE,
+)
+# "A-F"
+_FROM_TO = re.compile(r"[\"“<(\[]*[A-Z](?:\s?[-–]\s?|\s(?:to|through)\s)[A-Z][\"”>)\]]*")
+
+
+def _several(shown: str) -> bool:
+    """Whether a place holds a list of short values: "+, - or empty"."""
+    listed = re.fullmatch(r"[\"“<(\[]+(?P<list>[^\"“”<>()\[\]\n]{3,80})[\"”>)\]]+", shown)
+    parts = re.split(r"\s*,\s*(?:or\s+)?|\s+or\s+", listed["list"]) if listed and " or " in listed["list"] else []
+    return (
+        len(parts) > _PAIR
+        and all(0 < len(part.split()) <= _PAIR for part in parts)
+        and not any(FREE.search(part) for part in parts)
+    )
+
+
+_PAIR = 2
+
+
 def _differs(leaf: KeyOfSchema, shown: str) -> str | None:
     """As what a key was read, if its place shows something else; ``None`` if it does not."""
     kind = leaf.node.get("type")
@@ -97,10 +126,24 @@ def _differs(leaf: KeyOfSchema, shown: str) -> str | None:
         plain = re.sub(r"\b(?:null|none)\b", "", shown, flags=re.IGNORECASE)
         if _SET_AGAINST.search(plain) and not _NUMERIC.search(plain):
             return "as a number"
-    if leaf.kinds and leaf.kinds <= {"string", "null"} and not leaf.labelled and not leaf.listed:
-        either = _OR_ELSEWHERE.match(shown)
-        if (either and either["second"].strip("\"' ") != "null") or _BARS_ELSEWHERE.match(shown):
-            return "without labels"
+    if leaf.kinds and leaf.kinds <= {"boolean", "null"} and _THIRD.search(shown):
+        return "as true or false"
+    if leaf.listed and not {"minItems", "maxItems"} & set(leaf.node) and _COUNTED.match(shown):
+        return "without a count"
+    return (
+        _text_differs(shown)
+        if leaf.kinds and leaf.kinds <= {"string", "null"} and not (leaf.labelled or leaf.listed)
+        else None
+    )
+
+
+def _text_differs(shown: str) -> str | None:
+    """As what an open text was read, if its place shows values."""
+    if _FROM_TO.fullmatch(shown) or _several(shown):
+        return "without labels"
+    either = _OR_ELSEWHERE.match(shown)
+    if (either and either["second"].strip("\"' ") != "null") or _BARS_ELSEWHERE.match(shown):
+        return "without labels"
     return None
 
 
@@ -160,12 +203,13 @@ def _cases(document: PromptText, name: str, same: Sequence[KeyOfSchema]) -> Iter
 def lines_otherwise(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Numbers of labelled lines whose place names several, or that were read as any number: "Score: <0, 0.5 or 1>"."""
     for leaf in leaves:
-        if leaf.bounded or not leaf.kinds or leaf.kinds - {"number", "integer"}:
+        if leaf.bounded or not leaf.kinds or leaf.kinds - {"number", "integer", "boolean"}:
             continue
         name = re.escape(leaf.name).replace("_", r"\W+")
         for place in re.finditer(
             rf"^\W*{name}\W*:\s*[<\[({{](?P<said>[^>\])}}\n]*)", document.text, re.IGNORECASE | re.MULTILINE
         ):
-            if len(re.findall(r"\d+(?:\.\d+)?", place["said"])) > 1:
+            third = leaf.kinds == {"boolean"} and _THIRD.search(place["said"])
+            if third or (leaf.kinds != {"boolean"} and len(re.findall(r"\d+(?:\.\d+)?", place["said"])) > 1):
                 line = document.line(place.start("said"))
-                yield f"line {line}: {shortened(place['said'])!r} is the place of {leaf.name!r}, which was read without a range"
+                yield f"line {line}: {shortened(place['said'])!r} is the place of {leaf.name!r}, which was read without them"

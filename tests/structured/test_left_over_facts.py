@@ -49,7 +49,7 @@ def _schemas(text: str) -> dict[str, object]:
         ('{"ports": ["a"], "wet": true}\nLimit to the 10 most important ports.', "without a count"),
         ('Mark each as dry, damp or wet: hold, deck.\n{"hold": "", "deck": ""}', "are labels, and no field has them"),
         ('| tide | means |\n|---|---|\n| ebb | out |\n| flood | in |\n{"tide": "x", "ship": "y"}', "column 'tide'"),
-        ('Tools:\n1. jib_up\n2. jib_down\n{"tool": "<the tool>", "why": "x"}', "'Tools' heads a list"),
+        ('Tools:\n1. jib_up\n2. jib_down\n{"tool": "<the tool>", "why": "x"}', "'Tools:' heads a list"),
         (
             '- use "tow" when it is calm\n- use "row" when it is not\n{"way": "<way>", "why": "x"}',
             "sets a word for a case",
@@ -88,6 +88,13 @@ def test_what_a_clause_says_beside_a_schema_that_has_it_is_no_objection(text: st
         ('{"grade": (sound or leaking), "why": (one sentence)}', "which was read as a number"),
         ('{"ship": "a", "sails": "List of sails and ropes", "ports": ["b"]}', "which was read as a list"),
         ('{"ship": "a", "state": "tak czy nie"}', "without labels"),
+        ('{"ship": "a", "grade": "A-F"}', "without labels"),
+        ('{"ship": "a", "sign": "+, - or empty"}', "without labels"),
+        ('{"ship": "a", "points": ["between 3 and 5 points"]}', "without a count"),
+        (
+            "Judge it. Answer in this format:\n\nVERDICT: [TRUE | FALSE | UNCLEAR]\nWHY: [one sentence]\n\n{{ t }}",
+            "is the place of 'verdict'",
+        ),
         ('{"wet": "yes | no", "days": "integer, only if it is wet"}', "without null"),
         ('{"ship": "a", "note": string (optional)}', "without null"),
         ('{"ship": "a", "logs": [<ids of the logs>]}', "as texts"),
@@ -205,6 +212,12 @@ def test_null_of_two_keys_in_one_sentence_is_read_of_both() -> None:
         key: found["day"][key] for key in found["day"] if key != "type"
     }  # type: ignore[index]
     assert None in found["part"]["enum"]  # type: ignore[index]
+
+
+def test_null_of_one_key_in_so_many_words_is_not_null_of_all() -> None:
+    found = _schemas('{"hull": {"rating": 1-5}, "again": "yes | no"}\nIf a part is not mentioned, its rating is null.')
+    assert found["hull"]["properties"]["rating"]["type"] == ["integer", "null"]  # type: ignore[index]
+    assert found["again"] == {"type": "string", "enum": ["yes", "no"]}
 
 
 def test_the_key_in_the_condition_of_null_is_not_the_one_that_may_be_null() -> None:
