@@ -54,7 +54,10 @@ _PREPOSITION = re.compile(
 _MEASURED = re.compile(r"\b(?:percentage|score|rating|number|confidence|probability)\b", re.IGNORECASE)
 _RATES = frozenset({"rate", "score", "grade", "estimate"})
 # "Answer Key", "Output format": the verb is a noun.
-_NOUN = re.compile(r"[ \t]+(?:keys?|sheets?|formats?|schema|tags?)\b", re.IGNORECASE)
+_NOUN = re.compile(
+    r"[ \t]+(?:(?:keys?|sheets?|formats?|schema|tags?)\b|(?:do|does|did|is|are|was|were|has|have|can|may|must) (?:not|never)\b)",
+    re.IGNORECASE,
+)
 _COORDINATED = re.compile(r"\b(?:and|then|also|additionally|finally|next)\s*\Z", re.IGNORECASE)
 _WORKING = re.compile(r"\b(?:work|working|calculations?|thinking|thought process)\b", re.IGNORECASE)
 _SKIPPED = frozenset(
@@ -280,6 +283,7 @@ def _signs(document: PromptText, fields: Sequence[Field], covered: Sequence[Span
     for sentence in _SENTENCE.finditer(text):
         if (
             _is_example(text, sentence)
+            or _GRADE_MEANS.fullmatch(text, *_line_of(text, sentence.start()))
             or _TITLE.fullmatch(text, *_line_of(text, sentence.start()))
             or document.depends(Span(*sentence.span()))
         ):
@@ -299,6 +303,9 @@ def _signs(document: PromptText, fields: Sequence[Field], covered: Sequence[Span
 
 # "# Rewrite Judge" names the prompt; "- Safe: the response contains ..." says what a label means.
 _TITLE = re.compile(r"[ \t]*#{1,3}[ \t]+(?:[A-Z][\w-]*[ \t]*){1,4}|(?:[A-Z][\w-]*[ \t]*){2,4}")
+_GRADE_MEANS = re.compile(
+    r"[ \t]*(?:[-*•][ \t]+)?\**\d{1,3}(?:\s?[-–]\s?\d{1,3})?%?\**[ \t]*[:=–—][ \t]*[^\n.!?]*[.!]?[ \t]*"
+)
 _DEFINED = re.compile(r"[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"']*[A-Z][\w -]{0,30}[*_`\"']*[ \t]*[:–—-][ \t]*")
 
 

@@ -45,6 +45,8 @@ _SOFT = re.compile(
     r"\b(?:iff?|when|unless|where|whether|means?|counts? as|defined as|true|false|typically|usually|generally|ideally|(?:about|around)(?= (?:\d|an?\b|one|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty))|approximately|roughly|aim|should be enough|try|preferably|may|might|can|could|not|never)\b|n['’]t\b",
     re.IGNORECASE,
 )
+# "2-3 terms that could replace it": of what the things may do, and not of how many there are
+_OF_THINGS = re.compile(r"\b(?:that|which) (?:could|can|may|might)\b", re.IGNORECASE)
 _PARTLY = re.compile(r"\b(?:ask|make|have|find|outline)\b", re.IGNORECASE)
 
 
@@ -84,7 +86,7 @@ def ordered(text: str, *, alone: bool = False) -> Iterator[Count]:
             continue
         begin = max(text.rfind(sign, 0, match.start("verb")) for sign in (".", "\n", ";")) + 1
         end = re.compile(r"[.;\n]|\Z").search(text, match.end())
-        if _SOFT.search(text, begin, end.start() if end else len(text)):
+        if _SOFT.search(_OF_THINGS.sub(" ", text[begin : end.start() if end else len(text)])):
             continue
         low = number_of(match["low"])
         high = number_of(match["high"]) if match["high"] else None

@@ -19,6 +19,11 @@ _NUMBERS = (
         r"(?:should (?:always )?be |is |ranging )?(?:an? )?(?P<whole2>integer |float )?(?:between|from|ranging from|in the range(?: of)?)\s+(?P<low>\d+(?:\.\d+)?)%?(?:\s*\([^()\n]{1,40}\))?\s*(?:and|to|-|–)\s*(?P<high>\d+(?:\.\d+)?)(?![\d.]*\d)%?(?!\s*(?:words?|sentences?|characters?|items?|bullets?|minutes?|years?))",
         re.IGNORECASE,
     ),
+    # "then score 1-5"
+    regex.compile(
+        r"\b(?:score|rate|grade)\s+(?:it |each |them |this )?(?P<low>[01](?:\.0)?)\s*(?:-|–|to)\s*(?P<high>(?:5|7|10|100|1\.0)(?:\.0)?)\b(?!\.\d|%|\s*(?:words?|sentences?|points? (?:for|per)))",
+        re.IGNORECASE,
+    ),
     regex.compile(
         r"\b(?:on|using|with) (?:a|the) (?:[\w-]+ )?(?:scale|range) (?:of|from|between)?\s*(?P<low>\d+(?:\.\d+)?)(?:\s*\([^()\n]{1,40}\))?\s*(?:-|–|to|and)\s*(?P<high>\d+(?:\.\d+)?)",
         re.IGNORECASE,

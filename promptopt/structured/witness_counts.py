@@ -57,7 +57,7 @@ def miscounted(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSche
     if lists:
         return
     for match in _ALL.finditer(text):
-        if not _is_soft(text, match):
+        if not _is_soft(text, match) and not _is_quoted(text, match):
             yield f"line {document.line(match.start())}: {shortened(match[0])!r}: one object was read for all of them"
 
 
@@ -73,6 +73,14 @@ def _bounds_lost(document: PromptText, text: str, lists: Sequence[KeyOfSchema]) 
 def _is_soft(text: str, match: re.Match[str]) -> bool:
     begin = max(text.rfind(sign, 0, match.start() + 1) for sign in (".", "\n", ";", "(")) + 1
     return bool(_SOFT.search(text, begin, match.start()) or MASK in match[0])
+
+
+def _is_quoted(text: str, match: re.Match[str]) -> bool:
+    """Whether words are somebody's who is quoted: a list request such as "List all ports"."""
+    begin = text.rfind("\n", 0, match.start()) + 1
+    end = text.find("\n", match.end())
+    rest = text[match.end() : end if end >= 0 else len(text)]
+    return text.count('"', begin, match.start()) % 2 == 1 and '"' in rest
 
 
 def _one(word: str) -> str:

@@ -54,6 +54,8 @@ def other_orders(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSc
         begin = text.rfind("\n", 0, match.start("verb")) + 1
         if _NOT.search(text[begin : match.start("verb")]) or _IS_NOUN.match(what) or MASK in what:
             continue
+        if _INPUT_BELOW.match(document.text, begin):
+            continue
         said = re.findall(r"[a-z0-9]+", what.lower())
         prose = _PROSE.search(_WITHOUT.sub(" ", what))
         if not said or (not prose and _FORM.search(what)):
@@ -66,6 +68,8 @@ def other_orders(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSc
         yield f"line {line}: {shortened(match['verb'] + what)!r} asks for something that no field holds"
 
 
+# "## Answer to Evaluate", and below it the variable that it is
+_INPUT_BELOW = re.compile(rf"[ \t]*#[^\n]*\n\s*(?:{MASK}|\{{+[\w.\[\]]+\}}+)")
 _SHORT = 2
 # Words of any sentence.
 _PLAIN = frozenset(
