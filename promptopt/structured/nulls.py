@@ -10,6 +10,20 @@ from promptopt.structured.fields import PromptText, Span
 from promptopt.structured.wording import or_null
 
 _NULL = re.compile(r"\bnull\b", re.IGNORECASE)
+# What holds a text wherever it holds anything.
+_TEXT_BY_NAME = re.compile(
+    r"(?:\A|_)(?:date|deadline|reason|rationale|explanation|description|summary|comment|note|feedback|message|error|name|title|quote|excerpt|url|link|email|phone|address|candidate|text)\Z"
+)
+# '"owner": <who does it, or null>'
+_PLACE_OR_NULL = re.compile(r"[\"'](?P<name>\w+)[\"']\s*:\s*<[^<>\n]*\bor null\b[^<>\n]*>")
+_SHOWN_AS_NULL = re.compile(r"[\"'](?P<name>\w+)[\"']\s*:\s*null(?=\s*(?:[,}\n]|//))")
+
+
+def is_text_by_name(name: str) -> bool:
+    """Whether a key of this name holds a text: ``due_date``, ``errorMessage``."""
+    return _TEXT_BY_NAME.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()) is not None
+
+
 _NOT_NULL = re.compile(r"\b(?:not|never|no|non|without|instead of)\b[^.\n]{0,20}\bnull\b", re.IGNORECASE)
 _ABSENT = re.compile(
     r"\b(?:values?|fields?|keys?|information|anything|missing|unknown|absent|unclear|(?:not|n['’]t|cannot be) (?:\w+ )?(?:on|in|given|found|present"
@@ -78,6 +92,9 @@ def nulls_of(
     prose = _KEY_LINE.sub("\n", prose)
     sentences, below = _sentences(prose, names)
     owned |= below
+    shown = "\n".join(document.text[span.start : span.end] for span in covered)
+    owned |= {null["name"] for null in _SHOWN_AS_NULL.finditer(shown) if is_text_by_name(null["name"])}
+    owned |= {place["name"] for place in _PLACE_OR_NULL.finditer(shown)}
 
     # "Extract these fields (use null for what is not there)", and nothing says that a list may be empty instead.
     lists = any(_ALL_FIELDS.search(text) for text in sentences) and not _EMPTY_LIST.search(document.text)

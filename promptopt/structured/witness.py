@@ -188,10 +188,26 @@ def _of_keys(document: PromptText, leaves: Sequence[KeyOfSchema], *, of_text: bo
             }:
                 continue  # "an exact match to one of the options": what another key holds
             lacks = [lack for leaf in same if (lack := _lack(leaf, said, of_text=of_text))]
+            if lacks and lacks[0][1] == _UNLABELLED and _listed_in_variable(document, said.text):
+                continue
             if len(lacks) == len(same):
                 words, what = lacks[0]
                 line = document.line(said.start)
                 yield f"line {line}: {words!r} is said of {name!r}, which was read {what}"
+
+
+_UNLABELLED = "without labels"
+# "one of the leaf categories", and below a line that speaks of categories the variable that has them
+_ONE_OF_NOUN = re.compile(r"\bone of the (?:(?!in\b|from\b)[\w-]+ ){0,2}?(?P<noun>[a-z]{3,}?)(?:ies|es|s)\b(?! in the)", re.IGNORECASE)
+
+
+def _listed_in_variable(document: PromptText, said: str) -> bool:
+    """Whether what a key is one of is listed in a variable of the template."""
+    one = _ONE_OF_NOUN.search(said)
+    place = rf"[ \t]*(?:{MASK}+|\{{\w+\}})[ \t]*(?:\n|\Z)"
+    return one is not None and (
+        re.search(rf"\b{one['noun']}\w*\b[^\n]*\n(?:[ \t]*\n)?{place}", document.text, re.IGNORECASE) is not None
+    )
 
 
 _OF_OTHER = re.compile(
@@ -278,7 +294,7 @@ def _labels_lack(leaf: KeyOfSchema, text: str, *, quoted: bool, value: bool) -> 
     listed = _ONE_OF.search(_QUOTED.sub('""', text)) or ((_BARRED.match(text) or either) if value else None)
     if listed is None or VARIABLE.search(text, listed.start()):
         return None
-    return (shortened(listed[0]), "without labels") if listed.start() < (_NEAR // 2 if quoted else _NEAR) else None
+    return (shortened(listed[0]), _UNLABELLED) if listed.start() < (_NEAR // 2 if quoted else _NEAR) else None
 
 
 def _null_lacks(leaf: KeyOfSchema, text: str) -> tuple[str, str] | None:

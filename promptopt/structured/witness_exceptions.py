@@ -228,12 +228,18 @@ _CHOSEN = re.compile(
 )
 
 
+_SUCH = len("for example, ")
+_SAMPLES = re.compile(r"\b(?:such as|like|e\.g\.?,?|for example|for instance)\W+\Z", re.IGNORECASE)
+
+
 def _capitals(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Labels in capitals in the task, if a text was read that has none and no field has them."""
     open_texts = [leaf for leaf in leaves if leaf.kinds & {"string"} and not leaf.labelled]
     known = {label.casefold() for leaf in leaves for label in leaf.labels} | {leaf.name.casefold() for leaf in leaves}
     for match in _CHOSEN.finditer(text) if open_texts else ():
         labels = re.findall(r"[A-Z_]{3,}", match["list"])
+        if _SAMPLES.search(text, max(0, match.start() - _SUCH), match.start("list")):
+            continue
         if not any(label.casefold() in known for label in labels):
             line = document.line(match.start("list"))
             yield f"line {line}: {shortened(match['list'])!r} are labels, and no field has them"

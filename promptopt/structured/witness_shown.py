@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import Inferred, PromptText
+from promptopt.structured.nulls import is_text_by_name
 from promptopt.structured.witness_keys import VARIABLE, KeyOfSchema, form_of, said_of, shortened, values_shown
 
 _NULL = re.compile(r"\bnull\b")
@@ -69,6 +70,7 @@ def shown(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
                 yield f"line {line}: nothing says what {leaf.name!r} is, which is shown as {shortened(match['open'])!r}"
         if (
             len(spoken) < 2
+            and not is_text_by_name(leaf.name)
             and (null := next(values_shown(text, leaf.name, _NULL), None))
             and not any(values_shown(text, leaf.name, _NOT_THAT))
         ):
@@ -115,7 +117,9 @@ def kinds_shown(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSch
             words = sorted(set(re.findall(rf"{key}\"([a-z]+(?:_[a-z]+)*|[A-Z]+(?:_[A-Z]+)*)\"", shown)))
             if len(words) > 1 and (_KIND.search(leaf.name) or all("_" in word for word in words)):
                 yield f"{leaf.name!r} is shown as {words[0]!r} and as {words[1]!r}: its labels were not read"
-        known = {label.casefold() for label in leaf.labels}
+        # "type" of two things, of which one is any text, may be shown with any word
+        shared = any(other.name == leaf.name and not other.labelled for other in leaves)
+        known = set() if shared else {label.casefold() for label in leaf.labels}
         for word in re.findall(rf"{key}\"([a-z]{{3,}})\"\s*[,}}]", document.text):
             if known and "string" in leaf.kinds and word.casefold() not in known | {leaf.name.casefold(), "string"}:
                 yield f"{leaf.name!r} is shown as {word!r}, which is not among its labels"

@@ -140,6 +140,11 @@ _OF_TEXT = re.compile(
     r"|\b(?:e\.g\.?|like|such as|for example),? [\"'`“][^\"'`”\n]*[A-Za-z$€£¥%][^\"'`”\n]*[\"'`”]",
     re.IGNORECASE,
 )
+# "the supplier's article number": what something is called by
+_IDENTIFIER = re.compile(
+    r"\b(?:article|catalogu?e|order|invoice|part|serial|phone|telephone|reference|tracking|account|policy|case|ticket|flight|model|registration|passport|contract|item|customer)[ -](?:number|no\.?|id|code)\b",
+    re.IGNORECASE,
+)
 _OF_NUMBER = re.compile(
     r"\b(?:how many|number of|count of|integers?|int|floats?|numeric|numbers?|in (?:whole )?(?:seconds|minutes|hours|days|weeks|months|years|usd|eur|dollars|percent))\b",
     re.IGNORECASE,
@@ -148,7 +153,7 @@ _OF_NUMBER = re.compile(
 
 def _told_as_text(said: str) -> bool:
     """Whether a line describes a value as a text, although its key is one of a number."""
-    typed = _TYPED_TEXT.search(said[:_BEGIN]) is not None
+    typed = (_TYPED_TEXT.search(said[:_BEGIN]) or _IDENTIFIER.search(said[:_BEGIN])) is not None
     return typed or (_OF_TEXT.search(said) is not None and _OF_NUMBER.search(said) is None)
 
 

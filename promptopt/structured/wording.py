@@ -482,7 +482,13 @@ def _one_value(text: str) -> dict[str, Any]:
         rest = re.sub(r"\A(?:(?:an?|the|one|single)\s+)?\S+?(?:[\s,.:;(\[]+|\Z)", "", text, flags=re.IGNORECASE)
         labels = alternatives(rest.strip(" ()")) if TYPES[first] == "string" else []
         return {"type": "string", "enum": labels} if labels else _described(TYPES[first], rest)
+    if given := _AS_NUMBER.search(text):
+        return _described(TYPES[given["kind"].lower()], text)
     return {"description": text} if " " in text and len(text) < 300 else {}
+
+
+# "her weight as a number"
+_AS_NUMBER = re.compile(r"\bas (?:an? )?(?:plain |single )?(?P<kind>number|integer|float|decimal)\b", re.IGNORECASE)
 
 
 def _described(kind: str, rest: str) -> dict[str, Any]:
@@ -547,7 +553,9 @@ def stated(text: str) -> dict[str, Any] | None:
 _LETTERS = re.compile(r"\b(?i:letter) (?:from |between )?(?P<first>[A-H])(?: to | and |[-–])(?P<last>[B-Z])\b")
 
 
-_CODES = re.compile(r"\A\W*(?P<codes>\d+(?:\s*,\s*\d+)*\s*,?\s+or\s+\d+)(?![\w%]|\.\d)")
+_CODES = re.compile(
+    r"\A\W*(?:(?:an? )?(?:integer|int|number)\s*[(:,]\s*)?(?P<codes>\d+(?:\s*,\s*\d+)*\s*,?\s+or\s+\d+)(?![\w%]|\.\d)"
+)
 
 
 def _coded(words: str) -> dict[str, Any]:
@@ -588,10 +596,7 @@ def _kind_of(words: str) -> dict[str, Any] | None:
     for kind, pattern in _HEADS:
         if pattern.match(head):
             return {"type": kind}
-    # "her weight as a number"
-    given = re.search(
-        r"\bas (?:an? )?(?:plain |single )?(?P<kind>number|integer|float|decimal)\b", words, re.IGNORECASE
-    )
+    given = _AS_NUMBER.search(words)
     return {"type": TYPES[given["kind"].lower()]} if given else {}
 
 
