@@ -25,7 +25,7 @@ from promptopt.structured.fields import (
     of_fields,
 )
 from promptopt.structured.form_elsewhere import form_in_variable, part_beside, unread_json
-from promptopt.structured.items_told import items_told
+from promptopt.structured.items_told import items_told, items_under_key
 from promptopt.structured.json_blocks import ORDERS_JSON, Block
 from promptopt.structured.json_blocks import blocks as json_blocks
 from promptopt.structured.label_lines import label_lines
@@ -117,6 +117,7 @@ def _inferred(document: PromptText) -> Inferred:
     if contradiction := _contradiction(document, said):
         return Inferred(problems=(contradiction,))
     readers: tuple[Callable[[], Inferred | None], ...] = (
+        lambda: items_under_key(document),
         lambda: _from_json(document, said),
         lambda: items_told(document),
         lambda: told_keys(document, said),

@@ -33,7 +33,9 @@ _Q = r"[\"'`“”‘’]"
 _KINDS = r"(?:keys?|fields?|properties|property|attributes?)"
 _OBJECT = r"\b(?:json|objects?|dict(?:ionary)?)\b"
 _TYPE = r"(?:\s*[(\[](?P<type>[^()\[\]\n]{1,120})[)\]]|\s*:\s*(?P<kind>[a-z][\w\[\]]*(?: of [a-z]+)?)(?=\s*(?:,|;|\band\b|\.|\n|$)))?"
-_QUOTED_KEY = rf"{_Q}(?P<name>[A-Za-z_][\w -]{{0,40}}?){_Q}{_TYPE}"
+# '"open", a boolean, and "remark", a short phrase'
+_APPOSITION = r"(?:,\s(?P<told>(?:an?|the|your|how|whether)\s[^,.;:\"'`\n]{2,80}(?:,? or null\b[^,.;:\"'`\n]{0,60})?)(?=\s*(?:,\s*(?:and\s+)?[\"'`]|and\s+[\"'`]|,?\s+or an? empty\b|[.;\n]|$)))?"
+_QUOTED_KEY = rf"{_Q}(?P<name>[A-Za-z_][\w -]{{0,40}}?){_Q}{_TYPE}{_APPOSITION}"
 _PLAIN_KEY = rf"(?P<name>[A-Za-z]\w*){_TYPE}"
 _AND = r"\s*(?:,\s*(?:and\s+|as well as\s+)?|\band\s+|&\s*|;\s*(?:and\s+)?)(?:an?\s+|the\s+)?"
 
@@ -170,7 +172,11 @@ def _listed(document: PromptText) -> Iterator[NamedKey]:
                 continue
             for item in found:
                 if MASK not in item["name"]:
-                    yield NamedKey(item["name"], item["type"] or item["kind"] or "", Span(*match.span()))
+                    yield NamedKey(
+                        item["name"],
+                        item["type"] or item["kind"] or item.groupdict().get("told") or "",
+                        Span(*match.span()),
+                    )
 
 
 def _bulleted(document: PromptText) -> Iterator[NamedKey]:

@@ -198,7 +198,9 @@ def _of_keys(document: PromptText, leaves: Sequence[KeyOfSchema], *, of_text: bo
 
 _UNLABELLED = "without labels"
 # "one of the leaf categories", and below a line that speaks of categories the variable that has them
-_ONE_OF_NOUN = re.compile(r"\bone of the (?:(?!in\b|from\b)[\w-]+ ){0,2}?(?P<noun>[a-z]{3,}?)(?:ies|es|s)\b(?! in the)", re.IGNORECASE)
+_ONE_OF_NOUN = re.compile(
+    r"\bone of the (?:(?!in\b|from\b)[\w-]+ ){0,2}?(?P<noun>[a-z]{3,}?)(?:ies|es|s)\b(?! in the)", re.IGNORECASE
+)
 
 
 def _listed_in_variable(document: PromptText, said: str) -> bool:
@@ -206,7 +208,12 @@ def _listed_in_variable(document: PromptText, said: str) -> bool:
     one = _ONE_OF_NOUN.search(said)
     place = rf"[ \t]*(?:{MASK}+|\{{\w+\}})[ \t]*(?:\n|\Z)"
     return one is not None and (
-        re.search(rf"\b{one['noun']}\w*\b[^\n]*\n(?:[ \t]*\n)?{place}", document.text, re.IGNORECASE) is not None
+        re.search(
+            rf"^[^\n\"'{{}}]*\b{one['noun']}(?:s|es|ies)\b[^\n\"'{{}}]*\n(?:[ \t]*\n)?{place}",
+            document.text,
+            re.IGNORECASE | re.MULTILINE,
+        )
+        is not None
     )
 
 

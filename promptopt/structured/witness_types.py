@@ -223,6 +223,8 @@ _LIST_SAID = re.compile(
 def _lists_by_name(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Lists of texts for which the prompt has nothing but a name in the plural: "fees: what the shop charges"."""
     form = form_of(document, found)
+    if _ALL_LISTS.search(document.text) and all(item.schema.get("type") == "array" for item in found.fields):
+        return
     for leaf in () if found.wrapped else leaves:
         if not leaf.listed or leaf.labelled or leaf.kinds - {"string"} or {"minItems", "maxItems"} & set(leaf.node):
             continue
@@ -233,6 +235,11 @@ def _lists_by_name(document: PromptText, found: Inferred, leaves: Sequence[KeyOf
             yield f"{_at(document, found, leaf)}nothing but its name says whether {leaf.name!r} is a list or a text"
 
 
+# "these keys, each holding an array of strings"
+_ALL_LISTS = re.compile(
+    r"\b(?:keys|fields)\b[^.\n]{0,20}\b(?:each|all|every one)\b[^.\n]{0,30}\b(?:arrays?|lists?) of (?:strings|texts|names|words)\b",
+    re.IGNORECASE,
+)
 _IS_SHOWN_LIST = re.compile(r"[^\n,]*?(?:\[|\b(?:list|array)\b)", re.IGNORECASE)
 
 

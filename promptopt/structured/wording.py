@@ -482,9 +482,14 @@ def _one_value(text: str) -> dict[str, Any]:
         rest = re.sub(r"\A(?:(?:an?|the|one|single)\s+)?\S+?(?:[\s,.:;(\[]+|\Z)", "", text, flags=re.IGNORECASE)
         labels = alternatives(rest.strip(" ()")) if TYPES[first] == "string" else []
         return {"type": "string", "enum": labels} if labels else _described(TYPES[first], rest)
+    return _in_words(text)
+
+
+def _in_words(text: str) -> dict[str, Any]:
+    """A place that is described: a number if it says so; ``{}`` if one word or too many are there."""
     if given := _AS_NUMBER.search(text):
         return _described(TYPES[given["kind"].lower()], text)
-    return {"description": text} if " " in text and len(text) < 300 else {}
+    return {"description": text} if " " in text and len(text) < _LONGEST_SAID else {}
 
 
 # "her weight as a number"
@@ -547,7 +552,12 @@ def stated(text: str) -> dict[str, Any] | None:
     words = re.sub(r"\A(?:must|should|has to|can only) be (?:always |exactly )?", "", words, flags=re.IGNORECASE)
     words = _IN_BRACKETS.sub(lambda ends: "from {} to {}".format(*sorted(ends.groups(), key=float)), words)
     found = _kind_of(words)
-    return or_null(found) if found and _says_null(words) else found
+    # "true if the part can be left out" says it of the part.
+    decided = found == {"type": "boolean"} and _DECIDES.match(words) and not re.search(r"\bnull\b", words)
+    return or_null(found) if found and _says_null(words) and not decided else found
+
+
+_DECIDES = re.compile(r"(?:a |an )?(?:bool(?:ean)?\W+)?(?:true|false) (?:if|when|only)\b", re.IGNORECASE)
 
 
 _LETTERS = re.compile(r"\b(?i:letter) (?:from |between )?(?P<first>[A-H])(?: to | and |[-–])(?P<last>[B-Z])\b")
@@ -624,10 +634,21 @@ _HEADS = (
 )
 
 
+# "array of strings from: hull, mast, keel", and nothing after it
+_CHOSEN_FROM = re.compile(
+    r"\b(?:list|array)s? of (?:strings?|labels?|tags?|values?),? (?:chosen |taken |drawn )?(?:from|out of|among):\s*(?P<list>[^:;.()\n]{5,300})[.)]*\Z",
+    re.IGNORECASE,
+)
+
+
 def _list_of(what: str, words: str) -> dict[str, Any] | None:
     thing = what.removesuffix("s")
     if thing in _OBJECTS:
         return None
+    if chosen := _CHOSEN_FROM.search(words):
+        labels = noted_labels(f"one of {chosen['list'].strip(' .()')}")
+        if labels:
+            return {"type": "array", "items": {"type": "string", "enum": labels}}
     number = thing in ("id", "index", "indice") and re.search(r"\b(?:integers?|numbers?|indices)\b", words)
     exact = _EXACTLY.search(words)
     most = exact or _AT_MOST.search(words)
