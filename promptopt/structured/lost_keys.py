@@ -67,10 +67,16 @@ def lost_keys(document: PromptText, reading: FormReading, proofs: Proofs) -> Ite
         for item in beside:
             if item.casefold() in TYPE_WORDS | known or field_name(item) in known or _is_of_input(item, document.text):
                 continue
-            if _is_heading(item, lines, names):
+            if _is_heading(item, lines, names) or _is_sample(item, line):
                 continue
             if item in inline or _is_key(item, line, document.text) or _in_numbers(line):
                 yield f"line {number}: {item!r} stands beside the keys that were read, and is none of them"
+
+
+def _is_sample(item: str, line: str) -> bool:
+    """Whether a word is a sample in brackets of what a key may hold: '(e.g., "port", "bow")'."""
+    shown = re.search(rf"\([^()]*\b(?:e\.g\.?|such as|for example),? [^()]*[\"'`]{re.escape(item)}[\"'`][^()]*\)", line)
+    return shown is not None
 
 
 # "`positions` is an array", 'route   oral or iv': a key begins its line, in marks or before a column

@@ -87,6 +87,10 @@ _IN_MARKS = re.compile("[\"'`*“]\\w+[\"'`*”]")
 _SEVERAL = 2
 
 
+# "these keys, each holding an array of strings"
+_ALL_LISTS = re.compile(r"\b(?:keys|fields)\b[^.]{0,20}\beach\b[^.]{0,30}\b(?:array|list) of\b", re.IGNORECASE)
+
+
 class _Places:
     """Where a prompt speaks of values: the lines that the rules read have them, else the first that does."""
 
@@ -113,7 +117,8 @@ class _Places:
         own = re.compile(rf"(?<![\w-]){re.escape(value.name)}(?![\w-])" if _JOINED.search(value.name) else r"(?!)")
         bounded = [line for line in self._lines if wanted & numbers_in(line.text)]
         bounded = [line for line in bounded if wanted <= numbers_in(line.text)] or bounded
-        return [*bounded, *(line for line in self._lines if own.search(line.text))]
+        lists = [line for line in self._lines if "array" in value.types and _ALL_LISTS.search(line.text)]
+        return [*bounded, *lists, *(line for line in self._lines if own.search(line.text))]
 
     def _of_labels(self, value: ReadValue, known: Sequence[Quoted]) -> list[Quoted]:
         """Lines with the labels that no line has that is known."""

@@ -32,7 +32,10 @@ def test_the_heading_over_a_variable_orders_nothing() -> None:
 
 
 def test_a_quoted_request_is_somebody_elses() -> None:
-    text = 'Route the request. Requests such as "List all ports" are for the desk.\n\nReturn JSON: {"route": "desk|crane"}\n{{ r }}'
+    text = (
+        'Route the request. Requests such as "List all ports" are for the desk.\n\n'
+        'Return JSON: {"route": "desk|crane"}\n{{ r }}'
+    )
     assert _schemas(text)["route"] == {"type": "string", "enum": ["desk", "crane"]}
     assert not infer(text.replace('"List all ports"', "List all ports.")).fields
 
@@ -43,7 +46,10 @@ def test_a_scale_beside_its_verb() -> None:
 
 
 def test_a_count_of_things_that_may_do_something() -> None:
-    text = 'Generate 2-3 short names that could go on the hull.\nRespond with a JSON array of strings:\n["name 1", "name 2"]\n{{ ship }}'
+    text = (
+        "Generate 2-3 short names that could go on the hull.\nRespond with a JSON array of strings:\n"
+        '["name 1", "name 2"]\n{{ ship }}'
+    )
     assert _schemas(text)["items"] == {"type": "array", "items": _TEXT, "minItems": 2, "maxItems": 3}
 
 
@@ -72,7 +78,10 @@ def test_codes_in_brackets_after_a_type() -> None:
 
 
 def test_labels_that_are_in_a_variable() -> None:
-    text = 'You MUST choose one of the free berths.\n## FREE BERTHS\n{{ berths }}\n\nReturn JSON: {"berth": "<one of the free berths>", "sure": <float 0-1>}\n{{ log }}'
+    text = (
+        "You MUST choose one of the free berths.\n## FREE BERTHS\n{{ berths }}\n\n"
+        'Return JSON: {"berth": "<one of the free berths>", "sure": <float 0-1>}\n{{ log }}'
+    )
     found = _schemas(text)["berth"]
     assert isinstance(found, dict)
     assert found["type"] == "string"
@@ -80,14 +89,20 @@ def test_labels_that_are_in_a_variable() -> None:
 
 
 def test_a_number_that_something_is_called_by_is_a_text() -> None:
-    text = "Return a JSON object with the following keys:\n* `order_number`: the dealer's order number, or null\n* `rush`: true if it is urgent, otherwise false\n{{ mail }}"
+    text = (
+        "Return a JSON object with the following keys:\n* `order_number`: the dealer's order number, "
+        "or null\n* `rush`: true if it is urgent, otherwise false\n{{ mail }}"
+    )
     assert _schemas(text) == {"order_number": _MAYBE_TEXT, "rush": _BOOLEAN}
     text = text.replace("the dealer's order number", "code such as EUR or USD").replace("order_number", "coin")
     assert _schemas(text)["coin"] == _MAYBE_TEXT
 
 
 def test_keys_with_their_kind_after_a_comma() -> None:
-    text = 'Return a JSON object with two fields: "open", a boolean, and "remark", a short phrase that says why, or an empty string.\n{{ log }}'
+    text = (
+        'Return a JSON object with two fields: "open", a boolean, and "remark", '
+        "a short phrase that says why, or an empty string.\n{{ log }}"
+    )
     assert _schemas(text) == {"open": _BOOLEAN, "remark": _TEXT}
 
 
@@ -97,8 +112,19 @@ def test_lists_told_of_all_keys() -> None:
     assert not infer(text.replace(", each holding an array of strings", "")).fields
 
 
+def test_samples_in_brackets_are_no_keys() -> None:
+    text = (
+        "Return a JSON object with these fields:\n- 'shut': boolean (true if the hatch is shut)\n"
+        "- 'side': string (the side, e.g., \"port\", \"bow\", \"stern\")\n{{ log }}"
+    )
+    assert _schemas(text) == {"shut": _BOOLEAN, "side": _TEXT}
+
+
 def test_labels_of_a_list_after_its_type() -> None:
-    text = "Output ONLY a valid JSON object with fields: depth (integer 0-10), parts (array of strings from: hull, mast, main sail), why (short string).\n{{ log }}"
+    text = (
+        "Output ONLY a valid JSON object with fields: depth (integer 0-10), "
+        "parts (array of strings from: hull, mast, main sail), why (short string).\n{{ log }}"
+    )
     assert _schemas(text)["parts"] == {
         "type": "array",
         "items": {"type": "string", "enum": ["hull", "mast", "main sail"]},
@@ -107,7 +133,10 @@ def test_labels_of_a_list_after_its_type() -> None:
 
 def test_what_each_element_of_a_list_has() -> None:
     lead = "From the log, produce a JSON array. Each element is an object with:"
-    keys = '\n- "name": the ship\n- "load": a number, or null when nothing is said\n- "spare": true if it can be left out, otherwise false\n{{ log }}'
+    keys = (
+        '\n- "name": the ship\n- "load": a number, or null when nothing is said\n'
+        '- "spare": true if it can be left out, otherwise false\n{{ log }}'
+    )
     expected = {"name": _TEXT, "load": {"type": ["number", "null"]}, "spare": _BOOLEAN}
     assert _item(lead + keys) == expected
     under = 'Return a JSON object with a single key "ships". Its value is a list of objects, and each object has:'
@@ -117,10 +146,16 @@ def test_what_each_element_of_a_list_has() -> None:
 
 
 def test_a_verb_that_is_a_noun_orders_nothing() -> None:
-    text = "A missing first name do not make another ship. Answer 1 for the same ship and 0 for different ships. Output the digit only.\n{{ log }}"
+    text = (
+        "A missing first name do not make another ship. "
+        "Answer 1 for the same ship and 0 for different ships. Output the digit only.\n{{ log }}"
+    )
     assert list(_schemas(text).values()) == [{"type": "integer", "enum": [1, 0]}]
 
 
 def test_one_key_in_two_objects_with_labels_in_one() -> None:
-    text = 'Return JSON:\n{"type": "hull|mast", "parts": [{"name": "bolt", "type": "iron"}], "note": "main text"}\n{{ log }}'
+    text = (
+        'Return JSON:\n{"type": "hull|mast", "parts": [{"name": "bolt", "type": "iron"}], '
+        '"note": "main text"}\n{{ log }}'
+    )
     assert _schemas(text)["type"] == {"type": "string", "enum": ["hull", "mast"]}
