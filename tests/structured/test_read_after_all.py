@@ -115,7 +115,7 @@ def test_lists_told_of_all_keys() -> None:
 def test_samples_in_brackets_are_no_keys() -> None:
     text = (
         "Return a JSON object with these fields:\n- 'shut': boolean (true if the hatch is shut)\n"
-        "- 'side': string (the side, e.g., \"port\", \"bow\", \"stern\")\n{{ log }}"
+        '- \'side\': string (the side, e.g., "port", "bow", "stern")\n{{ log }}'
     )
     assert _schemas(text) == {"shut": _BOOLEAN, "side": _TEXT}
 
