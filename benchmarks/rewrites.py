@@ -10,8 +10,8 @@ fact if one of the words in ``named_by`` is in its reason. A twin's editor keeps
 
 Tables and rules of the guard were made with the prompts up to 95 at hand. Those from 96 on were written in three
 fifteens, those from 141 on, a passage each, in two thirties, those from 201 on in one forty, and those from 241 on in
-a thirty and a twenty, each before the guard was run on it; docs/compress.md says how it did then. Figures are given
-for all.
+a thirty, a twenty and a ten, each before the guard was run on it; docs/compress.md says how it did then. Figures are
+given for all.
 
 A local server answers as the model, through the real SDK: it finds the passages that it is asked to rewrite and returns
 the editor's. ``NAME`` selects files, ``--list`` prints every answer that was judged wrongly.

@@ -20,6 +20,8 @@ _WHOLE = frozenset("each every all any both no per none neither".split())  # noq
 _SAME = frozenset("same identical equal share shares shared both".split())  # noqa: SIM905 - read as words
 _RESTRICTING = ("relcl", "acl", "prep")
 _ONE = frozenset({"one", "1", "single", "only", "same"})
+_EACH = frozenset("each every per once individually separately singly".split())  # noqa: SIM905 - read as words
+_GIVEN = frozenset({"show", "give", "get", "see", "receive"})
 _PLURAL = ("NNS", "NNPS")
 _RATES = {
     "hour": {"hourly"},
@@ -92,7 +94,10 @@ def _forms(number: str) -> set[str]:
 
 def _rates(old: Asked, new: Asked) -> Iterator[str]:
     """What something is counted for: "12 euros per night"."""
+    each = any(t.lower_ in _EACH or (t.lower_ == "time" and _at_a(t)) for t in new.tokens)
     for token in old.tokens:
+        if token.lower_ == "time" and _at_a(token) and not each and not _is_given(token):
+            yield repr("at a time")
         if token.lower_ != "per":
             continue
         for of in (kid for kid in token.children if kid.dep_ == "pobj"):
@@ -101,6 +106,16 @@ def _rates(old: Asked, new: Asked) -> Iterator[str]:
             there = [t for t in new.tokens if concepts_of(t) & mine]
             if not any(map(_is_rate, there)) and not adverbs & set(new.forms):
                 yield repr(f"per {of.lower_}")
+
+
+def _at_a(token: Token) -> bool:
+    return [t.lower_ for t in token.doc[max(0, token.i - 2) : token.i]] == ["at", "a"]
+
+
+def _is_given(token: Token) -> bool:
+    """Whether a sentence says what the model is given: "you'll be shown one file at a time"."""
+    root_of = token.sent.root
+    return root_of.lemma_ in _GIVEN and any(kid.lower_ == "you" for kid in root_of.children)
 
 
 def _is_each(token: Token) -> bool:
@@ -127,7 +142,8 @@ def _each(old: Asked, new: Asked) -> Iterator[str]:
         mine = concepts_of(thing)
         others = [t for t in old.tokens if concepts_of(t) & mine and t != thing and t.tag_ not in _PLURAL]
         there = [t for t in new.tokens if concepts_of(t) & mine]
-        if others and there and not any(t.tag_ in _PLURAL or t.pos_ == "VERB" or _is_each(t) for t in there):
+        one = any(t.doc[max(0, t.i - 1)].lower_ in ("a", "an") for t in there)
+        if (others or one) and there and not any(t.tag_ in _PLURAL or t.pos_ == "VERB" or _is_each(t) for t in there):
             yield repr(f"{token.lower_} {thing.lower_}")
 
 

@@ -65,6 +65,7 @@ SAME = [
     ("You must not skip a page of the log.", "Copy every page of the log."),
     ("If the bilge pump is not working, ring.", "If the bilge pump doesn't work, ring."),
     ("Ring the bell right away.", "Ring the bell at once."),
+    ("Begin with the cod and continue with the eels.", "Begin with the cod, then the eels."),
     ("Mark with a cross whatever leaks.", "Mark with a cross what leaks."),
     ("Do not sell any maps which concern fewer than five harbours.", "Sell no maps on fewer than five harbours."),
     ("Sing of sailors who are older than 50 years.", "Sing of sailors over 50."),
@@ -169,6 +170,8 @@ LOST = [
         "Decide whether the mate is tight. Do not buy a loose knot.",
         "every knot",
     ),
+    ("Speak for at most 45 seconds at a time.", "Speak for at most 45 seconds.", "at a time"),
+    ("Check whether every leak that the hull has is mended.", "Check whether a leak is mended.", "every leak"),
     ("Charge 12 crowns per night for a dog.", "Charge 12 crowns for a dog.", "per night"),
     (
         "Write mottos of at most three words each, in Welsh.",
