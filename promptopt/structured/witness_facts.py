@@ -13,6 +13,7 @@ from promptopt.structured.fields import MASK, Inferred, PromptText
 from promptopt.structured.witness_accounts import instructions
 from promptopt.structured.witness_clauses import FREE
 from promptopt.structured.witness_keys import NUMBER_WORDS, KeyOfSchema, shortened
+from promptopt.structured.witness_lists import ITEM, chosen, columns, headed
 
 CLAUSE = re.compile(r"[^.;!?\n]*(?:[.!?](?=\S)[^.;!?\n]*)*")
 _NUMERALS = "|".join(word for word, number in NUMBER_WORDS.items() if number > 1)
@@ -47,21 +48,30 @@ def left_over(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchem
             further = [
                 other.start() for key in names if key != name for other in subjects[key].finditer(clause, spoken.end())
             ]
-            said = clause[spoken.end() : min(further, default=len(clause))]
+            # "Impact and likelihood are each low, medium or high": said of both.
+            further = [begin for begin in further if not _JOINED.fullmatch(clause, spoken.end(), begin)]
+            said = _WITH_OTHERS.sub(" ", clause[spoken.end() : min(further, default=len(clause))])
             whys = [why for leaf in same if (why := _unheld(leaf, said))]
             if len(whys) == len(same):
                 words, what = whys[0]
                 yield f"line {document.line(start)}: {shortened(words)!r} is said of {name!r}, which was read {what}"
     yield from _limited(document, clauses, leaves)
-    yield from _chosen(document, text, found, leaves)
-    yield from _columns(document, text, leaves)
-    yield from _headed(document, text, leaves)
+    yield from chosen(document, text, found, leaves)
+    yield from columns(document, text, leaves)
+    yield from headed(document, text, leaves)
     yield from _bounds(document, clauses, leaves)
     yield from _cases(document, text, leaves)
     yield from fractions(document, text, leaves)
     yield from _empty_objects(document, text, leaves)
     yield from _codes_listed(document, text, leaves)
     yield from _omitted(document, text, leaves)
+
+
+_JOINED = re.compile(r"[\s\"'`*]*(?:,|and|or|&)[\s\"'`*]*", re.IGNORECASE)
+_WITH_OTHERS = re.compile(
+    r"\A[\"'`*]*(?:\s*(?:,|and|or|&)\s*[\"'`*]*[\w-]+[\"'`*]*)+(?=\s+(?:is|are|can|may|must|should|will)\b)|(?<=are) (?:each|both|all)\b",
+    re.IGNORECASE,
+)
 
 
 def _subject(name: str) -> re.Pattern[str]:
@@ -185,10 +195,9 @@ _OF_ONE = re.compile(
 )
 
 
-_ITEM = r"(?:[\"'`“][^\"'`”\n]{1,40}[\"'`”]|[A-Za-z][\w-]*(?: [\w-]+)?)(?:\s*\([^()\n]{1,80}\))?"
 # "can contain velocity, geo_mismatch, new_device, amount"; "- severity: P1, P2, P3"
 _WORDS_LISTED = re.compile(
-    rf"(?:\A\s*[\"'`*]*\s*(?:[:=–—-]|(?:is|are|can|may|must|should|will)\b)(?:\s*(?:an?|list|array|with|be|contain|include|have|only|always|any|one|all|some|of|the|these|following|from|either|exactly|zero|or more)\b)*\s*:?)\s*(?P<list>(?!(?:an?|the|in|as|if|not|no|any|to)\s){_ITEM}(?:\s*,\s*(?:(?:or|and)\s+)?{_ITEM}){{1,}}(?:\s*,|\s+or|\s+and)\s+{_ITEM}|(?!(?:an?|the|in|as|if|not|no|any|to)\s){_ITEM}(?:\s*[/|]\s*{_ITEM}){{1,}})\W*\Z",
+    rf"(?:\A\s*[\"'`*]*\s*(?:[:=–—-]|(?:is|are|can|may|must|should|will)\b)(?:\s*(?:an?|list|array|with|be|contain|include|have|only|always|any|one|all|some|of|the|these|following|from|either|exactly|zero|or more)\b)*\s*:?)\s*(?P<list>(?!(?:an?|the|in|as|if|not|no|any|to)\s){ITEM}(?:\s*,\s*(?:(?:or|and)\s+)?{ITEM}){{1,}}(?:\s*,|\s+or|\s+and)\s+{ITEM}|(?!(?:an?|the|in|as|if|not|no|any|to)\s){ITEM}(?:\s*[/|]\s*{ITEM}){{1,}})\W*\Z",
     re.IGNORECASE,
 )
 # "Days are mon to sun", "low to high"
@@ -198,52 +207,6 @@ _WORDS_SPAN = re.compile(
 _SET_TO = re.compile(
     r"(?:\b(?:is|to|be|as|use|return|output|write|say)|[=→])\s+(?P<q>[\"'`“])(?P<value>[A-Za-z][\w /-]{0,30})[\"'`”]"
 )
-
-_LABEL_ORDER = re.compile(
-    rf"\b(?:classif\w+|categori[sz]e\w*|label(?:l?ed)?|mark(?:ed)?|tag(?:ged)?|sort(?:ed)?|assign(?:ed)?|rate(?:d)?|grade(?:d)?|judge(?:d)?|set)\b[^.;:\n]{{0,60}}?\b(?:as|into|to|with|from|either|is)\s+(?:(?:one|any|some|of|the|these|following|either|being|classes|categories|labels)\s+)*:?\s*(?P<list>(?!(?:an?|the|in|if|your|each|it)\s){_ITEM}(?:\s*,\s*(?:(?:or|and)\s+)?{_ITEM})*\s*,?\s*(?:\bor\b|\band\b|,)\s*{_ITEM})(?=\s*(?:[.:;\n(]|\Z))",
-    re.IGNORECASE,
-)
-_LISTS = re.compile(
-    rf"^[ \t]*(?:[-*•][ \t]*)?[*_]*(?:valid |allowed |possible |the )?(?:labels|categor(?:y|ies)|classes|types|options|values|tags|topics|intents|codes|statuses|levels|kinds)[*_]*(?: are)?\s*:?[*_]*[ \t]+(?P<list>{_ITEM}(?:\s*,\s*(?:(?:or|and)\s+)?{_ITEM}){{2,}})\W*$",
-    re.IGNORECASE | re.MULTILINE,
-)
-
-
-def _chosen(document: PromptText, text: str, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
-    """Lists that an order sorts into, none of which a field has although one is open."""
-    free = [leaf for leaf in leaves if not leaf.labelled and leaf.kinds and leaf.kinds <= {"string", "null"}]
-    known = {leaf.name.casefold() for leaf in leaves} | {label.casefold() for leaf in leaves for label in leaf.labels}
-    if not free or found.whole not in ("JSON", "keys", "labels"):
-        return
-    for pattern in (_LABEL_ORDER, _LISTS):
-        for match in pattern.finditer(text):
-            listed = re.sub(r"\([^()\n]*\)", "", match["list"])
-            parts = [part.strip(" \"'`“”*") for part in re.split(r"\s*,\s*(?:(?:or|and)\s+)?|\s+(?:or|and)\s+", listed)]
-            parts = [part.casefold() for part in parts if part]
-            short = len(parts) > 1 and all(len(part.split()) <= 2 for part in parts)
-            if short and (len(parts) > 2 or '"' in listed) and not set(parts) & known and MASK not in listed:
-                yield f"line {document.line(match.start())}: {shortened(match['list'])!r} are labels, and no field has them"
-
-
-_TABLE = re.compile(
-    r"^[ \t]*\|(?P<head>[^\n]+)\|[ \t]*\n[ \t]*\|[\s:|-]+\|[ \t]*\n(?P<rows>(?:[ \t]*\|[^\n]+\|[ \t]*(?:\n|\Z)){2,})",
-    re.MULTILINE,
-)
-
-
-def _columns(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
-    """A table with a column that is called as an open key: its cells are the labels."""
-    open_keys = {
-        re.sub(r"[^a-z]", "", leaf.name.lower()): leaf.name
-        for leaf in leaves
-        if not leaf.bounded and leaf.kinds <= {"string", "null", "integer", "number"}
-    }
-    for table in _TABLE.finditer(text):
-        heads = [re.sub(r"[^a-z]", "", cell.lower()) for cell in table["head"].split("|")]
-        if heads and heads[0] in open_keys:
-            line = document.line(table.start())
-            yield f"line {line}: the column {heads[0]!r} of a table has the labels of {open_keys[heads[0]]!r}, which were not read"
-
 
 _OMIT = re.compile(
     r"\b(?:leave (?:it|them|that|this|(?:the |this |that )?(?:key|field|property|value))s? out|omit(?:ted)?|skip (?:it|the (?:key|field|property))|drop (?:it|the (?:key|field|property))|(?:do not|don['’]t) include (?:it|the (?:key|field|property)|that (?:key|field)))\b",
@@ -270,47 +233,6 @@ def _omitted(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> 
             )
         ):
             yield f"line {document.line(match.start())}: {shortened(match[0])!r}: a key may be left out, and each was read as required"
-
-
-_HEADING = re.compile(
-    r"^(?P<head>[^\n]{0,80}?\b(?P<noun>[A-Za-z]\w+)(?: are| below)?[*_]*:)[*_ \t]*\n(?:[ \t]*\n)?(?P<items>(?:[ \t]*(?:(?:[-*•]|\d+[.)])[ \t]+[^\n]+|[*_`\"']*[A-Za-z][\w-]*(?: [A-Z]+)*[*_`\"']*(?:[ \t]*[:=]|[ \t]+[-–—])[ \t][^\n]+)(?:\n|\Z)){2,})",
-    re.IGNORECASE | re.MULTILINE,
-)
-_BARE_ITEM = re.compile(
-    r"[ \t]*(?:(?:[-*•]|\d+[.)])[ \t]+)?[*_`\"']*[A-Za-z][\w-]*(?: [\w-]+)?[*_`\"']*[ \t]*(?:(?:[:–—(=]|-[ \t])[^\n]*)?"
-)
-
-
-# "Grade on this scale:", and below it "PARTIAL: some facts match"
-_SCALE_HEAD = re.compile(
-    r"\b(?:scale|labels?|one of|categor(?:y|ies|ise|ize)|class(?:es|ify)?|options|verdicts?|grades?|ratings?|levels|tiers)\b(?![^\n]*\b(?:criteria|aspects|dimensions)\b)",
-    re.IGNORECASE,
-)
-_ITEM_HEAD = re.compile(
-    r"[ \t]*(?:(?:[-*•]|\d+[.)])[ \t]+)?[*_`\"']*(?P<code>[A-Z][A-Z_\d]+(?: [A-Z]+)*)[*_`\"']*[ \t]*(?:[:–—=(]|-[ \t])"
-)
-
-
-def _headed(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
-    """A list of words below a heading that has the name of an open key: "Tools:" and the tools."""
-    open_keys = {
-        leaf.name.lower(): leaf.name for leaf in leaves if not leaf.labelled and leaf.kinds <= {"string", "null"}
-    }
-    for match in _HEADING.finditer(text):
-        items = [line for line in match["items"].splitlines() if line.strip()]
-        noun = match["noun"].lower()
-        stems = {noun, noun.removesuffix("s"), noun.removesuffix("es"), re.sub(r"ies\Z", "y", noun)}
-        heads = [_ITEM_HEAD.match(line) for line in items]
-        labelled = _SCALE_HEAD.search(match["head"]) and all(head and head["code"] for head in heads)
-        named = next((key for low, key in open_keys.items() if stems & {low, re.split(r"[_\s]", low)[-1]}), None)
-        known = {leaf.name.casefold() for leaf in leaves} | {
-            label.casefold() for leaf in leaves for label in leaf.labels
-        }
-        if labelled and not known & {head["code"].casefold() for head in heads if head}:
-            named = named or next(iter(open_keys.values()), None)
-        if named and all(_BARE_ITEM.fullmatch(line) for line in items) and MASK not in match[0]:
-            line = document.line(match.start())
-            yield f"line {line}: {shortened(match['head'])!r} heads a list of what {named!r} may be, which was read without labels"
 
 
 _BOUND = re.compile(

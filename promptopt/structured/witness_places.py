@@ -87,6 +87,11 @@ _COUNTED = re.compile(
     r"\[\s*[\"'<]+\s*(?:list |give |a list of )?(?:between |exactly |up to |at most |at least |max(?:imum)?(?: of)? )?\d{1,2}(?:\s?(?:-|–|to|and)\s?\d{1,2})? (?!words?\b|sentences?\b|characters?\b|chars\b|lines?\b|paragraphs?\b|tokens?\b|word\b)[a-z]",
     re.IGNORECASE,
 )
+# "<same scale as rating>"
+_SAME_AS = re.compile(
+    r"\bsame (?:scale|labels?|values?|options?|categories|classes|choices|levels)\b|\b(?:see|as) (?:above|below)\b",
+    re.IGNORECASE,
+)
 # "A-F"
 _FROM_TO = re.compile(r"[\"“<(\[]*[A-Z](?:\s?[-–]\s?|\s(?:to|through)\s)[A-Z][\"”>)\]]*")
 
@@ -139,7 +144,7 @@ def _differs(leaf: KeyOfSchema, shown: str) -> str | None:
 
 def _text_differs(shown: str) -> str | None:
     """As what an open text was read, if its place shows values."""
-    if _FROM_TO.fullmatch(shown) or _several(shown):
+    if _SAME_AS.search(shown) or _FROM_TO.fullmatch(shown) or _several(shown):
         return "without labels"
     either = _OR_ELSEWHERE.match(shown)
     if (either and either["second"].strip("\"' ") != "null") or _BARS_ELSEWHERE.match(shown):

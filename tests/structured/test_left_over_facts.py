@@ -89,6 +89,7 @@ def test_what_a_clause_says_beside_a_schema_that_has_it_is_no_objection(text: st
         ('{"ship": "a", "sails": "List of sails and ropes", "ports": ["b"]}', "which was read as a list"),
         ('{"ship": "a", "state": "tak czy nie"}', "without labels"),
         ('{"ship": "a", "grade": "A-F"}', "without labels"),
+        ('{"hull": "sound | leaking", "whole": "<same scale as hull>"}', "without labels"),
         ('{"ship": "a", "sign": "+, - or empty"}', "without labels"),
         ('{"ship": "a", "points": ["between 3 and 5 points"]}', "without a count"),
         (
