@@ -30,7 +30,7 @@ _PLAIN = frozenset({"null", "true", "false", "yes", "no", "json", "the"})
 def instead_of(document: PromptText, reading: FormReading) -> Iterator[str]:
     """Answers of some case that no value can have, and text before JSON; each with its line."""
     text = document.text
-    others = list(spoken_by_others(document))
+    others = spoken_by_others(document)
     names = {value.name for value in reading.values if value.name}
     if reading.form == "text" and len(reading.values) == 1:
         names = set()  # a bare value has no key

@@ -187,7 +187,7 @@ def _is_key(item: str, line: str, text: str) -> bool:
 def _of_objects(document: PromptText, reading: FormReading, proofs: Proofs, names: set[str]) -> Iterator[str]:
     quoted = [one.span for quotes in proofs.values() for one in quotes]
     pairs = {tuple(part for part in value.path if part != "*") for value in reading.values}
-    others = list(spoken_by_others(document))
+    others = spoken_by_others(document)
     for region in _regions(document.text):
         keys = [
             key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -67,8 +68,13 @@ _PAIR = re.compile(
 )
 
 
-def spoken_by_others(document: PromptText) -> Iterator[Span]:
+@functools.lru_cache(maxsize=8)
+def spoken_by_others(document: PromptText) -> tuple[Span, ...]:
     """The inputs of examples: turns of a user that an assistant answers, and texts that an output follows."""
+    return tuple(_spoken_by_others(document))
+
+
+def _spoken_by_others(document: PromptText) -> Iterator[Span]:
     chats = read_source(document.source).chats
     if any(chat.role == "assistant" for chat in chats):
         for chat in chats:

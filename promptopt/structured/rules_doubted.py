@@ -98,6 +98,7 @@ class _Places:
         self._document = document
         self._covered = covered
         self._lines = list(_lines(document))
+        self._numbers = [(line, numbers) for line in self._lines if (numbers := numbers_in(line.text))]
         self._shown: dict[tuple[str, ...], list[int]] = {}
         for span in covered:
             for key in shown_keys(document.text, span):
@@ -115,10 +116,10 @@ class _Places:
         bounds = (value.minimum, value.maximum, value.min_items, value.max_items)
         wanted = {float(bound) for bound in bounds if bound is not None}
         own = re.compile(rf"(?<![\w-]){re.escape(value.name)}(?![\w-])" if _JOINED.search(value.name) else r"(?!)")
-        bounded = [line for line in self._lines if wanted & numbers_in(line.text)]
-        bounded = [line for line in bounded if wanted <= numbers_in(line.text)] or bounded
+        some = [line for line, numbers in self._numbers if wanted & numbers]
+        bounded = [line for line, numbers in self._numbers if wanted and wanted <= numbers] or some
         lists = [line for line in self._lines if "array" in value.types and _ALL_LISTS.search(line.text)]
-        return [*bounded, *lists, *(line for line in self._lines if own.search(line.text))]
+        return [*bounded, *lists, *(line for line in self._lines if value.name in line.text and own.search(line.text))]
 
     def _of_labels(self, value: ReadValue, known: Sequence[Quoted]) -> list[Quoted]:
         """Lines with the labels that no line has that is known."""
@@ -135,7 +136,7 @@ class _Places:
         own = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])")
         # "NEXT STEP:" is next_step.
         spelled = re.compile(r"[\W_]+".join(map(re.escape, re.split(r"_+", name))), re.IGNORECASE)
-        exact = [line for line in self._lines if own.search(line.text)]
+        exact = [line for line in self._lines if name in line.text and own.search(line.text)]
         marked = [line for line in exact if re.search(_MARKED.format(re.escape(name)), line.text)]
         there = [line for line in marked or exact if self._is_covered(line)]
         there = there or [line for line in self._lines if spelled.search(line.text) and self._is_covered(line)]
@@ -162,7 +163,7 @@ class _Places:
 
 def _lines(document: PromptText) -> Iterator[Quoted]:
     """The lines of a prompt without those of others."""
-    others = list(spoken_by_others(document))
+    others = spoken_by_others(document)
     start = 0
     for number, line in enumerate(document.text.split("\n"), 1):
         span = Span(start, start + len(line))
