@@ -67,7 +67,17 @@ def with_bounds(name: str, schema: dict[str, Any], document: PromptText) -> dict
         re.IGNORECASE,
     ):
         schema = {"type": "integer"}  # its sample may be a mere 0
-    return _bounded(schema, bounds_beside(name, document) or _bounds_said(name, document))
+    return _bounded(schema, bounds_beside(name, document) or _bounds_said(name, document) or _least(schema))
+
+
+# "<the number of people, at least 1>"
+_AT_LEAST = re.compile(r"\bat least (?P<n>\d{1,6})\W*\Z", re.IGNORECASE)
+
+
+def _least(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The lower bound with which the place of a number ends; ``{}`` if it has none."""
+    said = _AT_LEAST.search(str(schema.get("description", "")))
+    return {"minimum": int(said["n"])} if said else {}
 
 
 def _bounds_said(name: str, document: PromptText) -> dict[str, Any]:

@@ -199,6 +199,11 @@ def test_what_commas_divide_is_not_divided_again(listed: str, labels: list[str])
     assert schema["enum"] == labels  # type: ignore[index]
 
 
+def test_the_least_that_a_place_ends_with_is_read() -> None:
+    found = _schemas('{"crew": <number of people as an integer, at least 1>, "wet": true}')
+    assert found["crew"]["minimum"] == 1  # type: ignore[index]
+
+
 def test_both_bounds_of_a_count_are_read() -> None:
     found = _schemas('{"reasons": ["..."], "wet": true}\nGive at least 1 and no more than 4 reasons.')
     assert (found["reasons"]["minItems"], found["reasons"]["maxItems"]) == (1, 4)  # type: ignore[index]
