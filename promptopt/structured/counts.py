@@ -29,7 +29,7 @@ _N = rf"(?:\d{{1,3}}|{'|'.join(NUMERALS)})"
 _OF_LENGTH = r"(?:words?|sentences?|characters?|chars|letters?|tokens?|lines?|paragraphs?|pages?|minutes?|seconds?|hours?|days?|weeks?|months?|years?|points?|digits?|decimals?|percent|stars?|syllables?|times|steps ahead|st|nd|rd|th)\b"
 _ORDER = re.compile(
     r"(?:\A|[.!?:;,)]\s+|\n|\b(?:to|and|then|must|should|please|will|task is to|you|job:|task:)\s+)[ \t]*(?:[-*•#>]{1,3}[ \t]+)?(?:\d+[.)][ \t]+)?[*_]{0,2}"
-    r"(?P<verb>generate|create|write|produce|provide|give|list|identify|suggest|propose|pick|select|choose|extract|return|output|recommend|draft|find|formulate|develop|design|offer|outline|assign|come up with|compose|ask|make|include|have)\b"
+    r"(?P<verb>generate|create|write|produce|provide|give|list|identify|suggest|propose|pick|select|choose|extract|return|output|recommend|rewrite|rephrase|reformulate|paraphrase|draft|find|formulate|develop|design|offer|outline|assign|come up with|compose|ask|make|include|have)\b"
     rf"(?P<between>[^.;:\n]{{0,40}}?)(?<![\w.,$€£/-])(?P<bound>exactly |only |up to |at most |no more than |a maximum of |maximum |at least |a minimum of |between )?(?P<low>{_N})(?:\s?(?:-|–|to|and|or)\s?(?P<high>{_N}))?"
     rf"(?![\w%.,-]|\s*(?:-|–)\s*\d)\s+(?!{_OF_LENGTH})(?P<what>(?:(?!if\b|when\b|for\b|or\b|of\b|to\b|is\b|are\b|no\b)[\"“]?[\w'’/-]+[\"”]?,?\s+){{0,5}}?(?!(?:was|has|this|does|thus)\b)[\w/-]*[a-rt-z]s)\b(?![\w-])(?!\s+(?:long|or (?:less|fewer|more)\b))",
     re.IGNORECASE,
@@ -47,6 +47,7 @@ _SOFT = re.compile(
 )
 # "2-3 terms that could replace it": of what the things may do, and not of how many there are
 _OF_THINGS = re.compile(r"\b(?:that|which) (?:could|can|may|might)\b", re.IGNORECASE)
+_AGAIN = frozenset({"rewrite", "rephrase", "reformulate", "paraphrase"})
 _PARTLY = re.compile(r"\b(?:ask|make|have|find|outline)\b", re.IGNORECASE)
 
 
@@ -83,6 +84,9 @@ def ordered(text: str, *, alone: bool = False) -> Iterator[Count]:
     """
     for match in _ORDER.finditer(text):
         if _OF_EACH.search(match["between"]) or MASK in match[0] or (alone and _PARTLY.search(match[0])):
+            continue
+        # "Rewrite the query as 3 queries"; "rewrite the text with 3 samples" has one text.
+        if match["verb"].lower() in _AGAIN and not match["between"].rstrip().endswith(" as"):
             continue
         begin = max(text.rfind(sign, 0, match.start("verb")) for sign in (".", "\n", ";")) + 1
         end = re.compile(r"[.;\n]|\Z").search(text, match.end())

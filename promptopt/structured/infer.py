@@ -69,6 +69,7 @@ MOST_CHARACTERS = 400_000
 _FREE_KEYS = re.compile(
     r"\b(?:string|numeric|integer|number) keys\b|\bkeys? (?:must |should )?match(?:es|ing)? (?:the )?(?:input|index|id)"
     r"|\bkeys are (?:the )?\w+ (?:ids?|names|indices)\b|\bwith (?:the |each )?(?:<\w+>|(?:\w+ )?(?:ids?|index|indices)) as (?:the )?keys?\b"
+    r"|\bwith (?:the |these |its |all )?(?:[\w-]+ ){0,2}(?:criteria|aspects|dimensions|categories|metrics|topics|questions|items|attributes|names|labels) as (?:the |its )?keys?\b"
     r"|\b(?:json|object|dict(?:ionary)?)\b[^.\n]{0,30}\b(?:mapp?(?:s|ing)? (?:the |each |every |all )?[^.\n]{1,40}? to|keyed by)\b|\beach [<\w> ]{1,30} (?:should |must |will )?maps? to an? (?:json )?object\b",
     re.IGNORECASE,
 )

@@ -40,6 +40,7 @@ def quoted(label: str) -> str:
 LEAD = re.compile(
     rf"\b{OUTPUT}\b[^\n]{{0,120}}\b(?:formats?|form|structure|template|follows|following|like this|this way|below|lines?)\b[^\n]{{0,60}}:[\s*_`\"']*$"
     r"|\b(?:reply|respond|answer|output)\b(?: only)? (?:exactly|with|using|as follows|in the form)\s*:[\s*_`\"']*$"
+    r"|^[^\n]{0,40}\b(?:return|give|write|format|provide|present|structure) (?:your|the) (?:answer|response|output|reply|result|evaluation|analysis)s? as(?: follows)?\s*:[\s*_`\"']*$"
     r"|\bin (?:exactly )?(?:two|three|four|five|six|seven|\d) lines\b[^\n]{0,30}:[\s*_`\"']*$"
     rf"|\b(?:format|structure|template)\b[^\n]{{0,30}}:[\s*_`\"']*$|^[#\s*_]*(?:output|response|answer|expected)\b[^\n]{{0,20}}\b(?:format|structure|form)\b[^\n]{{0,30}}$",
     re.IGNORECASE,

@@ -159,3 +159,24 @@ def test_one_key_in_two_objects_with_labels_in_one() -> None:
         '"note": "main text"}\n{{ log }}'
     )
     assert _schemas(text)["type"] == {"type": "string", "enum": ["hull", "mast"]}
+
+
+def test_keys_that_a_list_names_are_not_one_key() -> None:
+    text = (
+        "Score the log on the following criteria, each from 1 to 5:\n- hull\n- mast\n\n"
+        'Return a JSON object with the criteria as keys, plus "remark" with a short remark.\n{{ log }}'
+    )
+    assert not infer(text).fields
+    assert "free keys" in infer(text).problems[0]
+
+
+def test_a_count_of_what_something_is_rewritten_as() -> None:
+    text = "Rewrite the order as 3 to 5 short signals. Output a JSON list of strings, nothing else.\n{{ order }}"
+    assert _schemas(text)["items"] == {"type": "array", "items": _TEXT, "minItems": 3, "maxItems": 5}
+    text = text.replace("as 3 to 5 short signals", "with 3 short signals")
+    assert "minItems" not in str(infer(text).fields)
+
+
+def test_labelled_lines_below_how_to_return_the_answer() -> None:
+    text = "Read the log.\n\nReturn your answer as:\n\nRemark: <two sentences>\nState: <calm | rough>\n\nLog: {{ log }}"
+    assert _schemas(text) == {"remark": _TEXT, "state": {"type": "string", "enum": ["calm", "rough"]}}
