@@ -24,9 +24,27 @@ from promptopt.structured.ranges import numbers
 from promptopt.structured.refine import anchor, asks_for_label, object_of_task, with_fallback
 from promptopt.structured.sections import arrays, lines, listings
 
+# "1. **Relevance (0-5 scale)**" and "3. **Safety (REQUIRED: 0 or 1)**"
+_OWN_SCALE = re.compile(
+    r"^[ \t#]*(?:\d{1,2}[.)]|[-*•])[ \t]*[*_]*[A-Z][^\n():]{1,60}\([^\n()]*\d\s?(?:-|–|to|or|/)\s?\d[^\n()]*\)",
+    re.MULTILINE,
+)
+
 
 def from_values(document: PromptText, said: list[Choice]) -> Inferred | None:
     """One value without a name, or a list of texts; ``None`` if the prompt asks for no such thing."""
+    found = _of_values(document, said)
+    if found and len(found.fields) == 1 and not found.whole and {"minimum", "enum"} & set(found.fields[0].schema):
+        scales = [match.start() for match in _OWN_SCALE.finditer(document.text)]
+        if len(scales) > 1:
+            lines = " and ".join(str(document.line(start)) for start in scales[:2])
+            return Inferred(
+                problems=(f"lines {lines}: several values have a scale of their own, and no form names them",)
+            )
+    return found
+
+
+def _of_values(document: PromptText, said: list[Choice]) -> Inferred | None:
     if list(arrays(document)):
         return _from_listings(document, said)
     found = _from_choices(document, said)

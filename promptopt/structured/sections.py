@@ -101,6 +101,12 @@ _LINES = regex.compile(
 )
 
 
+# "- Use clear headings": how the answer is to be written, and no part of it.
+_ADVICE = re.compile(
+    r"(?:use|include|provide|keep|be|avoid|ensure|write|make|start|end|begin|highlight|focus|prioritize|present|format|add|give|do|never|always|stay|maintain|limit|cite|reference|explain|respond|answer|mention|follow)_(?:\w+_)+\w+\Z"
+)
+
+
 def sections(document: PromptText) -> Iterator[tuple[Field, Span]]:
     """Sections that the answer is to have, each with the sentence that asks for it."""
     seen: set[str] = set()
@@ -121,7 +127,7 @@ def sections(document: PromptText) -> Iterator[tuple[Field, Span]]:
         if not _ASKS.search(lead):
             continue
         named = [field_name(item["name"]) for item in scan(_ITEM, match["items"])]
-        if len(set(named)) < len(named):
+        if len(set(named)) < len(named) or any(map(_ADVICE.match, named)):
             continue
         for item in scan(_ITEM, match["items"]):
             name = field_name(item["name"])

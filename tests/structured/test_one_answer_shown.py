@@ -64,3 +64,19 @@ def test_the_mark_of_an_item_stays_with_the_rest_of_it(tmp_path: Path) -> None:
     )
     proposal = structure(load_any(prompt)[0], options=Options(form="schema"))
     assert "\n- Never shorten names.\n- Keep the order." in proposal.source
+
+
+def test_criteria_with_scales_of_their_own_are_not_one_number() -> None:
+    text = (
+        "Judge the voyage.\n\n1. **Course (0-5 scale)**\n   - Rate from 0-5:\n     * 5: as planned\n\n"
+        "2. **Leaks (REQUIRED: 0 or 1)**\n   - return either 0 or 1\n\nGive an overall score from 0-5.\n\n{{ log }}"
+    )
+    assert "a scale of their own" in infer(text).problems[0]
+
+
+def test_advice_on_how_to_write_is_no_section() -> None:
+    text = (
+        "You help the harbour master.\n\nResponse Format:\n- Use clear headings and bullet points for ease\n"
+        "- Include the relevant figures to support advice\n- End with the next steps\n\n{{ question }}"
+    )
+    assert not infer(text).fields
