@@ -2,13 +2,12 @@
 
 import base64
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from PIL import Image
+from wire import answering
 
 import promptopt
 from promptopt.media import read_media
@@ -33,28 +32,14 @@ What is on it?
 @pytest.fixture
 def served():
     """A server that keeps the bodies that it is sent, and answers none of them."""
-    state = SimpleNamespace(bodies=[], url="")
+    bodies = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            state.bodies.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-            content = b'{"error": {"message": "no", "type": "invalid_request_error", "code": 400}}'
-            self.send_response(400)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+    def refuse(body):
+        bodies.append(body)
+        return b'{"error": {"message": "no", "type": "invalid_request_error", "code": 400}}'
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    yield state
-    server.shutdown()
-    server.server_close()
+    with answering(refuse, 400) as url:
+        yield SimpleNamespace(bodies=bodies, url=url)
 
 
 @pytest.fixture

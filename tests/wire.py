@@ -34,15 +34,15 @@ def completion(text: str, model: str = "gpt-4o-mini", prompt_tokens: int = 11, c
 
 
 @contextmanager
-def answering(reply: Callable[[dict[str, Any]], bytes]) -> Iterator[str]:
-    """The base URL of an endpoint that answers each request with what ``reply`` makes of its body."""
+def answering(reply: Callable[[dict[str, Any]], bytes], status: int = 200) -> Iterator[str]:
+    """The base URL of an endpoint that answers each request, at any path, with what ``reply`` makes of its body."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
             content = reply(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-            self.send_response(200)
+            self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(content)))
             self.end_headers()
@@ -52,6 +52,8 @@ def answering(reply: Callable[[dict[str, Any]], bytes]) -> Iterator[str]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/v1"
     server.shutdown()
+    server.server_close()

@@ -17,7 +17,7 @@ from promptopt.structured.pseudo_json import NotPseudo, read_pseudo
 from promptopt.structured.ranges import numbers
 from promptopt.structured.refine import grades_of, with_aside
 from promptopt.structured.said_of_keys import list_under_key, with_bounds, with_labels, with_most
-from promptopt.structured.wording import described, stated
+from promptopt.structured.wording import TYPES, described, stated
 
 # What is added to objects that come from somewhere else.
 _ADDED = re.compile(
@@ -189,13 +189,12 @@ def _each_of_several(document: PromptText, found: Inferred, *, inside: bool) -> 
 _LIST_SHOWN = re.compile(
     r"[\s:]*\[\s*(?P<kind>str(?:ing)?|text|int(?:eger)?|number|float|bool(?:ean)?)s?\s*(?:,\s*\.\.\.\s*)?\]"
 )
-_KINDS = {"s": "string", "t": "string", "i": "integer", "n": "number", "f": "number", "b": "boolean"}
 
 
 def _shown_or_described(name: str, said: str) -> dict[str, Any] | None:
     """The value of a key that is shown as JSON or described in words; ``None`` if its form is not known."""
     if listed := _LIST_SHOWN.match(said):
-        return {"type": "array", "items": {"type": _KINDS[listed["kind"][0]]}}
+        return {"type": "array", "items": {"type": TYPES[listed["kind"]]}}
     if re.match(r"\W*\{", said):
         try:
             return read_pseudo(said, said.index("{"))[0]

@@ -6,11 +6,12 @@ was left open that could hold it. Like witness.py it shares no pattern with the 
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Iterator, Sequence
 
-from promptopt.structured.fields import MASK, Inferred, PromptText, blank
+from promptopt.structured.fields import MASK, Inferred, PromptText, Span, blank
 from promptopt.structured.witness_keys import VARIABLE, KeyOfSchema, said_of, shortened
 
 
@@ -49,7 +50,12 @@ _ASIDE = re.compile(
 
 def instructions(document: PromptText, found: Inferred) -> str:
     """The text, as long as it is, without the form that was read, examples and the words of others."""
-    forms = found.covered if found.whole == "JSON" else ()
+    return _instructions(document, found.covered if found.whole == "JSON" else ())
+
+
+# A dozen checks of one form ask for it.
+@functools.lru_cache(maxsize=8)
+def _instructions(document: PromptText, forms: tuple[Span, ...]) -> str:
     text = document.without(span for span in forms if "{" in document.text[span.start : span.end])
     lines: list[str] = []
     shown = False

@@ -33,7 +33,8 @@ def said_in_clauses(document: PromptText, found: Inferred, leaves: Sequence[KeyO
 _IS = r"(?:\s*(?:=|:|→|->)\s*|\s+[-–—]\s+|\s+(?:is|are|must|should|shall|can|may|will|has to|needs to|takes|holds|contains)\b\s*)"
 
 
-def _spoken(name: str) -> str:
+def words_of_key(name: str) -> str:
+    """The words of a key as a pattern: ``nextStep`` is "next step"."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
     return r"[ _-]".join(map(re.escape, re.split(r"[_\s-]+", apart)))
 
@@ -43,7 +44,7 @@ def _predicates(text: str, name: str) -> Iterator[tuple[int, str]]:
     if not re.fullmatch(r"[A-Za-z][\w -]*", name):
         return
     subject = re.compile(
-        rf"(?:(?:^|[.;!?:,]\s|\b(?:and|the|its|each|every|where|with)\s)[ \t]*(?:[-*•]|\d+[.)])?[ \t]*{_MARK}*|{_MARK}){_spoken(name)}{_MARK}*(?: (?:field|key|value))?{_IS}(?P<said>[^.;\n]*(?:\.(?=\d)[^.;\n]*)*)",
+        rf"(?:(?:^|[.;!?:,]\s|\b(?:and|the|its|each|every|where|with)\s)[ \t]*(?:[-*•]|\d+[.)])?[ \t]*{_MARK}*|{_MARK}){words_of_key(name)}{_MARK}*(?: (?:field|key|value))?{_IS}(?P<said>[^.;\n]*(?:\.(?=\d)[^.;\n]*)*)",
         re.IGNORECASE | re.MULTILINE,
     )
     for match in subject.finditer(text):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import Inferred, PromptText
 from promptopt.structured.witness_accounts import instructions
-from promptopt.structured.witness_keys import KeyOfSchema, shortened
+from promptopt.structured.witness_keys import KeyOfSchema, shortened, words_read
 
 _NO_JSON = re.compile(
     r"\b(?:never|do not|don['’]t|must not|should not|cannot)[ \t]+(?:ever )?(?:(?:return|use|output|write|produce|give|send|emit|print|generate|include|add|answer|respond|reply)[ \t]+)?(?:(?:in|with|as)[ \t]+)?(?:any |a |the )?(?:raw |valid )?json\b"
@@ -54,15 +54,14 @@ def _lines_left(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSch
     """Lines that name keys as the lines beside them do, and whose keys were not read."""
     if not any(item.source.startswith("key ") for item in found.fields):
         return
-    known = {leaf.name.casefold() for leaf in leaves}
-    labels = {label.casefold() for leaf in leaves for label in leaf.labels}
+    known = words_read(leaves)
     before: re.Match[str] | None = None
     start = 0
     for line in document.text.split("\n"):
         match = _LINE.match(line)
         if match and before and _alike(match, before):
             names = [one["name"].casefold() for one in (before, match)]
-            lost = [name for name in names if name not in known | labels]
+            lost = [name for name in names if name not in known]
             if len(lost) == 1:
                 yield f"line {document.line(start)}: {lost[0]!r} stands beside a key that was read, and was not read itself"
         before = match if match and match["ends"] else None

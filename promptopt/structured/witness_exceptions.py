@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText
 from promptopt.structured.witness_accounts import instructions
-from promptopt.structured.witness_keys import VARIABLE, KeyOfSchema, keys_of, shortened
+from promptopt.structured.witness_keys import VARIABLE, KeyOfSchema, keys_of, shortened, words_read
 
 
 def excepted(document: PromptText, found: Inferred) -> Iterator[str]:
@@ -235,7 +235,7 @@ _SAMPLES = re.compile(r"\b(?:such as|like|e\.g\.?,?|for example|for instance)\W+
 def _capitals(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Labels in capitals in the task, if a text was read that has none and no field has them."""
     open_texts = [leaf for leaf in leaves if leaf.kinds & {"string"} and not leaf.labelled]
-    known = {label.casefold() for leaf in leaves for label in leaf.labels} | {leaf.name.casefold() for leaf in leaves}
+    known = words_read(leaves)
     for match in _CHOSEN.finditer(text) if open_texts else ():
         labels = re.findall(r"[A-Z_]{3,}", match["list"])
         if _SAMPLES.search(text, max(0, match.start() - _SUCH), match.start("list")):

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText
 from promptopt.structured.witness_accounts import instructions
-from promptopt.structured.witness_clauses import FREE
-from promptopt.structured.witness_keys import NUMBER_WORDS, KeyOfSchema, shortened
+from promptopt.structured.witness_clauses import FREE, words_of_key
+from promptopt.structured.witness_keys import NUMBER_WORDS, KeyOfSchema, shortened, words_read
 from promptopt.structured.witness_lists import ITEM, chosen, columns, headed
 
 CLAUSE = re.compile(r"[^.;!?\n]*(?:[.!?](?=\S)[^.;!?\n]*)*")
@@ -76,8 +76,7 @@ _WITH_OTHERS = re.compile(
 
 def _subject(name: str) -> re.Pattern[str]:
     """Where a clause has a key for its subject: at its begin, in marks, or spelled as no word is."""
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
-    words = r"[ _-]".join(map(re.escape, re.split(r"[_\s-]+", apart)))
+    words = words_of_key(name)
     own = re.escape(name)
     plural = rf"(?:{words}s?|{words.removesuffix('y')}ies|{words.removesuffix('s')})"
     marked = rf"[\"'`*]{own}[\"'`*]+"
@@ -264,7 +263,7 @@ _SET_CASE = re.compile(
 
 def _cases(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Words that sentences set case by case, and that no key has: 'use "sql" when it asks for numbers'."""
-    known = {leaf.name.casefold() for leaf in leaves} | {label.casefold() for leaf in leaves for label in leaf.labels}
+    known = words_read(leaves)
     cases = list(_SET_CASE.finditer(text))
     lost = [case for case in cases if case["value"].casefold() not in known]
     if len({case["value"].casefold() for case in lost}) > 1:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText
 from promptopt.structured.witness_accounts import instructions
-from promptopt.structured.witness_keys import KeyOfSchema, form_of, shortened, values_shown
+from promptopt.structured.witness_keys import KeyOfSchema, form_of, shortened, values_shown, words_read
 
 _ENGLISH = frozenset(
     re.findall(
@@ -58,7 +58,7 @@ _WORDS = re.compile(rf"(?<![\w-]){_WORD}(?:\s*(?:[,，、/|;]|\s\w{{1,4}}\s)\s*(
 
 
 def _labels(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
-    known = {leaf.name.casefold() for leaf in leaves} | {label.casefold() for leaf in leaves for label in leaf.labels}
+    known = words_read(leaves)
     for match in _WORDS.finditer(text):
         tokens = [token.strip("\"'`“”„«»") for token in re.findall(_WORD, match[0])]
         if "/" in match[0] and (len(tokens) == 2 or not all(re.search(r"[AEIOUYaeiouy]", token) for token in tokens)):

@@ -109,6 +109,12 @@ def _items_of(node: _Schema) -> _Schema:
     return node
 
 
+def words_read(leaves: Iterable[KeyOfSchema]) -> set[str]:
+    """The keys and labels that were read, in small letters."""
+    found = list(leaves)
+    return {leaf.name.casefold() for leaf in found} | {label.casefold() for leaf in found for label in leaf.labels}
+
+
 def keys_of(name: str, node: _Schema) -> Iterator[KeyOfSchema]:
     """A key and all keys inside of it, those of the items of lists too."""
     inner = _items_of(node)

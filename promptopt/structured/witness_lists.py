@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText
-from promptopt.structured.witness_keys import KeyOfSchema, shortened
+from promptopt.structured.witness_keys import KeyOfSchema, shortened, words_read
 
 ITEM = r"(?:[\"'`“][^\"'`”\n]{1,40}[\"'`”]|[A-Za-z][\w-]*(?: [\w-]+)?)(?:\s*\([^()\n]{1,80}\))?"
 """A value in a list, with words in brackets on it."""
@@ -31,7 +31,7 @@ _TOLD = re.compile(
 def chosen(document: PromptText, text: str, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Lists that an order sorts into, none of which a field has although one is open."""
     free = [leaf for leaf in leaves if not leaf.labelled and leaf.kinds and leaf.kinds <= {"string", "null"}]
-    known = {leaf.name.casefold() for leaf in leaves} | {label.casefold() for leaf in leaves for label in leaf.labels}
+    known = words_read(leaves)
     if not free or found.whole not in ("JSON", "keys", "labels"):
         return
     for pattern in (_LABEL_ORDER, _LISTS):
@@ -100,10 +100,7 @@ def headed(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> It
         heads = [_ITEM_HEAD.match(line) for line in items]
         labelled = _SCALE_HEAD.search(match["head"]) and all(head and head["code"] for head in heads)
         named = next((key for low, key in open_keys.items() if stems & {low, re.split(r"[_\s]", low)[-1]}), None)
-        known = {leaf.name.casefold() for leaf in leaves} | {
-            label.casefold() for leaf in leaves for label in leaf.labels
-        }
-        if labelled and not known & {head["code"].casefold() for head in heads if head}:
+        if labelled and not words_read(leaves) & {head["code"].casefold() for head in heads if head}:
             named = named or next(iter(open_keys.values()), None)
         if named and all(_BARE_ITEM.fullmatch(line) for line in items) and MASK not in match[0]:
             line = document.line(match.start())
