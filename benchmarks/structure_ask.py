@@ -35,7 +35,7 @@ from wire import answering, completion
 
 from promptopt.cli import cli
 from promptopt.errors import PromptoptError
-from promptopt.structured.ask import question
+from promptopt.structured.by_model.ask import question
 from promptopt.structured.format_string import load_any
 
 MODEL = "gpt-4.1"

@@ -138,7 +138,7 @@ def _evidence(
 
         return field_sources.from_recordings(recordings_of(template, suite), template.front.answer)
     if ask is not None:
-        from promptopt.structured.ask import ask_model
+        from promptopt.structured.by_model.ask import ask_model
 
         asked = ask_model(template, ask, max_cost=max_cost)
         return field_sources.Evidence(asked.inferred.fields, asked=asked)

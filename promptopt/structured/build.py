@@ -14,18 +14,25 @@ from promptopt.schemas import strict_findings
 from promptopt.schemas.codes import Codes, code_schema
 from promptopt.schemas.cost import SchemaCost, advice, cheapen, output_cap, schema_cost, with_headroom
 from promptopt.structured.completeness import wants_json
-from promptopt.structured.directive import minify_place, with_directive
-from promptopt.structured.directive_in_chat import in_first_block
+from promptopt.structured.edits.directive import minify_place, with_directive
+from promptopt.structured.edits.directive_in_chat import in_first_block
+from promptopt.structured.edits.form_left import form_left
+from promptopt.structured.edits.whole_edits import whole, without_empty_sections
 from promptopt.structured.explanations import EXPLAINS, FIRST, explanation_asked, prose_of
 from promptopt.structured.field_sources import Evidence
 from promptopt.structured.fields import Field, Inferred, PromptText, field_name
-from promptopt.structured.form_left import form_left
 from promptopt.structured.infer import infer
-from promptopt.structured.json_blocks import answer_blocks, block_edits, carried_edits, example_edits, reading, text_cap
 from promptopt.structured.proposal import Economics, Options, Structured
+from promptopt.structured.readers.json_blocks import (
+    answer_blocks,
+    block_edits,
+    carried_edits,
+    example_edits,
+    reading,
+    text_cap,
+)
 from promptopt.structured.reasoning import keeps_reasoning, needs_reasoning
-from promptopt.structured.whole_edits import whole, without_empty_sections
-from promptopt.structured.witness_accounts import instructions
+from promptopt.structured.witness.accounts import instructions
 from promptopt.templates import Template
 from promptopt.templates.answer import PatternAnswer
 from promptopt.templates.frontmatter import front_matter_end, set_front_matter

@@ -16,7 +16,7 @@ from promptopt.files import decode, json_problem, show_path
 from promptopt.providers.recordings import RecordingFile
 from promptopt.schemas.answer_type import is_pydantic_model, model_schema
 from promptopt.schemas.make_strict import fix_schema
-from promptopt.structured.ask import AskedForm
+from promptopt.structured.by_model.ask import AskedForm
 from promptopt.structured.fields import Field, object_schema
 from promptopt.suites import Suite
 from promptopt.templates.answer import AnswerExtractor, NoAnswer

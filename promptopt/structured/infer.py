@@ -8,12 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from promptopt.structured.bare_values import from_values
-from promptopt.structured.choices import Choice, choices
 from promptopt.structured.completeness import asks_for_more, other_form
-from promptopt.structured.counts import with_count_of_items, with_counts
-from promptopt.structured.criteria import criteria_scores
-from promptopt.structured.empty_labels import check_told
 from promptopt.structured.fields import (
     Field,
     Inferred,
@@ -25,11 +20,18 @@ from promptopt.structured.fields import (
     of_fields,
 )
 from promptopt.structured.form_elsewhere import form_in_variable, part_beside, unread_json
-from promptopt.structured.items_told import items_told, items_under_key
-from promptopt.structured.json_blocks import ORDERS_JSON, Block
-from promptopt.structured.json_blocks import blocks as json_blocks
-from promptopt.structured.label_lines import label_lines
-from promptopt.structured.labelled import (
+from promptopt.structured.guard.rules import doubted
+from promptopt.structured.prose.choices import Choice, choices
+from promptopt.structured.prose.counts import with_count_of_items, with_counts
+from promptopt.structured.prose.ranges import numbers, scale
+from promptopt.structured.readers.bare_values import from_values
+from promptopt.structured.readers.criteria import criteria_scores
+from promptopt.structured.readers.empty_labels import check_told
+from promptopt.structured.readers.items_told import items_told, items_under_key
+from promptopt.structured.readers.json_blocks import ORDERS_JSON, Block
+from promptopt.structured.readers.json_blocks import blocks as json_blocks
+from promptopt.structured.readers.label_lines import label_lines
+from promptopt.structured.readers.labelled import (
     bracketed,
     delimited,
     ending,
@@ -38,19 +40,17 @@ from promptopt.structured.labelled import (
     read_pattern,
     tuples,
 )
-from promptopt.structured.plain_orders import plain_order
-from promptopt.structured.pseudo_json import merge
-from promptopt.structured.ranges import numbers, scale
-from promptopt.structured.refine import (
+from promptopt.structured.readers.plain_orders import plain_order
+from promptopt.structured.readers.pseudo_json import merge
+from promptopt.structured.readers.refine import (
     refined,
     refined_field,
 )
-from promptopt.structured.rules_doubted import doubted
-from promptopt.structured.sections import headed, parted, ruled, sections, tables, titled
-from promptopt.structured.tags import tagged
-from promptopt.structured.told_keys import told_keys
-from promptopt.structured.told_parts import told_parts
-from promptopt.structured.variants import (
+from promptopt.structured.readers.sections import headed, parted, ruled, sections, tables, titled
+from promptopt.structured.readers.tags import tagged
+from promptopt.structured.readers.told_keys import told_keys
+from promptopt.structured.readers.told_parts import told_parts
+from promptopt.structured.readers.variants import (
     check_described,
     check_one_form,
     each_of_list,
@@ -59,8 +59,8 @@ from promptopt.structured.variants import (
     without_samples,
     without_values,
 )
-from promptopt.structured.verdict_lines import verdict_line
-from promptopt.structured.witness import gainsaid
+from promptopt.structured.readers.verdict_lines import verdict_line
+from promptopt.structured.witness.second_reading import gainsaid
 
 # Two lists of labels that share this much are meant to be one list.
 _SAME_LIST = 0.5

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from promptopt.compression.edit import Edit
 from promptopt.schemas.codes import Codes
 from promptopt.schemas.cost import SchemaCost
-from promptopt.structured.directive import NO_PLACE
+from promptopt.structured.edits.directive import NO_PLACE
 from promptopt.structured.fields import Field
 from promptopt.templates import Template
 

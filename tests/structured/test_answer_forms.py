@@ -12,7 +12,7 @@ from promptopt.cli.structure import command
 from promptopt.errors import TemplateError
 from promptopt.structured.format_string import as_jinja
 from promptopt.structured.infer import infer
-from promptopt.structured.wording import bare_value, quoted_value
+from promptopt.structured.prose.wording import bare_value, quoted_value
 from promptopt.templates.answer import parse_answer
 
 

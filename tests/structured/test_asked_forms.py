@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from readings import answer, cases, twin
 
-from promptopt.structured.asked_form import Quotation, ReadValue, messages, reading_of
+from promptopt.structured.by_model.fields_read import NoSchema, schema_of
+from promptopt.structured.by_model.question import Quotation, ReadValue, messages, reading_of
 from promptopt.structured.fields import PromptText
-from promptopt.structured.quotations import NotQuoted, find
-from promptopt.structured.read_schema import NoSchema, schema_of
-from promptopt.structured.reading_guard import judge
+from promptopt.structured.guard.quotations import NotQuoted, find
+from promptopt.structured.guard.reading import judge
 
 CASES = cases()
 RIGHT = {name: case for name, case in CASES.items() if "refused" not in case}

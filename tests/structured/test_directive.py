@@ -6,7 +6,7 @@ import pytest
 
 from promptopt.errors import SchemaError
 from promptopt.structured.build import structure
-from promptopt.structured.directive import MINIFY, NO_PLACE, minify_place, with_directive
+from promptopt.structured.edits.directive import MINIFY, NO_PLACE, minify_place, with_directive
 from promptopt.structured.fields import PromptText
 from promptopt.structured.format_string import load_any
 from promptopt.structured.proposal import Options, Structured

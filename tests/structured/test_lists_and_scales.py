@@ -6,7 +6,7 @@ import pytest
 
 from promptopt.structured.fields import PromptText
 from promptopt.structured.infer import infer
-from promptopt.structured.json_blocks import carried_edits
+from promptopt.structured.readers.json_blocks import carried_edits
 
 
 def _schema(text: str, key: str) -> dict[str, object]:

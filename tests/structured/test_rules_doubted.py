@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptopt.structured.fields import Field, Inferred, PromptText
+from promptopt.structured.guard.rules import doubted
 from promptopt.structured.infer import infer
-from promptopt.structured.rules_doubted import doubted
 
 FACTS = {
     "labels": ('"sound|leaking|lost"', {"type": "string", "enum": ["sound", "leaking", "lost"]}, {"type": "string"}),

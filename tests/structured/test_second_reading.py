@@ -4,7 +4,7 @@ import pytest
 
 from promptopt.structured.fields import Field, Inferred, PromptText, Span, object_schema
 from promptopt.structured.infer import infer
-from promptopt.structured.witness import gainsaid
+from promptopt.structured.witness.second_reading import gainsaid
 
 _TEXT = {"type": "string"}
 _NUMBER = {"type": "number"}

@@ -16,7 +16,7 @@ from promptopt.structured.build import Options, structure
 from promptopt.structured.field_sources import Evidence
 from promptopt.structured.fields import Field, PromptText
 from promptopt.structured.infer import infer
-from promptopt.structured.json_blocks import block_edits, carried_edits
+from promptopt.structured.readers.json_blocks import block_edits, carried_edits
 from promptopt.structured.reasoning import needs_reasoning
 from promptopt.structured.recommendation import proposed_template
 from promptopt.templates import load_prompt

@@ -1,0 +1,1 @@
+"""A model reads the form of a prompt's answers."""

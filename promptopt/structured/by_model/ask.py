@@ -1,0 +1,154 @@
+"""A model reads the form of a prompt's answers; the prompt's words judge what it read. It is asked twice at most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from promptopt.call_options import CallOptions
+from promptopt.errors import AnswerError, CostLimitError, SchemaError
+from promptopt.money import dollars
+from promptopt.prices import find_price
+from promptopt.providers import Provider, make_provider
+from promptopt.providers.openai.models import refused_options
+from promptopt.schemas.cost import with_headroom
+from promptopt.schemas.parse import parse
+from promptopt.structured.by_model.question import AGAIN, ANSWER_SCHEMA, FormReading, messages, reading_of
+from promptopt.structured.fields import Inferred, PromptText
+from promptopt.structured.guard.reading import judge
+from promptopt.structured.infer import MOST_CHARACTERS
+from promptopt.templates import Template
+from promptopt.templates.frontmatter import front_matter_end
+from promptopt.tokens import count_tokens
+from promptopt.values import Message, Request, Response, Usage
+
+ROUNDS = 2
+"""How often a model is asked: once more after a refusal, with the reason."""
+MOST_TOKENS = 8_000
+"""Of one answer: some 150 tokens for each value."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedForm:
+    """A form that a model read and the prompt's words prove.
+
+    Attributes:
+        reasoning: Where the prompt asks for thinking before the answer, with its words; empty if it does not.
+        cost: What asking was, in a sentence.
+        usd: The same in dollars; ``None`` for an unpriced model.
+    """
+
+    inferred: Inferred
+    reasoning: str
+    cost: str
+    usd: Decimal | None
+
+
+def ask_model(
+    template: Template, model: str, *, max_cost: float | None = None, provider: Provider | None = None
+) -> AskedForm:
+    """The form of a prompt's answers as a model reads it, if each of its facts is in the prompt's words.
+
+    Args:
+        max_cost: Dollars that asking may cost at most.
+        provider: Answers instead of the one that the model's name selects.
+
+    Raises:
+        CostLimitError: Asking may cost more; nothing was sent.
+        ProviderError: The model did not answer.
+        SchemaError: It found no form, or what it read is refused twice; the message says why.
+    """
+    size = len(template.source)
+    if size > MOST_CHARACTERS:
+        raise SchemaError(f"the prompt has {size:,} characters (limit {MOST_CHARACTERS:,})", path=template.path)
+    document = PromptText.of(template.source)
+    request = question(template, model)
+    _check_cost(request, max_cost)
+    own = provider or make_provider(model)
+    usages: list[Usage | None] = []
+    why = ""
+    try:
+        for _ in range(ROUNDS):
+            response = own.complete(request)
+            usages.append(response.usage)
+            reading = _read(response, model)
+            if reading.form == "none":
+                raise _cannot(template, f"{model} finds none: {_where(reading)}{reading.why}", _cost(model, usages))
+            judged = judge(document, reading, model)
+            if not judged.why:
+                reasoning = next((one.quote for one in reading.beside if one.kind == "reasoning"), None)
+                said = "" if reasoning is None else f"line {reasoning.line}: {reasoning.words!r} asks for reasoning"
+                return AskedForm(judged.inferred, said, _cost(model, usages), _usd(model, usages))
+            why = judged.why
+            request = again(request, response, why)
+    finally:
+        if provider is None:
+            own.close()
+    raise _cannot(template, f"what {model} reads is refused: {why}", _cost(model, usages))
+
+
+def question(template: Template, model: str) -> Request:
+    """The first question."""
+    source = template.source
+    first = source.count("\n", 0, front_matter_end(source)) + 1
+    sampled = not refused_options(model, {"temperature": 0})
+    cap = with_headroom(MOST_TOKENS, model)
+    options = CallOptions(temperature=0 if sampled else None, max_output_tokens=cap)
+    return Request(model, messages(source, first), options, output_schema=ANSWER_SCHEMA)
+
+
+def again(request: Request, response: Response, why: str) -> Request:
+    """The second question, with the reason of the refusal."""
+    more = (Message("assistant", response.text), Message("user", AGAIN.format(why=why)))
+    return Request(request.model, (*request.messages, *more), request.params, output_schema=ANSWER_SCHEMA)
+
+
+def _read(response: Response, model: str) -> FormReading:
+    if response.finish_reason == "length":
+        raise SchemaError(f"{model}'s answer was cut off at {MOST_TOKENS:,} tokens", remedy=_REMEDY)
+    try:
+        return reading_of(parse(response.text, ANSWER_SCHEMA).data)
+    except AnswerError as error:
+        raise SchemaError(f"{model} did not say what it reads: {error}", remedy=_REMEDY) from None
+
+
+_REMEDY = "ask another model, or name the form with --schema"
+
+
+def _cannot(template: Template, why: str, cost: str) -> SchemaError:
+    return SchemaError(f"cannot infer the form of the answer: {why} ({cost})", path=template.path, remedy=_REMEDY)
+
+
+def _where(reading: FormReading) -> str:
+    return f"line {reading.beside[0].quote.line}: " if reading.beside else ""
+
+
+def _cost(model: str, usages: Sequence[Usage | None]) -> str:
+    times = "once" if len(usages) == 1 else f"{len(usages)} times"
+    return f"{model} was asked {times}, {dollars(_usd(model, usages))}"
+
+
+def _usd(model: str, usages: Sequence[Usage | None]) -> Decimal | None:
+    price = find_price(model)
+    known = [usage for usage in usages if usage is not None]
+    if price is None or len(known) < len(usages):
+        return None
+    return sum((price.cost(one).total_usd for one in known), Decimal(0))
+
+
+def _check_cost(request: Request, max_cost: float | None) -> None:
+    if max_cost is None:
+        return
+    price = find_price(request.model)
+    if price is None:
+        raise CostLimitError(
+            f"--max-cost cannot be kept: {request.model} is unpriced. Give its price in [tool.promptopt.prices]"
+        )
+    first = count_tokens(request).tokens
+    # The second question has the first answer in it.
+    cap = request.params.max_output_tokens or MOST_TOKENS
+    most = Usage(input_tokens=2 * first + MOST_TOKENS, output_tokens=ROUNDS * cap)
+    usd = price.cost(most).total_usd
+    if usd > Decimal(str(max_cost)):
+        raise CostLimitError(f"asking {request.model} may cost ${usd:.4f}, more than --max-cost ${max_cost:g}")

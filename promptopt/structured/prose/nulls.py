@@ -1,0 +1,207 @@
+"""Which values of a form may be null, by what the prose says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from promptopt.structured.fields import PromptText, Span
+from promptopt.structured.prose.wording import or_null
+
+_NULL = re.compile(r"\bnull\b", re.IGNORECASE)
+# What holds a text wherever it holds anything.
+_TEXT_BY_NAME = re.compile(
+    r"(?:\A|_)(?:date|deadline|reason|rationale|explanation|description|summary|comment|note|feedback|message|error|name|title|quote|excerpt|url|link|email|phone|address|candidate|text)\Z"
+)
+# '"owner": <who does it, or null>'
+_PLACE_OR_NULL = re.compile(r"[\"'](?P<name>\w+)[\"']\s*:\s*<[^<>\n]*\bor null\b[^<>\n]*>")
+_SHOWN_AS_NULL = re.compile(r"[\"'](?P<name>\w+)[\"']\s*:\s*null(?=\s*(?:[,}\n]|//))")
+
+
+def is_text_by_name(name: str) -> bool:
+    """Whether a key of this name holds a text: ``due_date``, ``errorMessage``."""
+    return _TEXT_BY_NAME.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()) is not None
+
+
+_NOT_NULL = re.compile(r"\b(?:not|never|no|non|without|instead of)\b[^.\n]{0,20}\bnull\b", re.IGNORECASE)
+_ABSENT = re.compile(
+    r"\b(?:values?|fields?|keys?|information|anything|missing|unknown|absent|unclear|(?:not|n['’]t|cannot be) (?:\w+ )?(?:on|in|given|found|present"
+    r"|mentioned|available|stated|known|specified|provided|determined|applicable))\b",
+    re.IGNORECASE,
+)
+
+
+# "- `berth`" and below it, further in, what belongs to that key alone
+_KEY_ITEM = re.compile(
+    r"^[ \t]*[-*•][ \t]+[*_]*[`\"'](?P<name>\w+)[`\"'][*_]*[ \t]*\n(?P<rest>(?:[ \t]+(?![-*•])\S[^\n]*\n)+)",
+    re.MULTILINE,
+)
+
+
+# "2. asking_price: the price; null if it is not given", said of that key alone
+_KEY_LINE = re.compile(
+    r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"']*(?P<name>[a-z]+(?:_[a-z\d]+)+|[a-z]+(?:[A-Z][a-z\d]*)+)[*_`\"']*[ \t]*(?::|[-–—](?=\s))(?P<rest>[^\n]*)$",
+    re.MULTILINE,
+)
+
+
+# "- `street`: the name of the street (or null)"
+_MARKED_LINE = re.compile(
+    r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_]*[`\"'](?P<name>\w+)[`\"'][*_]*[ \t]*[:–—-](?P<rest>[^\n]*)$", re.MULTILINE
+)
+# '"tons" (number; null if it is not weighed)', said of that key alone
+_BESIDE = re.compile(r"[\"'`*](?P<name>\w+)[\"'`*]+ \((?P<rest>[^()\n]*\bnull\b[^()\n]*)\)")
+_OR_NULL = re.compile(r"\(or null\b[^()\n]*\)|,? or null[ .]*\Z")
+# "missing, null, or empty": what a value of the input may be.
+_OF_INPUT = re.compile(
+    r"\b(?:missing|empty|blank|undefined|absent),? (?:or )?null\b(?:,? or (?:an? )?\w+)?|\bnull,? or (?:an? )?(?:empty|missing|blank|undefined)\b",
+    re.IGNORECASE,
+)
+
+
+_ALL_FIELDS = re.compile(
+    r"\bfields\b[^.\n]{0,10}\(?(?:use|set|return|put)\b[^.\n]{0,20}\bnull\b|\b(?:any|every|each|all|a) (?:missing |unknown )?(?:fields?|keys?)\b[^.\n]{0,60}\bnull\b|\bif (?:a|any|the) (?:fields?|values?) (?:is|are|was|were|cannot be|can['’]t be)\b[^.\n]{0,60}\b(?:return|use|set|put|output|write)\b[^.\n]{0,20}\bnull\b|\bnull for (?:any |all |every )?(?:missing |unknown )?(?:fields?|keys?)\b",
+    re.IGNORECASE,
+)
+_EMPTY_LIST = re.compile(r"\bempty (?:\w+ )?(?:lists?|arrays?)\b|(?<![\w\]])\[\]|\bscalars?\b", re.IGNORECASE)
+
+
+def nulls_of(
+    document: PromptText, names: Iterable[str], covered: Sequence[Span] = ()
+) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
+    """What the prose says of null: for the keys it names in that sentence, or for every value that is not known.
+
+    Args:
+        names: All keys of the form.
+        covered: Where the form itself is: what it says of null it says of one key.
+    """
+    names = list(names)
+    prose = document.text
+    for span in covered:
+        prose = prose[: span.start] + "\n" * (span.end - span.start) + prose[span.end :]
+    owned = {line["name"] for line in _MARKED_LINE.finditer(prose) if _OR_NULL.search(line["rest"])}
+    owned |= {beside["name"] for beside in _BESIDE.finditer(prose) if not _NOT_NULL.search(beside["rest"])}
+    prose = _BESIDE.sub("", prose)
+    prose = re.sub(r"\([^()\n]*\bor null\b[^()\n]*\)", "", prose)  # "(number or null)" is said of one key
+    prose = _OF_INPUT.sub("", prose)
+    owned |= {item["name"] for item in _KEY_ITEM.finditer(prose) if _NULL.search(item["rest"])}
+    prose = _KEY_ITEM.sub("\n", prose)
+    lines = [line for line in _KEY_LINE.finditer(prose) if _NULL.search(line["rest"])]
+    owned |= {line["name"] for line in lines if not _NOT_NULL.search(line["rest"])}
+    prose = _KEY_LINE.sub("\n", prose)
+    sentences, below = _sentences(prose, names)
+    owned |= below
+    shown = "\n".join(document.text[span.start : span.end] for span in covered)
+    owned |= {null["name"] for null in _SHOWN_AS_NULL.finditer(shown) if is_text_by_name(null["name"])}
+    owned |= {place["name"] for place in _PLACE_OR_NULL.finditer(shown)}
+
+    # "Extract these fields (use null for what is not there)", and nothing says that a list may be empty instead.
+    lists = any(_ALL_FIELDS.search(text) for text in sentences) and not _EMPTY_LIST.search(document.text)
+    empty = {match[1] for match in re.finditer(r"[\"'](\w+)[\"']\s*:\s*\[\s*\]", document.text)}
+    known = [_mention(name) for name in names]
+
+    def visit(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(schema.get("type"), str) or schema["type"] == "object":
+            return schema
+        if schema["type"] == "array":
+            return or_null(schema) if lists and name not in empty else schema
+        named = re.compile(rf"(?<![\w]){re.escape(name)}(?![\w])", re.IGNORECASE)
+        general = any(
+            _ABSENT.search(text)
+            and not re.search(r"[\"'`](?!null\b)\w+[\"'`]", text)
+            and not any(key.search(text) for key in known)
+            and not _owned(text, names)
+            for text in sentences
+        )
+        said = (
+            name in owned
+            or general
+            or any(_is_said(named, _without_conditions(part, names)) for text in sentences for part in _each_null(text))
+        )
+        return or_null(schema) if said else schema
+
+    return visit
+
+
+# "Set the berth to null and say why in the log": the log comes after it.
+_NULL_FOR = re.compile(r"\bnull\b\W*(?:for|in|as|value|when|if)\b", re.IGNORECASE)
+
+
+# "Set the date to null if none is named, and the hour to null if it is not clear."
+_AND_NULL = re.compile(r"[,;]? and (?=[^.;\n]*\bnull\b)", re.IGNORECASE)
+
+
+def _each_null(text: str) -> list[str]:
+    """A sentence apart where it goes on with another null: each part says it of keys of its own."""
+    parts: list[str] = []
+    for part in _AND_NULL.split(text):
+        if parts and not _NULL.search(parts[-1]):
+            parts[-1] = f"{parts[-1]} and {part}"
+        else:
+            parts.append(part)
+    return parts
+
+
+def _is_said(named: re.Pattern[str], text: str) -> bool:
+    """Whether a sentence says null of a key: before that word, or after "null for"."""
+    first, null = named.search(text), _NULL.search(text)
+    return first is not None and (null is None or first.start() < null.start() or _NULL_FOR.search(text) is not None)
+
+
+def _mention(name: str) -> re.Pattern[str]:
+    """Where a sentence speaks of a key: anywhere if no word is spelled like it, else at its begin or in marks."""
+    own = re.escape(name)
+    if re.search(r"_|[a-z][A-Z]", name):
+        return re.compile(rf"(?<!\w){own}(?!\w)")
+    return re.compile(rf"\A\W*{own}(?!\w)|[\"'`*]{own}[\"'`*]", re.IGNORECASE)
+
+
+# "Rules for size:", and below it "- null if not found"
+_ITEM = re.compile(r"[ \t]*(?:[-*•]|\d+[.)])[ \t]")
+_OF_ANY = re.compile(
+    r"\b(?:values?|fields?|keys?|properties|information|data|details?|any|anything|every|everything|all|each)\b",
+    re.IGNORECASE,
+)
+
+
+def _sentences(prose: str, names: Sequence[str]) -> tuple[list[str], set[str]]:
+    """The sentences that speak of null, without those in a list below a line that names a key; and these keys."""
+    found: list[str] = []
+    below: set[str] = set()
+    lead = ""
+    for line in prose.split("\n"):
+        if line.strip() and not _ITEM.match(line):
+            lead = line
+        for text in re.split(r"(?<=[.!?])\s", line):
+            if not _NULL.search(text) or _NOT_NULL.search(text):
+                continue
+            owner = [name for name in names if lead != line and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", lead)]
+            if len(owner) == 1 and lead.rstrip("* \t").endswith(":") and not _OF_ANY.search(text):
+                below.add(owner[0])
+            else:
+                found.append(text)
+    return found, below
+
+
+# "If `paid` is false, set `date` to null": it is the date that may be null.
+_CONDITION = re.compile(r"\b(?:if|when|where|unless|while|whenever)\b(?P<what>[^,;:.\n]*)", re.IGNORECASE)
+
+
+def _owned(text: str, names: Sequence[str]) -> bool:
+    """Whether a key is set to null in so many words: "its rating is null"."""
+    return any(
+        re.search(rf"(?<!\w){re.escape(name)}[\"'`*]* (?:is|to|as|be|must be|should be|=) null\b", text)
+        for name in names
+    )
+
+
+def _without_conditions(text: str, names: Sequence[str]) -> str:
+    """A sentence without its conditions; one that says that a value is not known stays if no key is named outside of them."""
+    bare = _CONDITION.sub(" ", text)
+    if any(
+        re.search(rf"(?<!\w){re.escape(name)}[\"'`*]* (?:is|to|as|be|must be|should be|=) null\b", bare)
+        for name in names
+    ):
+        return bare  # "quote is null when the answer is not found": it is the quote that may be null
+    return _CONDITION.sub(lambda match: match[0] if _ABSENT.search(match["what"]) else " ", text)

@@ -1,0 +1,695 @@
+"""What words in and beside the place of a value say about it: its type, labels and range, and whether it may be null."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from promptopt.schemas.make_strict import nullable
+from promptopt.structured.fields import MASK, field_name
+from promptopt.structured.prose.counts import NUMERALS, number_of
+from promptopt.structured.prose.plain_labels import whole_list
+
+TYPES: Mapping[str, str] = {
+    **dict.fromkeys(("str", "string", "text", "date"), "string"),
+    **dict.fromkeys(("int", "integer"), "integer"),
+    **dict.fromkeys(("float", "number", "double", "decimal", "numeric"), "number"),
+    **dict.fromkeys(("bool", "boolean", "true/false", "true|false", "true or false"), "boolean"),
+}
+_QUOTE = r"[\"'`“”‘’]"
+_ONE_QUOTED = rf"{_QUOTE}([^\"'`“”‘’\n]{{1,40}}){_QUOTE}"
+# '"port", "starboard", or "N/A"', and nothing else
+_ONLY_QUOTED = re.compile(
+    r"\W*{quoted}(?:\s*(?:,\s*(?:or\s+)?|\||/|\bor\b)\s*{quoted})+\W*".format(quoted=_ONE_QUOTED.replace("(", "(?:", 1))
+)
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?![\w.-])")
+_RANGE = re.compile(
+    r"(-?\d+(?:\.\d+)?)\s*%?(?:\s*\([^()\n]{1,40}\))?\s*(?:-|–|~|to|and|\.\.+)\s*(-?\d+(?:\.\d+)?)(?!\s*[-/]\s*\d)",
+    re.IGNORECASE,
+)
+# "Satisfied/Not Satisfied", "not relevant / relevant".
+_AND_NOT = re.compile(r"(?:(\w+)\s*[/|]\s*not\s+\1|not\s+(\w+)\s*[/|]\s*\2)", re.IGNORECASE)
+_WORD_LABEL = re.compile(r"[\w][\w .'/&%-]{0,40}")
+_PLAIN_WORD = re.compile(r"[A-Za-z][\w-]*")
+# Words that are labels wherever they are set against each other by "or" or a slash.
+_LABELS = frozenset(
+    re.findall(
+        r"\S+",
+        """yes no maybe unknown unsure none pass fail passed failed positive negative neutral mixed correct incorrect partially
+    right wrong valid invalid safe unsafe high medium low moderate good bad fair poor excellent supported unsupported
+    refuted relevant irrelevant approve reject approved rejected accept accepted allow deny block male female open closed
+    minor major critical easy hard urgent normal agree disagree enabled disabled win lose tie first second""",
+    )
+)
+# Two words set against each other are labels unless they name what belongs there.
+_PLACED = frozenset(
+    (
+        "name",
+        "title",
+        "text",
+        "email",
+        "phone",
+        "id",
+        "url",
+        "number",
+        "string",
+        "none",
+        "null",
+        "empty",
+        "value",
+        "date",
+        "word",
+        "phrase",
+        "sentence",
+        "paragraph",
+        "code",
+        "address",
+        "description",
+        "summary",
+        "label",
+        "person",
+        "place",
+        "more",
+        "less",
+        "topic",
+        "domain",
+        "role",
+        "background",
+        "goal",
+        "reason",
+        "question",
+        "answer",
+    )
+)
+_NO_LABELS = frozenset(
+    "and or path src text html application json xml input output http https n a he she his her yyyy mm dd".split()  # noqa: SIM905 - read as words
+)
+# Unquoted, Python's None is null as well; in a list of labels it is one of them.
+_NULL = re.compile(
+    r"\s*(?:,|\(|\|)?\s*(?:\||/|\bor\b|\belse\b)\s*[\"']?(?:null|nil|(?P<none>None))[\"']?(?![\w-])(?!\s*[/|,])[^/|]*$"
+    r"|^[\"']?null[\"']?\s*(?:\||/|\bor\b)\s*(?P<other>.+)$",
+    re.DOTALL,
+)
+# A quoted text that names its type, and goes on.
+_NAMED_TYPE = re.compile(
+    r"\A(?:an?\s+)?(?:(?:int|integer|float|bool|boolean|string|str)\b|(?:number|decimal)\b\s*(?:between|from|in|[(,\d]|\Z)|(?:list|array)(?:\s+of\s|\[|\Z))",
+    re.IGNORECASE,
+)
+_BOOLEAN = re.compile(
+    r"\A(?:either )?(?:true\s*(?:/|\||\bor\b)\s*false|false\s*(?:/|\||\bor\b)\s*true)\b(?P<rest>.*)\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+_TRUE_IF = re.compile(
+    r"\A\s*(?:this will be |set to )?(?P<rest>true (?:if|when)\b.*\bfalse\b.*)\Z", re.IGNORECASE | re.DOTALL
+)
+_MUST_BE = re.compile(
+    r"\b(?:one of|must be|has to be|either|allowed(?: values)?|options?|possible values|values?)\b\s*:?\s*(?P<list>.+)",
+    re.IGNORECASE,
+)
+_MAY_BE_NULL = re.compile(
+    r"\b(?:(?:or |else |otherwise )?null|none) (?:if|when|for|unless)\b|\bor null\b|\belse null\b|\botherwise null\b|\bnullable\b|\boptional\b"
+    r"|(?<!true )(?<!false )\bonly (?:if|when|for)\b|\bomit(?:ted)? (?:it )?(?:if|when|unless)\b|\b(?:may|can) be (?:null|omitted|left out)\b|\bif (?:any|available|known|present|applicable|stated|mentioned)\b",
+    re.IGNORECASE,
+)
+_TO_TEN = "|".join(word for word, number in NUMERALS.items() if number <= 10)
+_AT_MOST = re.compile(
+    rf"\b(?:at most|up to|max(?:imum)?(?: of)?|no more than)\s+(?P<n>\d{{1,4}}|{_TO_TEN})\b(?!\s*(?:words|characters|sentences))",
+    re.IGNORECASE,
+)
+_EXACTLY = re.compile(
+    rf"\b(?:list|array)s? of exactly (?P<n>[2-9]|\d\d|{_TO_TEN}) (?!words|characters|sentences)[a-z]", re.IGNORECASE
+)
+_AT_LEAST = re.compile(
+    rf"\b(?:at least|minimum(?: of)?)\s+(?P<n>\d{{1,3}}|{_TO_TEN})\b(?!\s*(?:words|characters|sentences))",
+    re.IGNORECASE,
+)
+_TO_MOST = re.compile(r"\W*\d+\s*(?:-|–|to)\s*(?P<n>\d{1,3}) (?!words|characters|sentences)[a-z]")
+_NUMERIC_NAME = re.compile(
+    r"\b(score|rating|grade|stars|confidence|probability|correctness|readability|relevance|severity|priority|urgency)\b",
+    re.IGNORECASE,
+)
+_NUMERIC = re.compile(
+    r"\b(?P<whole>int(?:eger)?s?|whole numbers?)\b|\b(?P<any>numbers?|floats?|decimals?|numeric|double|percentages?|probability)\b"
+    r"|\b(?:scores?|ratings?|grades?|confidence|scale)\b",
+    re.IGNORECASE,
+)
+_GENERIC = (
+    (re.compile(r"(?:list|array|sequence|tuple|set)(?:\[(.*?)\]|\s+of\s+(\w+?)s?)?$", re.IGNORECASE), "array"),
+    (re.compile(r"(\w+)\[\]$"), "array"),
+    (re.compile(r"(?:list|array)_of_(\w+?)s?$", re.IGNORECASE), "array"),
+)
+_OBJECTS = frozenset(
+    {"object", "dict", "dictionary", "dictionarie", "map", "record", "tuple", "pair", "entry", "entrie"}
+)
+# Plurals of one thing.
+_ONE_TEXT = frozenset(
+    re.findall(
+        r"\S+",
+        """notes comments details thoughts instructions remarks series news observations findings analysis status address
+    class process progress focus basis summaries is has as this pros cons canvas bias stars describes means refers covers""",
+    )
+)
+
+
+def number_range(low: str, high: str, *, whole: bool = True) -> dict[str, Any]:
+    """A number from ``low`` to ``high``. ``0`` to ``1`` and anything with a point is not a whole number."""
+    fraction = not whole or "." in low + high or (low, high) == ("0", "1")
+    least, most = (float(low), float(high)) if "." in low + high else (int(low), int(high))
+    if least >= most:
+        return {}
+    return {"type": "number" if fraction else "integer", "minimum": least, "maximum": most}
+
+
+def is_numeric(name: str) -> bool:
+    """Whether a field of this name holds a number: a score, a rating."""
+    plain = field_name(name)
+    return any(_NUMERIC_NAME.fullmatch(word) for word in plain.split("_")) and plain not in (
+        "priority",
+        "urgency",
+        "severity",
+    )
+
+
+def numeric_names(text: str) -> list[str]:
+    """The words of a text that name a number."""
+    return [name.lower() for name in _NUMERIC_NAME.findall(text)]
+
+
+def is_plural(name: str) -> bool:
+    """Whether a key of this name holds several things."""
+    last = field_name(name).rpartition("_")[2]
+    return last.endswith("s") and not last.endswith(("ss", "is", "us")) and last not in _ONE_TEXT
+
+
+def or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema, which null satisfies too; as it was if its type is not known."""
+    return dict(nullable(schema) if "type" in schema else schema)
+
+
+_ELSE_EMPTY = re.compile(r"\b(?:else|otherwise)\s+(?:\"\"|''|\[\])|\bempty (?:string|text|list|array)\b", re.IGNORECASE)
+
+
+def with_note(schema: Mapping[str, Any], note: str) -> dict[str, Any]:
+    """A value's schema with what a comment beside it says: labels, a range, a number of items, null, or in words."""
+    found = dict(schema)
+    kind = found.get("type")
+    labels = noted_labels(note) if kind in (None, "string") and "enum" not in found else []
+    if not labels and kind in (None, "string") and _ONLY_QUOTED.fullmatch(note):
+        labels = list(dict.fromkeys(re.findall(_ONE_QUOTED, note)))
+    if labels:
+        found = {"type": "string", "enum": labels}
+    elif kind == "array" and (most := _AT_MOST.search(note) or _TO_MOST.match(note)):
+        found["maxItems"] = number_of(most["n"])
+        if least := _AT_LEAST.search(note):
+            found["minItems"] = number_of(least["n"])
+    elif kind == "array" and (least := _AT_LEAST.search(note)):
+        found["minItems"] = number_of(least["n"])
+    elif kind in ("integer", "number") and (span := _RANGE.search(note)):
+        found = {**found, **{key: value for key, value in number_range(span[1], span[2]).items() if key != "type"}}
+    if _MAY_BE_NULL.search(note) and not _ELSE_EMPTY.search(note):
+        found = or_null(found)
+    known = found.pop("description", "")
+    note = note.strip(" -–—:")
+    return {**found, "description": "; ".join(part for part in (known, note) if part)}
+
+
+# A list in quotation marks up to its end: what comes in the next sentence are other things.
+_QUOTED_RUN = re.compile(
+    rf"[^\"'`“”‘’]*{_QUOTE}[^\"'`“”‘’]+{_QUOTE}(?:\s*(?:\([^()\n]*\))?\s*(?:,\s*(?:or|and)\b|,|/|\||;|\bor\b|\band\b)\s*{_QUOTE}[^\"'`“”‘’]+{_QUOTE})*"
+)
+
+
+def noted_labels(note: str) -> list[str]:
+    """The labels that a note lists: ``one of held, paid, void``."""
+    listed = _MUST_BE.search(note)
+    if listed is None:
+        return []
+    first = _QUOTED_RUN.match(listed["list"])
+    quoted = re.findall(rf"{_QUOTE}([^\"'`“”‘’]+){_QUOTE}", first[0]) if first else []
+    # Commas or bars are what divides: "Junior, Senior, Lead/Principal" are three.
+    dividers = r"[,|]" if re.search(r"[,|]", listed["list"]) else "[/]"
+    parts = quoted or [
+        part.strip(" .[]") for part in re.split(rf"\s*{dividers}\s*(?:or\s+|and\s+)?|\s+or\s+", listed["list"])
+    ]
+    known = all(part and _WORD_LABEL.fullmatch(part) and len(part.split()) <= 3 for part in parts)
+    return list(dict.fromkeys(parts)) if known and len(parts) > 1 else []
+
+
+def placeholder(text: str) -> dict[str, Any]:
+    """What ``<positive/negative>`` or ``[0-100]`` stands for; ``{}`` if it does not say."""
+    if listed := re.fullmatch(r"[<{(\s]*(\w+\[\])[>})\s]*", text):
+        return bare_value(listed[1])
+    inner = _inside(text)
+    if inner.lower() in TYPES:
+        return {"type": TYPES[inner.lower()]}
+    if grades := re.fullmatch(r"\d{1,2}(?:,\s*\d{1,2})*,?\s+or\s+\d{1,2}", inner):
+        numbers = [int(number) for number in re.findall(r"\d+", grades[0])]
+        if numbers == list(range(numbers[0], numbers[0] + len(numbers))):
+            return {"type": "integer", "minimum": numbers[0], "maximum": numbers[-1]}
+    parts = [part.strip() for part in inner.split("/")]
+    if len(parts) > 1 and not _BOOLEAN.match(inner) and all(_PLAIN_WORD.fullmatch(part) for part in parts):
+        return {"type": "string", "enum": list(dict.fromkeys(parts))}
+    return {"type": "string", "enum": parts} if _are_phrases(parts) else bare_value(inner)
+
+
+def _inside(text: str) -> str:
+    """What a placeholder has inside of its brackets; brackets of its own and "<=" stay."""
+    inner = text.strip().strip("<>[]{}()").strip()
+    if inner.startswith("=") and f"<{inner[:1]}" in text:
+        inner = f"<{inner}"
+    for left, right in ("()", "[]"):
+        missing = inner.count(left) - inner.count(right)
+        inner += right * missing if 0 < missing <= text.count(right) else ""
+    return inner
+
+
+def _are_phrases(parts: list[str]) -> bool:
+    """Whether "very easy", "easy", "hard" stand beside each other; "dog/cat/animal name" is the place of a name."""
+    words = [part.split() for part in parts]
+    if len(parts) < 3 or len(set(parts)) < len(parts) or any(len(said) not in (1, 2, 3) for said in words):
+        return False
+    named = len(words[-1]) > 1 and all(len(said) == 1 for said in words[:-1])
+    return not named and all(
+        _PLAIN_WORD.fullmatch(word) and word.lower() not in TYPES for said in words for word in said
+    )
+
+
+def quoted_value(text: str) -> dict[str, Any]:
+    """What a quoted text in a template stands for; always a text, unless it names another type."""
+    lowered = text.strip().lower()
+    if lowered in TYPES:
+        return {"type": TYPES[lowered]}
+    if noted := _NULL_NOTED.fullmatch(text.strip()):
+        return {**or_null({"type": TYPES[noted["kind"].lower()]}), "description": noted["note"].strip()}
+    if null := _without_null(text, quoted=True):
+        null = null.strip("<> ") if null.count("<") != null.count(">") else null
+        held = quoted_value(null)
+        said = held == {"type": "string"} and " " in null and len(null) < _LONGEST_SAID
+        return or_null({**held, "description": null} if said else held)
+    if _BOOLEAN.fullmatch(text.strip()) or _TRUE_IF.match(text):
+        return {"type": "boolean"}
+    if choices := alternatives(text):
+        return {"type": "string", "enum": choices}
+    inner = re.fullmatch(r"\s*[<\[](.+)[>\]]\s*", text)
+    if inner:
+        held = {"type": "string", **placeholder(inner[1])}
+        return or_null(held) if held["type"] == "string" and _ELSE_NULL.search(text) else held
+    if (typed := _NAMED_TYPE.match(text.strip())) or re.fullmatch(r"[\d.]+\s*(?:-|–|~|to)\s*[\d.]+", text.strip()):
+        return {"type": "string", **bare_value(re.sub(r"\A(?:an?)\s+", "", text.strip()) if typed else text)}
+    # Some words in a template say what belongs there; of an example they are dropped again.
+    told = (
+        len(text.split()) >= 3
+        or text.endswith(("/...", ", ...", "/…"))
+        or _DATE_FORM.fullmatch(text)
+        or _BRIEF.match(text)
+    )
+    described = told and len(text) < _LONGEST_SAID and MASK not in text
+    described = described and not text.rstrip().endswith("?")  # a question is a sample of an answer
+    found = {"type": "string", "description": text} if described else {"type": "string"}
+    return or_null(found) if _ELSE_NULL.search(text) else found
+
+
+# "string or null (YYYY-MM)", "string | null - the title as printed"
+_NULL_NOTED = re.compile(
+    r"(?P<kind>str|string|text|int|integer|float|number|bool|boolean)\s*(?:\||/|,?\s*\bor\b)\s*null\s*(?:[-–—:,;]\s*|(?=\())\(?(?P<note>[^\n]{3,250}?)\)?",
+    re.IGNORECASE,
+)
+# Two words that are no sample of a value: "brief explanation", "your reason".
+_BRIEF = re.compile(
+    r"(?:brief|short|concise|detailed|exact|your|one-sentence) [a-z]+\Z"
+    r"|.*\b(?:phrase|words?|sentences?|paragraphs?|lines?|characters|chars|tokens|verbatim|ISO|max)\b",
+    re.IGNORECASE,
+)
+_LONGEST_SAID = 300
+_ELSE_NULL = re.compile(r"\b(?:otherwise|else|or) null\b|: null\b|\bnull (?:if|when|otherwise)\b")
+_DATE_FORM = re.compile(r"(?:[YMDHhms]{1,4}[-/.: T]){1,5}[YMDHhms]{1,4}Z?")
+
+
+def _without_null(text: str, *, quoted: bool) -> str:
+    """What a value is if it is not null: ``string or null`` is ``string``; empty if null is not said."""
+    match = _NULL.search(text)
+    if match is None or (quoted and match["none"]):
+        return ""
+    return (match["other"] or text[: match.start()]).strip(" ,;.(")
+
+
+def alternatives(text: str) -> list[str]:
+    """``positive|negative``, ``yes/no`` or ``"A" or "B"`` as labels; empty if the text is something else."""
+    text = re.sub(r"\A\W*fill(?: it| this)?(?: in)? with\s+", "", text.strip(), flags=re.IGNORECASE).strip(" <>")
+    text = re.sub(r"\A(?:string|str|text)\s*[-–—:,]\s*(?=(?:exactly )?one of\b)", "", text, flags=re.IGNORECASE)
+    if MASK in text:
+        return []
+    if listed := re.match(
+        r"(?:exactly |only |must be )?(?:one of|either)\b:?\s*(?P<list>.{3,200})\Z", text, re.IGNORECASE | re.DOTALL
+    ):
+        return noted_labels(f"one of {listed['list']}")
+    parts = [part.strip().strip("\"'`<>") for part in re.split(r"\s*\|\s*", text)]
+    if len(parts) >= 2:
+        if not all(_WORD_LABEL.fullmatch(part) or part == "?" for part in parts):
+            return []
+        return (
+            [] if any(part.lower() in TYPES or part in ("...", "etc") for part in parts) else list(dict.fromkeys(parts))
+        )
+    return _opposites(text)
+
+
+_SEVERAL = 3
+
+
+def _opposites(text: str) -> list[str]:
+    phrases = re.split(r"\s+/\s+", text.strip(" ."))
+    if len(phrases) >= _SEVERAL and all(re.fullmatch(r"[A-Za-z][a-z]*(?: [a-z]+){0,3}", part) for part in phrases):
+        return list(dict.fromkeys(phrases))
+    if _AND_NOT.fullmatch(text.strip()):
+        return [part.strip() for part in re.split(r"[/|]", text)]
+    slashes = [part.strip() for part in text.split("/")]
+    if len(slashes) > 1:
+        if any(part.lower() in _NO_LABELS or not _PLAIN_WORD.fullmatch(part) for part in slashes):
+            return []
+        # "Domain/topic" names what belongs there.
+        places = len(slashes) == 2 and (
+            not _PLACED.isdisjoint(part.lower() for part in slashes) or len({part[0].isupper() for part in slashes}) > 1
+        )
+        long = all(len(part) > 2 for part in slashes) and not places
+        return list(dict.fromkeys(slashes)) if long or _are_labels(slashes) else []
+    parts = re.split(r"\s*,\s*(?:or\s+)?|\s+or\s+", re.sub(r"[.!]$", "", text))
+    if len(parts) < 2 or not re.search(r"\bor\b", text):
+        return []
+    bare = [part.strip().strip("\"'`“”‘’") for part in parts]
+    if any(part.lower() in TYPES for part in bare):
+        return []  # 'integer or "unknown"'
+    if all(re.fullmatch(r"[A-Za-z]+_[A-Za-z\d]+", part) for part in bare):
+        return list(dict.fromkeys(bare))
+    if all(_NUMBER.fullmatch(part) for part in bare):
+        return list(dict.fromkeys(bare))
+    quoted = all(re.fullmatch(rf"{_QUOTE}[^\"'`“”‘’]{{1,40}}{_QUOTE}", part.strip()) for part in parts)
+    return list(dict.fromkeys(bare)) if quoted or _are_labels(bare) else []
+
+
+def _are_labels(parts: list[str]) -> bool:
+    if all(re.fullmatch(r"[A-Z]{2,}(?:[ _-][A-Z]{2,}){0,2}", part) for part in parts):
+        return True  # "SUPPORTED or NOT SUPPORTED"
+    words = all(_PLAIN_WORD.fullmatch(part) for part in parts)
+    plain = (
+        len(parts) == 2 and _PLACED.isdisjoint(part.lower() for part in parts) and all(part.islower() for part in parts)
+    )
+    return words and (plain or all(part.isupper() for part in parts) or all(part.lower() in _LABELS for part in parts))
+
+
+# "number between 0 and {{ budget }}"
+_BOUND_BY_VARIABLE = re.compile(rf"(?P<kind>number|integer|int|float) (?:between|from|in)\b[^\n]*{MASK}", re.IGNORECASE)
+
+
+def bare_value(text: str) -> dict[str, Any]:
+    """What an unquoted value of a template stands for; ``{}`` if it does not say."""
+    text = re.sub(r"(?<=\d)_to_(?=\d)", " to ", text.strip())
+    text = re.sub(r"(?<=[a-z])_or_(?=null\b)", " or ", text)
+    if MASK in text or not text or text.lower() in ("null", "none"):
+        bound = _BOUND_BY_VARIABLE.match(text)
+        return {"type": TYPES[bound["kind"].lower()]} if bound else {}
+    if noted := _NULL_NOTED.fullmatch(text):
+        return {**or_null({"type": TYPES[noted["kind"].lower()]}), "description": noted["note"].strip()}
+    if null := _without_null(text, quoted=False):
+        return or_null(bare_value(null.strip("\"'")))
+    if boolean := _BOOLEAN.match(text) or _TRUE_IF.match(text):
+        return _described("boolean", boolean["rest"])
+    for pattern, kind in _GENERIC:
+        if match := pattern.match(re.sub(r"\A(?:an?|the)\s+", "", text, flags=re.IGNORECASE)):
+            inner = next((group for group in match.groups() if group), "").strip().lower()
+            item = TYPES.get(inner) or TYPES.get(inner.removesuffix("s"), "integer" if inner == "indice" else None)
+            if inner.removesuffix("s") in _OBJECTS:
+                item = "object"
+            return {"type": kind, "items": {"type": item} if item else {}}
+    words = re.sub(r"\A(?:an?|the|one|single)\s+", "", text.lower())
+    listed = re.match(r"(?:[\w-]+ )?(?:list|array)s? of (?:[\w-]+ ){0,3}?(?P<what>[\w-]+)", words)
+    if listed and (known := _list_of(listed["what"], text)):
+        return {**known, "description": text} if len(text) < 300 else known
+    return _one_value(text)
+
+
+_SHORT = 60
+_BEGINS_RANGE = re.compile(r"-?\d+(?:\.\d+)?\s*(?:-|–|to)\s*-?\d")
+# "0 to 1 (how much of it is true)"
+_RANGE_NOTE = re.compile(r"-?[\d.]+\s*(?:-|–|to)\s*-?[\d.]+\s*\((?P<said>[^()\n]+ [^()\n]+ [^()\n]+)\)\W*")
+_REDUCED = re.compile(r"(?:average|mean|sum) of \w")
+_COUNTING = re.compile(
+    r"(?:total |exact )?(?:number|count) of \w"
+    r"|(?:\w+_(?:number|count|num|index)|(?:[\w-]+ ){0,3}(?:index|(?:line|page|row|step) number|rank))\Z"
+)
+_COUNTED = re.compile(
+    r"\W*(?:the |total |an? )*(?:(?:number|count) of \w|(?:[\w-]+ ){0,2}(?:line|page|row|step) number\b)", re.IGNORECASE
+)
+
+
+def _marked_number(text: str) -> dict[str, Any]:
+    """``number (integer)``, ``0.xx``: a number by signs that stand for its digits; ``{}`` if the text is none."""
+    if listed := re.match(r"(?:integer|int|number) \((?P<codes>\d+(?:, ?\d+)*,? or \d+)\)", text):
+        return {"type": "integer", "enum": [int(code) for code in re.findall(r"\d+", listed["codes"])]}
+    if re.fullmatch(r"(?:number|numeric)\s*\((?:an? )?(?:integer|int|whole(?: number)?)\)", text):
+        return {"type": "integer"}
+    if re.fullmatch(r"\d*\.[xn#_?]+|[xn]\.[xn]+|n|#", text):
+        return {"type": "number"}
+    return {}
+
+
+def _one_value(text: str) -> dict[str, Any]:
+    lowered = re.sub(r"\A(?:an?|the|one|single)\s+", "", text.lower())
+    first = re.split(r"[\s,.:;(\[]", lowered, maxsplit=1)[0]
+    if (ranged := ranged_number(text)) and (len(text) < _SHORT or first in TYPES or _BEGINS_RANGE.match(text)):
+        note = _RANGE_NOTE.fullmatch(text)
+        return {**ranged, "description": note["said"]} if note else ranged
+    if lowered in ("true", "false"):
+        return {"type": "boolean"}
+    if marked := _marked_number(lowered):
+        return marked
+    if re.fullmatch(r"(?:\w+[-_ ])?(?:json|args|arguments|parameters)?[-_ ]?(?:object|dict|dictionary|json)", lowered):
+        return {"type": "object"}
+    if _NUMBER.fullmatch(text):
+        # A 0 keeps a place and does not say that the number is whole.
+        return {"type": "number" if "." in text or text == "0" else "integer"}
+    if choices := alternatives(text):
+        if all(_NUMBER.fullmatch(part) for part in choices):
+            return (
+                {"type": "integer", "enum": [int(part) for part in choices]} if "." not in text else {"type": "number"}
+            )
+        return {"type": "string", "enum": choices}
+    if counted := _COUNTING.match(lowered) or _REDUCED.match(lowered):
+        return _described("integer" if counted.re is _COUNTING else "number", text)
+    if first in TYPES and not (
+        first in ("number", "text", "date") and re.match(r"\w+ (?!between|from|in |\()\w", lowered)
+    ):
+        rest = re.sub(r"\A(?:(?:an?|the|one|single)\s+)?\S+?(?:[\s,.:;(\[]+|\Z)", "", text, flags=re.IGNORECASE)
+        labels = alternatives(rest.strip(" ()")) if TYPES[first] == "string" else []
+        return {"type": "string", "enum": labels} if labels else _described(TYPES[first], rest)
+    return _in_words(text)
+
+
+def _in_words(text: str) -> dict[str, Any]:
+    """A place that is described: a number if it says so; ``{}`` if one word or too many are there."""
+    if given := _AS_NUMBER.search(text):
+        return _described(TYPES[given["kind"].lower()], text)
+    return {"description": text} if " " in text and len(text) < _LONGEST_SAID else {}
+
+
+# "her weight as a number"
+_AS_NUMBER = re.compile(r"\bas (?:an? )?(?:plain |single )?(?P<kind>number|integer|float|decimal)\b", re.IGNORECASE)
+
+
+def _described(kind: str, rest: str) -> dict[str, Any]:
+    description = rest.strip(" ().,:;-–\n")
+    return (
+        {"type": kind, "description": description} if " " in description and len(description) < 300 else {"type": kind}
+    )
+
+
+def ranged_number(text: str) -> dict[str, Any]:
+    """``1-5``, ``integer between 1 and 5``, ``float (0.0 to 1.0)``: the number; ``{}`` if the text gives no range."""
+    span = _RANGE.search(text)
+    said = next((one for one in _NUMERIC.finditer(text) if one["any"] or one["whole"]), _NUMERIC.search(text))
+    alone = span is not None and re.fullmatch(r"[\s(\[<]*(?:from|between)?\s*", text[: span.start()], re.IGNORECASE)
+    after = re.sub(r"\A\s*\([^()\n]{1,200}\)", "", text[span.end() :]) if span else ""
+    if span is None or not (said or (alone and not after.strip(" )]>%.,"))):
+        return {}
+    if re.search(
+        r"\b(?:words?|sentences?|characters?|lines?|items?)\b", text[span.end() : span.end() + 14], re.IGNORECASE
+    ):
+        return {}
+    found = number_range(span[1], span[2], whole=not (said and said["any"] and "percent" not in said[0].lower()))
+    if found and said and said["whole"]:
+        found = {**found, "type": "integer"}
+    return found
+
+
+def described(name: str, text: str) -> dict[str, Any] | None:
+    """The value of a named key, of which prose says ``text``; ``None`` if it is an object whose form is not known."""
+    found = stated(text)
+    if found is None:
+        return None
+    if not set(found) & {"type", "enum"} and (labels := whole_list(name, text)):
+        found = {"type": "string", "enum": labels}
+    if not set(found) & {"type", "enum"}:
+        if is_numeric(name):
+            kind: dict[str, Any] = {"type": "number"}
+        else:
+            kind = {"type": "array", "items": {"type": "string"}} if is_plural(name) else {"type": "string"}
+        found = or_null({**kind, **found}) if _says_null(text) else {**kind, **found}
+    return found
+
+
+def _says_null(text: str) -> bool:
+    negated = re.search(r"\b(?:not|never|no|non)[ -](?:be |use |return )?(?:null|None)\b", text)
+    return negated is None and bool(_MAY_BE_NULL.search(text) or re.search(r"\b(?:null|None)\b", text))
+
+
+# "in [0, 1]", "in range [1,0]"
+_IN_BRACKETS = re.compile(r"\b(?:in|within)(?: the)?(?: range)? \[(-?\d+(?:\.\d+)?),\s*(-?\d+(?:\.\d+)?)\]")
+
+
+def stated(text: str) -> dict[str, Any] | None:
+    """What a description says itself of its value; ``{}`` if nothing, ``None`` if an object whose form is not known."""
+    words = re.sub(r"[*_]{2}|`", "", text).strip(" :–-\n")
+    words = re.sub(r"\A(?:must|should|has to|can only) be (?:always |exactly )?", "", words, flags=re.IGNORECASE)
+    words = _IN_BRACKETS.sub(lambda ends: "from {} to {}".format(*sorted(ends.groups(), key=float)), words)
+    found = _kind_of(words)
+    # "true if the part can be left out" says it of the part.
+    decided = found == {"type": "boolean"} and _DECIDES.match(words) and not re.search(r"\bnull\b", words)
+    return or_null(found) if found and _says_null(words) and not decided else found
+
+
+_DECIDES = re.compile(r"(?:a |an )?(?:bool(?:ean)?\W+)?(?:true|false) (?:if|when|only)\b", re.IGNORECASE)
+
+
+_LETTERS = re.compile(r"\b(?i:letter) (?:from |between )?(?P<first>[A-H])(?: to | and |[-–])(?P<last>[B-Z])\b")
+
+
+_CODES = re.compile(
+    r"\A\W*(?:(?:an? )?(?:integer|int|number)\s*[(:,]\s*)?(?P<codes>\d+(?:\s*,\s*\d+)*\s*,?\s+or\s+\d+)(?![\w%]|\.\d)"
+)
+
+
+def _coded(words: str) -> dict[str, Any]:
+    """The letters or numbers that a description begins with: "letter from A to D", "0 or 1, 0 for shut"; or is: "10".
+
+    Several labels in one text are a text.
+    """
+    if _SEVERAL_IN_TEXT.search(words):
+        return {"type": "string"}
+    if _NUMBER.fullmatch(words):
+        return {"type": "number" if "." in words else "integer"}
+    if span := _LETTERS.search(words):
+        return {"type": "string", "enum": [chr(code) for code in range(ord(span["first"]), ord(span["last"]) + 1)]}
+    if re.fullmatch(r"\d{1,2}(?:\s*,\s*\d{1,2}){1,9}", words.strip("() ")):
+        return {"type": "integer", "enum": [int(one) for one in re.findall(r"\d+", words)]}
+    listed = _CODES.match(words)
+    return {"type": "integer", "enum": [int(one) for one in re.findall(r"\d+", listed["codes"])]} if listed else {}
+
+
+def _kind_of(words: str) -> dict[str, Any] | None:
+    head = words[:80]
+    if re.search(r"\b(?:boolean|bool)\b|\btrue\s*(?:/|or|\||if|when)|\bfalse (?:if|otherwise)\b", words, re.IGNORECASE):
+        return {"type": "boolean"}
+    if coded := _coded(words):
+        return coded
+    if labels := _stated_labels(words):
+        return {"type": "string", "enum": labels}
+    if (listed := _LIST.search(head)) and not re.search(
+        r"\b(?:string|text|sentence)\b", head[: listed.start()], re.IGNORECASE
+    ):
+        return _list_of((listed["what"] or listed["item"] or "").lower(), words)
+    if re.search(r"\A\W*(?:an?\s+)?(?:\w+\s+)?(?:object|dict(?:ionary)?)\b", head, re.IGNORECASE):
+        return None
+    if ranged := ranged_number(words):
+        return ranged
+    if _COUNTED.match(head):
+        return {"type": "integer"}
+    for kind, pattern in _HEADS:
+        if pattern.match(head):
+            return {"type": kind}
+    given = _AS_NUMBER.search(words)
+    return {"type": TYPES[given["kind"].lower()]} if given else {}
+
+
+# "string listing all that apply", "separate several of them with commas"
+_SEVERAL_IN_TEXT = re.compile(
+    r"\A\W*(?:an? )?(?:string|text)\b[^.\n]{0,30}\b(?:listing|with all|of all|all (?:applicable|that apply))\b|\b(?:comma|semicolon)[- ]separated (?:string|text)\b|\bseparate (?:multiple|several|them|the|all)\b[^.\n]{0,40}\b(?:with|by) (?:commas?|semicolons?)\b",
+    re.IGNORECASE,
+)
+_LIST = re.compile(
+    r"\b(?:list|array)s?\b(?:\s+of\s+(?:the |all |up to \w+ |\w+ing )?(?P<what>[\w-]+))?|\blist\[(?P<item>\w+)\]",
+    re.IGNORECASE,
+)
+_HEADS = (
+    (
+        "integer",
+        re.compile(
+            r"\W*(?:an?\s+|the\s+)?(?:\w+\s+(?:as|in)\s+(?:an?\s+)?)?(?:integer|int|whole number)\b", re.IGNORECASE
+        ),
+    ),
+    ("number", re.compile(r"\W*(?:an?\s+)?(?:number|float|decimal|numeric(?: value)?)\b(?! of\b)", re.IGNORECASE)),
+    (
+        "string",
+        re.compile(r"\W*(?:an?\s+|the\s+)?(?:\w+\s+)?(?:string|text|sentence|explanation|summary)\b", re.IGNORECASE),
+    ),
+)
+
+
+# "array of strings from: hull, mast, keel", and nothing after it
+_CHOSEN_FROM = re.compile(
+    r"\b(?:list|array)s? of (?:strings?|labels?|tags?|values?),? (?:chosen |taken |drawn )?(?:from|out of|among):\s*(?P<list>[^:;.()\n]{5,300})[.)]*\Z",
+    re.IGNORECASE,
+)
+
+
+def _list_of(what: str, words: str) -> dict[str, Any] | None:
+    thing = what.removesuffix("s")
+    if thing in _OBJECTS:
+        return None
+    if chosen := _CHOSEN_FROM.search(words):
+        labels = noted_labels(f"one of {chosen['list'].strip(' .()')}")
+        if labels:
+            return {"type": "array", "items": {"type": "string", "enum": labels}}
+    number = thing in ("id", "index", "indice") and re.search(r"\b(?:integers?|numbers?|indices)\b", words)
+    exact = _EXACTLY.search(words)
+    most = exact or _AT_MOST.search(words)
+    items = {"type": TYPES.get(thing) or ("integer" if number else "string")}
+    least = {"minItems": number_of(exact["n"])} if exact else {}
+    return {"type": "array", "items": items, **least, **({"maxItems": number_of(most["n"])} if most else {})}
+
+
+_CONDITIONAL = re.compile(
+    rf"{_QUOTE}([^\"'`“”‘’\n]{{1,40}}){_QUOTE}(?=\s+(?:if|when|otherwise)\b)"
+    rf"|\b(?:otherwise|else),?\s+(?:\w+\s+)?{_QUOTE}([^\"'`“”‘’\n]{{1,40}}){_QUOTE}",
+    re.IGNORECASE,
+)
+
+
+# 'if it is shut: "a" (one way), "b" (two ways), or "c" (many). If it is open: "d"'
+_EXPLAINED = re.compile(
+    r"(?:{quoted}\s*\([^()\n]*\)\s*(?:,\s*(?:or\s+)?|\bor\s+)){{1,9}}{quoted}\s*\([^()\n]*\)".format(
+        quoted=_ONE_QUOTED.replace("(", "(?:", 1)
+    )
+)
+_ELSEWISE = re.compile(rf"\bif\b[^.:\n]{{3,60}}:\s*{_ONE_QUOTED}", re.IGNORECASE)
+
+
+def _stated_labels(words: str) -> list[str]:
+    """Labels that a description gives: "one of ...", a list of quoted words, or "answer 'yes' if ..., 'no' otherwise"."""
+    said = [first or second for first, second in _CONDITIONAL.findall(words)]
+    if len(set(said)) > 1:
+        return list(dict.fromkeys(said))
+    if explained := _EXPLAINED.search(words):
+        further = _ELSEWISE.findall(words, explained.end())
+        return list(dict.fromkeys([*re.findall(_ONE_QUOTED, re.sub(r"\([^()]*\)", "", explained[0])), *further]))
+    listed = re.search(
+        rf"(?P<list>{_QUOTE}[^\"'`“”‘’\n]{{1,40}}{_QUOTE}(?:\s*(?:,|/|\||\bor\b|,\s*or\b)\s*{_QUOTE}[^\"'`“”‘’\n]{{1,40}}{_QUOTE})+)",
+        words,
+    )
+    lead = words[: listed.start()] if listed else ""
+    if listed and len(lead) < 60 and not re.search(r"\b(?:such as|e\.g|example|like)\b", lead, re.IGNORECASE):
+        return list(dict.fromkeys(re.findall(rf"{_QUOTE}([^\"'`“”‘’\n]+){_QUOTE}", listed["list"])))
+    plain = re.search(r"\b(?:one of|either|exactly)\b[^\n]{0,300}", words, re.IGNORECASE)
+    if plain and "such as" not in words:
+        return noted_labels(re.split(r"[.;]", plain[0])[0])
+    # "(string): positive | neutral | negative"
+    return alternatives(re.sub(r"\A\W*(?:string|str|text|enum)\b[\s):–-]+", "", words.strip("()")))

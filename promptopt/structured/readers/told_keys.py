@@ -1,0 +1,207 @@
+"""Objects whose keys a prompt names in words: in a sentence, or in a list with what is said of each."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from promptopt.structured.completeness import wants_json
+from promptopt.structured.fields import Field, Inferred, PromptText, conditional, field_name, object_schema
+from promptopt.structured.prose.choices import Choice
+from promptopt.structured.prose.key_choices import with_choices
+from promptopt.structured.prose.labels_of_keys import with_items, with_only_key, with_only_list, with_prose
+from promptopt.structured.prose.nulls import nulls_of
+from promptopt.structured.prose.ranges import numbers
+from promptopt.structured.prose.said_of_keys import list_under_key, with_bounds, with_labels, with_most
+from promptopt.structured.prose.wording import TYPES, described, stated
+from promptopt.structured.readers.named_keys import NamedKey, named_keys
+from promptopt.structured.readers.pseudo_json import NotPseudo, read_pseudo
+from promptopt.structured.readers.refine import grades_of, with_aside
+
+# What is added to objects that come from somewhere else.
+_ADDED = re.compile(
+    r"\b(?:additional|extra|further|new) (?:json )?(?:keys?|fields?)\b|\bin each (?:dictionary|object|record)\b",
+    re.IGNORECASE,
+)
+_BARE_PAIR = re.compile(r"^[ \t]*\"(?P<name>\w+)\"[ \t]*:", re.MULTILINE)
+
+
+def told_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
+    """The keys that a prompt names in words, each with what is said of it; ``None`` if it names none.
+
+    Raises:
+        UnreadForm: What the items of a list have is said in words.
+    """
+    if under := list_under_key(document):
+        name, listed, span = under
+        line = document.line(span.start)
+        field = Field(name, with_most(name, listed, document), f"key in the prose, line {line}", line)
+        return conditional(document, span) or Inferred((field,), covered=(span,), whole="JSON")
+    keys = named_keys(document)
+    if not keys:
+        return None
+    if bare := next(
+        (match for match in _BARE_PAIR.finditer(document.text) if match["name"] not in {key.name for key in keys}), None
+    ):
+        line = document.line(bare.start("name"))
+        return Inferred(
+            problems=(f"line {line}: {bare['name']!r} is a key outside of an object: the form cannot be read",)
+        )
+    ranges = list(numbers(document))
+    lists = [choice for choice in said if "enum" in choice.schema]
+    graded = grades_of(document)
+    fields = []
+    for key in keys:
+        if bad := conditional(document, key.span):
+            return bad
+        line = document.line(key.span.start)
+        schema = _own_form(key, document)
+        if schema is None or key.nested or _ADDED.search(document.text, max(0, key.span.start - 60), key.span.end):
+            return Inferred(problems=(f"line {line}: the form of {key.name!r} is given in words, not by an example",))
+        if not key.inner:
+            near = [choice for choice in ranges if key.span.overlaps(choice.span)] if len(keys) > 1 else []
+            schema = _told(document, key, schema, (near, ranges, lists), graded)
+        fields.append(Field(key.name, with_most(key.name, schema, document), f"key in the prose, line {line}", line))
+    whole = with_only_key(object_schema({item.name: dict(item.schema) for item in fields}), lists)["properties"]
+    fields = [replace(item, schema=whole[item.name]) for item in fields]
+    if len(fields) == 1:
+        fields = [with_only_list(fields[0], lists)]
+    nulls = nulls_of(document, [item.name for item in fields])
+    fields = [replace(item, schema=nulls(item.name, dict(item.schema))) for item in fields]
+    found = Inferred(
+        tuple(fields), covered=tuple(key.span for key in keys), whole="JSON" if wants_json(document) else "keys"
+    )
+    return _each_of_several(document, found, inside=bool(keys[0].inner))
+
+
+def _told(
+    document: PromptText,
+    key: NamedKey,
+    schema: dict[str, Any],
+    choices: tuple[list[Choice], list[Choice], list[Choice]],
+    graded: dict[str, dict[str, Any]],
+) -> dict[str, Any]:
+    """A key's schema with what the prompt says of it elsewhere.
+
+    Args:
+        choices: The ranges in the sentence of the key, all ranges of the prompt, and its lists of labels.
+        graded: The criteria that have grades of their own.
+    """
+    near, ranges, lists = choices
+    if len(near) == 1 and not stated(key.said):
+        schema = dict(near[0].schema)
+    else:
+        schema = with_prose(key.name, schema, ranges, lists)
+    if not stated(key.said):
+        schema = dict(graded.get(field_name(key.name)) or with_aside(key.name, schema, document))
+        schema = with_labels(key.name, schema, document)
+    schema = with_choices(key.name, with_items(key.name, schema, lists), document)
+    return with_bounds(key.name, _with_whole_numbers(key.said, schema), document)
+
+
+_WHOLE = re.compile(r"\W*(?:an? )?(?:int(?:eger)?|whole number)\b", re.IGNORECASE)
+
+
+def _with_whole_numbers(said: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Labels as numbers if the words of the key say that it is one: "(integer) One of 3, 2 or 1"."""
+    labels = schema.get("enum", ())
+    if (
+        schema.get("type") != "string"
+        or not labels
+        or not _WHOLE.match(said)
+        or not all(map(_DIGITS.fullmatch, labels))
+    ):
+        return schema
+    return {**schema, "type": "integer", "enum": [int(label) for label in labels]}
+
+
+_DIGITS = re.compile(r"-?\d+")
+
+
+_OF_LIST = re.compile(r"\b(?:list|array)s?\b", re.IGNORECASE)
+_OF_OBJECT = re.compile(r"\b(?:object|dict(?:ionary)?)\b", re.IGNORECASE)
+
+
+def value_of(key: NamedKey, document: PromptText) -> dict[str, Any] | None:
+    """What a key holds by its own line and by what the prompt says of it; ``None`` if its form is not known."""
+    schema = _own_form(key, document)
+    if schema is None:
+        return None
+    schema = with_choices(key.name, with_labels(key.name, schema, document), document)
+    return with_most(key.name, with_bounds(key.name, schema, document), document)
+
+
+def _own_form(key: NamedKey, document: PromptText) -> dict[str, Any] | None:
+    """What the line of a key, and the keys below it, say of its value; ``None`` if its form is not known."""
+    return _with_own_keys(key, document) if key.inner else _shown_or_described(key.name, key.said)
+
+
+def _with_own_keys(key: NamedKey, document: PromptText) -> dict[str, Any] | None:
+    """The object, or the list of objects, whose keys are listed below a key; ``None`` if one of them is not known."""
+    properties: dict[str, Any] = {}
+    for inner in key.inner:
+        schema = None if inner.nested or inner.name in properties else value_of(inner, document)
+        if schema is None:
+            return None
+        properties[inner.name] = schema
+    if _OF_LIST.search(key.said):
+        return {"type": "array", "items": object_schema(properties)}
+    return object_schema(properties) if _OF_OBJECT.search(key.said) else None
+
+
+_SEVERAL_OBJECTS = re.compile(
+    r"\b(?:lists?|arrays?) of (?:\w+ )?(?:json )?(?:objects?|dict(?:ionarie|ionary)?s?|records?|entries|items)\b|\bjson (?:list|array)\b"
+    r"|\b(?:each|every) (?:json )?(?:object|dict(?:ionary)?|record|entry|element|item)\b|\bone (?:json )?object (?:for|per) (?:each|every)?\b",
+    re.IGNORECASE,
+)
+
+
+# "Output ONLY a JSON array", said of all the objects.
+_AS_ARRAY = re.compile(
+    r"\b(?:return|respond|reply|output|answer|provide|produce|give)\b[^.\n]{0,40}\bjson (?:array|list)\b", re.IGNORECASE
+)
+_FOR_EACH = re.compile(r"\b(?:for|per) (?:each|every)(?: of the)? \w+", re.IGNORECASE)
+
+
+def _each_of_several(document: PromptText, found: Inferred, *, inside: bool) -> Inferred:
+    """The fields as those of each object of a list, if the sentence that names them says so.
+
+    Args:
+        inside: Whether the first key has objects of its own, of which its line speaks.
+    """
+    first = found.covered[0]
+    lines = re.search(r"(?:[^\n]+\n)?[^\n]*\Z", document.text[: first.start])
+    end = first.start if inside else first.end
+    assert lines is not None  # it matches the empty text
+    if not _SEVERAL_OBJECTS.search(document.text, lines.start(), end):
+        each = _FOR_EACH.search(document.text, lines.start(), end)
+        if each and not _AS_ARRAY.search(document.text):
+            line = document.line(each.start())
+            return Inferred(problems=(f"line {line}: {each[0]!r}: how several objects are joined is not said",))
+        if each is None:
+            return found
+    items = {"type": "array", "items": object_schema({item.name: dict(item.schema) for item in found.fields})}
+    return replace(found, fields=(Field("items", items, found.fields[0].source, found.fields[0].line),), wrapped=True)
+
+
+# "[string]", "[int, ...]"
+_LIST_SHOWN = re.compile(
+    r"[\s:]*\[\s*(?P<kind>str(?:ing)?|text|int(?:eger)?|number|float|bool(?:ean)?)s?\s*(?:,\s*\.\.\.\s*)?\]"
+)
+
+
+def _shown_or_described(name: str, said: str) -> dict[str, Any] | None:
+    """The value of a key that is shown as JSON or described in words; ``None`` if its form is not known."""
+    if listed := _LIST_SHOWN.match(said):
+        return {"type": "array", "items": {"type": TYPES[listed["kind"]]}}
+    if re.match(r"\W*\{", said):
+        try:
+            return read_pseudo(said, said.index("{"))[0]
+        except NotPseudo:
+            return None
+    if re.match(r"\[\s*[<\"']", said):
+        return {"type": "array", "items": {"type": "string"}}
+    if said[:1] == said[-1:] == '"':
+        name = ""  # a text shown as the value is one, whatever the name: "nl_results": "what the rows say"
+    return described(name, said.strip('"') if said.count('"') in (1, 2) and said[:1] == said[-1:] else said)

@@ -1,0 +1,173 @@
+"""A second reading of labels and parts: those that the prompt names case by case or shows, and whether one is to be taken.
+
+Like witness.py it shares no pattern with the readers that propose.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from promptopt.structured.fields import MASK, Inferred, PromptText
+from promptopt.structured.witness.accounts import instructions
+from promptopt.structured.witness.keys import KeyOfSchema, form_of, shortened, values_shown
+
+_Q = r"(?:\"(?P<a>[^\"\n]{1,40})\"|`(?P<b>[^`\n]{1,40})`|(?<!\w)'(?P<c>[^'\n]{1,40})'(?!\w)|“(?P<d>[^”\n]{1,40})”)"
+_VERB = r"(?:answer|respond|reply|return|output|write|say|use|choose|pick|select|put|mark|label|print|classify|assign|give|set)"
+# 'and "x" otherwise', 'otherwise "x"', 'if none of them fits, write "x"'
+_CASES = (
+    re.compile(rf"{_Q}\s+(?:otherwise|in (?:all|any) other cases?|if|when)\b", re.IGNORECASE),
+    re.compile(
+        rf"\b(?:gets?|receives?|becomes?|counts? as|goes? (?:to|into|under)|falls? (?:under|into)|(?:is|are) (?:labell?ed|classified|marked|tagged)(?: as)?)\s+(?:the label\s+)?{_Q}",
+        re.IGNORECASE,
+    ),
+    re.compile(rf"\b(?:otherwise|else|in (?:all|any) other cases?),?\s+(?:{_VERB}\s+)?(?:(?:with|it|as|only)\s+){{0,2}}{_Q}", re.IGNORECASE),
+    re.compile(
+        rf"\b(?:if|when|where)\b[^.\n\"'`“]{{3,90}}?[,\s]\s*(?:then |please )?{_VERB}\s+(?:(?:with|it|as|only|the word|the label)\s+){{0,2}}{_Q}",
+        re.IGNORECASE,
+    ),
+)  # fmt: skip
+# The same in words without marks: "If none applies, write none."
+_BARE_CASE = re.compile(
+    rf"\b(?:if|when) (?:none|nothing|neither|no \w+|it does not|you are not sure|you are unsure|unsure|unclear|in doubt)\b[^.\n\"'`“]{{0,60}}?,\s*(?:please )?{_VERB}\s+(?:(?:with|it|as|only|a|an|the)\s+){{0,2}}(?P<word>[A-Za-z][\w-]*)\s*(?=[.;\n]|\Z)",
+    re.IGNORECASE,
+)
+# "If you cannot read it, respond with UNREADABLE", beside labels in capitals
+_CAPITAL_CASE = re.compile(
+    rf"\b(?:if|when|where|otherwise)\b[^.;\n\"'`“]{{0,90}}?[,\s]\s*(?:then |please )?{_VERB}\s+(?:(?:with|it|as|only|a|the|word|label)\s+){{0,2}}(?P<word>(?-i:[A-Z][A-Z_]+))\b",
+    re.IGNORECASE,
+)
+_OF_LABELS = r"(?:labels?|tags?|categor(?:y|ies)|class(?:es)?|options?|types?|topics?|intents?|(?:of )?the following|of (?:these|them|the)|(?:that|which) (?:apply|applies|fit|fits|match))"
+_SEVERAL = re.compile(
+    rf"\b(?:one or (?:more|several|two)|zero or more|any number of|all(?: of)?(?: the| those)?|as many|multiple|several|at least one|up to (?:two|three|four|five|\d)|more than one|two or more|a list of|comma[- ]separated)\b[^.\n]{{0,30}}?\b{_OF_LABELS}\b"
+    r"|\band/or\b|\b(?:can|may|might|could) (?:have|belong to|get|fall into|receive|be given) (?:more than one|several|multiple|two)\b|\bmulti-?label\b",
+    re.IGNORECASE,
+)
+_APPLY = re.compile(r"\b(?:that|which) (?:apply|applies|fit|fits|match)\b|\A(?!all)", re.IGNORECASE)
+_NOT = re.compile(r"(?:n['’]t|\b(?:not|never|no|if|even if|when|where|whenever))\b[^.\n]{0,50}\Z", re.IGNORECASE)
+
+
+def labels_doubted(document: PromptText, found: Inferred) -> Iterator[str]:
+    """Labels and parts that a bare value lacks, and several labels where one was read; each with its line."""
+    yield from _parts_lost(document, found)
+    labels = [str(label) for item in found.fields for label in item.schema.get("enum", ())]
+    if not labels:
+        return
+    text = instructions(document, found)
+    for span in found.covered:
+        if _EXAMPLE_INPUT.search(document.text, 0, span.start):
+            line = document.line(span.start)
+            yield f"line {line}: {labels[0]!r} is in the input of an example, and was read as a label"
+    yield from _cases(document, text, labels)
+    if ends := _ENDS.search(text):
+        yield f"line {document.line(ends.start())}: {shortened(ends[0])!r}: the label is a part of a longer answer"
+    for match in _SEVERAL.finditer(text):
+        begin = max(text.rfind(sign, 0, match.start()) for sign in (".", "\n", ";")) + 1
+        if _OF_GIVEN.search(text, begin, match.start()):
+            continue  # "a clause that mixes several types gets the letter of the longest part"
+        if _APPLY.search(match[0]) and not _NOT.search(text, begin, match.start()):
+            yield f"line {document.line(match.start())}: {shortened(match[0])!r}: one label was read, and the answer may have several"
+
+
+_OF_GIVEN = re.compile(
+    r"\b(?:that|which) (?:mix|mixes|has|have|contains?|covers?|mentions?|combines?)\s*\Z", re.IGNORECASE
+)
+# 'end your answer with "it is [LETTER]"'
+_ENDS = re.compile(
+    r"\bend (?:your|the) (?:answer|response|reply) with [\"'“`][^\"'”`\n]*[\[<][^\"'”`\n]*[\"'”`]", re.IGNORECASE
+)
+# 'Give the prize to "Anna" or "Bea"', at the begin of a clause
+_WORDS_MARKED = r"(?:\"[^\"\n]{1,30}\"|“[^”\n]{1,30}”|`[^`\n]{1,30}`)"
+_ORDERED = re.compile(
+    r"(?:\A|[.!?;]\s+|\n[ \t]*(?:[-*•]|\d+[.)])?[ \t]*|\b(?:and|then|to|must|should) )(?:award|assign|give|mark|label|classify|choose|pick|select|set|decide|declare|rate|vote)\b[^.;\n\"“`]{0,40}"
+    rf"{_WORDS_MARKED}(?:, {_WORDS_MARKED})*,? or {_WORDS_MARKED}",
+    re.IGNORECASE,
+)
+# "Here is an example:", and below it "Input:" up to its "Output:"
+_EXAMPLE_INPUT = re.compile(
+    r"^[^\n]*\bexamples?\b[^\n]*:[* \t]*\n\s*(?:#+ )?\**input\b[^\n]*(?:\n(?![ \t]*\n|[#* \t]*output\b)[^\n]*)*\Z",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def _cases(document: PromptText, text: str, labels: Sequence[str]) -> Iterator[str]:
+    """Answers in some case that are no labels."""
+    known = {label.casefold() for label in labels}
+    for pattern in _CASES:
+        for match in pattern.finditer(text):
+            said = next(value for value in match.groupdict().values() if value).strip(" .,")
+            yield from _lost(document, text, match.start(), said, known)
+    if all(label.isupper() for label in labels):
+        for match in _CAPITAL_CASE.finditer(text):
+            yield from _lost(document, text, match.start(), match["word"], known)
+    for match in _BARE_CASE.finditer(text):
+        yield from _lost(document, text, match.start(), match["word"], known)
+
+
+def keys_doubted(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Labels of keys that were not read: samples that are none of them, words in brackets after the words of a key."""
+    yield from _samples(document, found, leaves)
+    yield from _asides(document, leaves)
+    open_texts = [leaf for leaf in leaves if leaf.kinds == {"string"} and not leaf.labelled and not leaf.listed]
+    known = {word.casefold() for leaf in leaves for word in (leaf.name, *leaf.labels)}
+    for match in _ORDERED.finditer(instructions(document, found)) if open_texts else ():
+        if known.isdisjoint(quoted.casefold() for quoted in re.findall(r"[\"“`]([^\"”`\n]+)[\"”`]", match[0])):
+            line = document.line(match.start())
+            yield f"line {line}: {shortened(match[0])!r} orders to choose a label, and no field has it"
+
+
+_SAMPLE = re.compile(r"\"(?P<sample>(?=[^\"\n]*\w)[^\"\n|<>\[\]{}]{1,40})\"")
+
+
+def _samples(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Samples in the form that are none of the labels of their key, beside one that is: ``"rig": "A"``, ``"rig": "B, D"``."""
+    form = form_of(document, found)
+    for leaf in leaves:
+        labels = set(leaf.labels)
+        samples = {match["sample"].strip() for match in values_shown(form, leaf.name, _SAMPLE)} if labels else set()
+        for sample in sorted(samples - labels) if samples & labels else ():
+            yield f"{sample!r} is shown as {leaf.name!r} and is none of the labels that were read"
+
+
+_WORDS_LISTED = r"\((?P<list>(?!e\.g|such|like|for ex|including|see |if )[A-Za-z][\w-]*(?:(?:, |\s?[/|]\s?)(?:or )?[\w-]+){2,}(?:,? or [\w-]+)?)\)"
+
+
+def _asides(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Words in brackets after the words of a text that was read without labels: "the rig (lug, gaff, square)"."""
+    if not re.search(_WORDS_LISTED, document.text):
+        return
+    for leaf in leaves:
+        if leaf.labelled or leaf.listed or leaf.kinds - {"string", "null"}:
+            continue
+        spoken = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", leaf.name).replace(" ", "[ _]")
+        if beside := re.search(
+            rf"(?<![\w-]){spoken}(?: (?:of|for|on|about) (?:[\w'’-]+ ){{0,3}}[\w'’-]+)? {_WORDS_LISTED}",
+            document.text,
+            re.IGNORECASE,
+        ):
+            line = document.line(beside.start())
+            yield f"line {line}: {shortened(beside[0])!r}: these may be the labels of {leaf.name!r}, which was read without"
+
+
+_NUMBERED = re.compile(
+    r"^(?P<lead>[^\n]*\b(?:provide|give|include|return|write|produce|respond|answer)\b[^\n]*:)[*_ \t]*\n\s*(?P<items>(?:[ \t]*\d+[.)][ \t]+[*_]*[A-Z][\w &/-]{2,40}[*_]*:[^\n]*\n(?:[ \t]*\n|[ \t]+[^\n]*\n)*){3,})",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def _parts_lost(document: PromptText, found: Inferred) -> Iterator[str]:
+    """Numbered parts that an answer has, of which no field has the name: "provide an evaluation as follows:"."""
+    known = {word for item in found.fields for word in re.findall(r"[a-z]+", item.name.lower())}
+    for match in _NUMBERED.finditer(document.text):
+        names = re.findall(r"^[ \t]*\d+[.)][ \t]+[*_]*([A-Z][\w &/-]{2,40}?)[*_]*:", match["items"], re.MULTILINE)
+        lost = [name for name in names if not known & set(re.findall(r"[a-z]+", name.lower()))]
+        if len(lost) > 1:
+            line = document.line(match.start("items"))
+            yield f"line {line}: {shortened(lost[0])!r} is one of the parts that the answer has, and was not read"
+
+
+def _lost(document: PromptText, text: str, start: int, said: str, known: set[str]) -> Iterator[str]:
+    begin = max(text.rfind(sign, 0, start) for sign in (". ", "\n", "; ", ": ", ", ")) + 1
+    denied = re.search(r"\b(?:do not|never|contains?|says?|mentions?)\b|n['’]t\b", text[begin:start], re.IGNORECASE)
+    if said.casefold() not in known and MASK not in said and not denied:
+        yield f"line {document.line(start)}: {shortened(said)!r} is an answer in some case, and was not read as a label"

@@ -1,0 +1,107 @@
+"""A second reading of lists that stand by themselves: below a heading, in a table, after an order to sort; one field must have them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from promptopt.structured.fields import MASK, Inferred, PromptText
+from promptopt.structured.witness.keys import KeyOfSchema, shortened, words_read
+
+ITEM = r"(?:[\"'`“][^\"'`”\n]{1,40}[\"'`”]|[A-Za-z][\w-]*(?: [\w-]+)?)(?:\s*\([^()\n]{1,80}\))?"
+"""A value in a list, with words in brackets on it."""
+
+_LABEL_ORDER = re.compile(
+    rf"\b(?:classif\w+|categori[sz]e\w*|label(?:l?ed)?|mark(?:ed)?|tag(?:ged)?|sort(?:ed)?|assign(?:ed)?|rate(?:d)?|grade(?:d)?|judge(?:d)?|set)\b[^.;:\n]{{0,60}}?\b(?:as|into|to|with|from|either|is)\s+(?:(?:one|any|some|of|the|these|following|either|being|classes|categories|labels)\s+)*:?\s*(?P<list>(?!(?:an?|the|in|if|your|each|it)\s){ITEM}(?:\s*,\s*(?:(?:or|and)\s+)?{ITEM})*\s*,?\s*(?:\bor\b|\band\b|,)\s*{ITEM})(?=\s*(?:[.:;\n(]|\Z))",
+    re.IGNORECASE,
+)
+_LISTS = re.compile(
+    rf"\b(?:labels|categor(?:y|ies)|classes|types|options|values|tags|topics|intents|codes|statuses|levels|kinds|frames|emotions|tones)\b[*_]*(?: are)?\s*:?[*_]*[ \t]+(?P<list>{ITEM}(?:\s*,\s*(?:(?:or|and)\s+)?{ITEM}){{2,}})(?=\W*$|\.\s)"
+    rf"|[a-z] \((?P<aside>[a-z][\w-]*(?:, (?:or )?[\w-]+){{2,}}|[a-z][\w-]*(?:, [\w-]+)*,? or [\w-]+)\)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_CLOSED = re.compile(r"\b(?:or|unknown|other|none|never|unclear|mixed)\b", re.IGNORECASE)
+
+
+_TOLD = re.compile(
+    r"\b(?:whether|extract|determine|identify|state|say|classify|decide|note|give|return)\b", re.IGNORECASE
+)
+
+
+def chosen(document: PromptText, text: str, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Lists that an order sorts into, none of which a field has although one is open."""
+    free = [leaf for leaf in leaves if not leaf.labelled and leaf.kinds and leaf.kinds <= {"string", "null"}]
+    known = words_read(leaves)
+    if not free or found.whole not in ("JSON", "keys", "labels"):
+        return
+    for pattern in (_LABEL_ORDER, _LISTS):
+        for match in pattern.finditer(text):
+            aside = match.groupdict().get("aside")
+            if aside and not (
+                _CLOSED.search(aside) and _TOLD.search(text, text.rfind("\n", 0, match.start()) + 1, match.start() + 1)
+            ):
+                continue  # words on what something is
+            listed = aside or re.sub(r"\([^()\n]*\)", "", match["list"])
+            parts = [part.strip(" \"'`“”*") for part in re.split(r"\s*,\s*(?:(?:or|and)\s+)?|\s+(?:or|and)\s+", listed)]
+            parts = [part.casefold() for part in parts if part]
+            short = len(parts) > 1 and all(len(part.split()) <= 2 for part in parts)
+            if short and (len(parts) > 2 or '"' in listed) and not set(parts) & known and MASK not in listed:
+                yield f"line {document.line(match.start())}: {shortened(aside or match['list'])!r} are labels, and no field has them"
+
+
+_TABLE = re.compile(
+    r"^[ \t]*\|(?P<head>[^\n]+)\|[ \t]*\n[ \t]*\|[\s:|-]+\|[ \t]*\n(?P<rows>(?:[ \t]*\|[^\n]+\|[ \t]*(?:\n|\Z)){2,})",
+    re.MULTILINE,
+)
+
+
+def columns(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """A table with a column that is called as an open key: its cells are the labels."""
+    open_keys = {
+        re.sub(r"[^a-z]", "", leaf.name.lower()): leaf.name
+        for leaf in leaves
+        if not leaf.bounded and leaf.kinds <= {"string", "null", "integer", "number"}
+    }
+    for table in _TABLE.finditer(text):
+        heads = [re.sub(r"[^a-z]", "", cell.lower()) for cell in table["head"].split("|")]
+        if heads and heads[0] in open_keys:
+            line = document.line(table.start())
+            yield f"line {line}: the column {heads[0]!r} of a table has the labels of {open_keys[heads[0]]!r}, which were not read"
+
+
+_HEADING = re.compile(
+    r"^(?P<head>[^\n]{0,80}?\b(?P<noun>[A-Za-z]\w+)(?: are| below)?[*_]*:)[*_ \t]*\n(?:[ \t]*\n)?(?P<items>(?:[ \t]*(?:(?:[-*•]|\d+[.)])[ \t]+[^\n]+|[*_`\"']*[A-Za-z][\w-]*(?: [A-Z]+)*[*_`\"']*(?:[ \t]*[:=]|[ \t]+[-–—])[ \t][^\n]+)(?:\n|\Z)){2,})",
+    re.IGNORECASE | re.MULTILINE,
+)
+_BARE_ITEM = re.compile(
+    r"[ \t]*(?:(?:[-*•]|\d+[.)])[ \t]+)?[*_`\"']*[A-Za-z][\w-]*(?: [\w-]+)?[*_`\"']*[ \t]*(?:(?:[:–—(=]|-[ \t])[^\n]*)?"
+)
+
+
+# "Grade on this scale:", and below it "PARTIAL: some facts match"
+_SCALE_HEAD = re.compile(
+    r"\b(?:scale|labels?|one of|categor(?:y|ies|ise|ize)|class(?:es|ify)?|options|verdicts?|grades?|ratings?|levels|tiers)\b(?![^\n]*\b(?:criteria|aspects|dimensions)\b)",
+    re.IGNORECASE,
+)
+_ITEM_HEAD = re.compile(
+    r"[ \t]*(?:(?:[-*•]|\d+[.)])[ \t]+)?[*_`\"']*(?P<code>[A-Z][A-Z_\d]+(?: [A-Z]+)*)[*_`\"']*[ \t]*(?:[:–—=(]|-[ \t])"
+)
+
+
+def headed(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """A list of words below a heading that has the name of an open key: "Tools:" and the tools."""
+    open_keys = {
+        leaf.name.lower(): leaf.name for leaf in leaves if not leaf.labelled and leaf.kinds <= {"string", "null"}
+    }
+    for match in _HEADING.finditer(text):
+        items = [line for line in match["items"].splitlines() if line.strip()]
+        noun = match["noun"].lower()
+        stems = {noun, noun.removesuffix("s"), noun.removesuffix("es"), re.sub(r"ies\Z", "y", noun)}
+        heads = [_ITEM_HEAD.match(line) for line in items]
+        labelled = _SCALE_HEAD.search(match["head"]) and all(head and head["code"] for head in heads)
+        named = next((key for low, key in open_keys.items() if stems & {low, re.split(r"[_\s]", low)[-1]}), None)
+        if labelled and not words_read(leaves) & {head["code"].casefold() for head in heads if head}:
+            named = named or next(iter(open_keys.values()), None)
+        if named and all(_BARE_ITEM.fullmatch(line) for line in items) and MASK not in match[0]:
+            line = document.line(match.start())
+            yield f"line {line}: {shortened(match['head'])!r} heads a list of what {named!r} may be, which was read without labels"
