@@ -14,24 +14,20 @@ from promptopt.schemas import strict_findings
 from promptopt.schemas.codes import Codes, code_schema
 from promptopt.schemas.cost import SchemaCost, advice, cheapen, output_cap, schema_cost, with_headroom
 from promptopt.structured.completeness import wants_json
+from promptopt.structured.edits.carried import carried_edits
 from promptopt.structured.edits.directive import minify_place, with_directive
 from promptopt.structured.edits.directive_in_chat import in_first_block
 from promptopt.structured.edits.form_left import form_left
+from promptopt.structured.edits.shown_json import block_edits, example_edits
 from promptopt.structured.edits.whole_edits import whole, without_empty_sections
 from promptopt.structured.explanations import EXPLAINS, FIRST, explanation_asked, prose_of
 from promptopt.structured.field_sources import Evidence
-from promptopt.structured.fields import Field, Inferred, PromptText, field_name
+from promptopt.structured.fields import Field, Inferred, PromptText
 from promptopt.structured.infer import infer
 from promptopt.structured.proposal import Economics, Options, Structured
-from promptopt.structured.readers.json_blocks import (
-    answer_blocks,
-    block_edits,
-    carried_edits,
-    example_edits,
-    reading,
-    text_cap,
-)
+from promptopt.structured.readers.json_blocks import answer_blocks
 from promptopt.structured.reasoning import keeps_reasoning, needs_reasoning
+from promptopt.structured.scored_field import reading, scored_of, text_cap
 from promptopt.structured.witness.accounts import instructions
 from promptopt.templates import Template
 from promptopt.templates.answer import PatternAnswer
@@ -219,33 +215,9 @@ def _answer_form(task: _Task) -> _AnswerForm:
     schema = cheapen(replace(evidence, fields=fields).schema())
     if findings := strict_findings(schema):
         raise SchemaError(f"strict mode refuses the schema: {findings[0]}", path=task.template.path)
-    scored = _scored(fields, task.options.labels)
+    scored = scored_of(fields, task.options.labels)
     _check_labels(scored, task)
     return _AnswerForm(fields, schema, scored, not has_one, unread_line, explains)
-
-
-def _scored(fields: Sequence[Field], labels: Sequence[str]) -> Field:
-    """The field that a suite scores: the one that can say its labels, else the first enum, else the first."""
-    wanted = {label.casefold() for label in labels}
-    candidates = [item for item in fields if not keeps_reasoning([item, item])] or list(fields)
-    enums = [item for item in candidates if "enum" in item.schema]
-    for item in enums:
-        if wanted and wanted <= {str(label).casefold() for label in item.schema["enum"]}:
-            return item
-    # How sure a model is, is said of the answer and is not the answer.
-    candidates = [item for item in candidates if not _SURE.search(field_name(item.name))] or candidates
-    enums = [item for item in candidates if "enum" in item.schema] or enums
-    named = [
-        item for item in candidates if _LABEL.search(field_name(item.name)) and item.schema.get("type") == "string"
-    ]
-    numbers = [item for item in candidates if item.schema.get("type") in ("integer", "number", "boolean")]
-    return (enums or named or numbers or candidates)[0]
-
-
-_SURE = re.compile(r"(?:\A|_)(?:confidence|certainty|needs|requires)(?:_|\Z)")
-_LABEL = re.compile(
-    r"(?:\A|_)(?:label|category|class|classification|intent|sentiment|verdict|answer|decision|prediction|result)\Z"
-)
 
 
 def _check_labels(scored: Field, task: _Task) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from promptopt.structured.edits.carried import carried_edits
 from promptopt.structured.fields import PromptText
 from promptopt.structured.infer import infer
-from promptopt.structured.readers.json_blocks import carried_edits
 
 
 def _schema(text: str, key: str) -> dict[str, object]:

@@ -9,7 +9,8 @@ from typing import Any
 from promptopt.structured.fields import MASK, PromptText, Span, UnreadForm, object_schema
 from promptopt.structured.prose.choices import labels
 from promptopt.structured.prose.counts import NUMERALS, number_of
-from promptopt.structured.prose.wording import described, is_numeric, number_range, or_null
+from promptopt.structured.prose.described import described
+from promptopt.structured.prose.wording import is_numeric, number_range, or_null
 
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _SEVERAL = "|".join(word for word, number in NUMERALS.items() if 2 <= number <= 10)

@@ -9,7 +9,6 @@ from typing import Any
 from promptopt.schemas.make_strict import nullable
 from promptopt.structured.fields import MASK, field_name
 from promptopt.structured.prose.counts import NUMERALS, number_of
-from promptopt.structured.prose.plain_labels import whole_list
 
 TYPES: Mapping[str, str] = {
     **dict.fromkeys(("str", "string", "text", "date"), "string"),
@@ -17,13 +16,13 @@ TYPES: Mapping[str, str] = {
     **dict.fromkeys(("float", "number", "double", "decimal", "numeric"), "number"),
     **dict.fromkeys(("bool", "boolean", "true/false", "true|false", "true or false"), "boolean"),
 }
-_QUOTE = r"[\"'`“”‘’]"
-_ONE_QUOTED = rf"{_QUOTE}([^\"'`“”‘’\n]{{1,40}}){_QUOTE}"
+QUOTE = r"[\"'`“”‘’]"
+ONE_QUOTED = rf"{QUOTE}([^\"'`“”‘’\n]{{1,40}}){QUOTE}"
 # '"port", "starboard", or "N/A"', and nothing else
 _ONLY_QUOTED = re.compile(
-    r"\W*{quoted}(?:\s*(?:,\s*(?:or\s+)?|\||/|\bor\b)\s*{quoted})+\W*".format(quoted=_ONE_QUOTED.replace("(", "(?:", 1))
+    r"\W*{quoted}(?:\s*(?:,\s*(?:or\s+)?|\||/|\bor\b)\s*{quoted})+\W*".format(quoted=ONE_QUOTED.replace("(", "(?:", 1))
 )
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?![\w.-])")
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?![\w.-])")
 _RANGE = re.compile(
     r"(-?\d+(?:\.\d+)?)\s*%?(?:\s*\([^()\n]{1,40}\))?\s*(?:-|–|~|to|and|\.\.+)\s*(-?\d+(?:\.\d+)?)(?!\s*[-/]\s*\d)",
     re.IGNORECASE,
@@ -107,7 +106,7 @@ _MUST_BE = re.compile(
     r"\b(?:one of|must be|has to be|either|allowed(?: values)?|options?|possible values|values?)\b\s*:?\s*(?P<list>.+)",
     re.IGNORECASE,
 )
-_MAY_BE_NULL = re.compile(
+MAY_BE_NULL = re.compile(
     r"\b(?:(?:or |else |otherwise )?null|none) (?:if|when|for|unless)\b|\bor null\b|\belse null\b|\botherwise null\b|\bnullable\b|\boptional\b"
     r"|(?<!true )(?<!false )\bonly (?:if|when|for)\b|\bomit(?:ted)? (?:it )?(?:if|when|unless)\b|\b(?:may|can) be (?:null|omitted|left out)\b|\bif (?:any|available|known|present|applicable|stated|mentioned)\b",
     re.IGNORECASE,
@@ -196,7 +195,7 @@ def with_note(schema: Mapping[str, Any], note: str) -> dict[str, Any]:
     kind = found.get("type")
     labels = noted_labels(note) if kind in (None, "string") and "enum" not in found else []
     if not labels and kind in (None, "string") and _ONLY_QUOTED.fullmatch(note):
-        labels = list(dict.fromkeys(re.findall(_ONE_QUOTED, note)))
+        labels = list(dict.fromkeys(re.findall(ONE_QUOTED, note)))
     if labels:
         found = {"type": "string", "enum": labels}
     elif kind == "array" and (most := _AT_MOST.search(note) or _TO_MOST.match(note)):
@@ -207,7 +206,7 @@ def with_note(schema: Mapping[str, Any], note: str) -> dict[str, Any]:
         found["minItems"] = number_of(least["n"])
     elif kind in ("integer", "number") and (span := _RANGE.search(note)):
         found = {**found, **{key: value for key, value in number_range(span[1], span[2]).items() if key != "type"}}
-    if _MAY_BE_NULL.search(note) and not _ELSE_EMPTY.search(note):
+    if MAY_BE_NULL.search(note) and not _ELSE_EMPTY.search(note):
         found = or_null(found)
     known = found.pop("description", "")
     note = note.strip(" -–—:")
@@ -216,7 +215,7 @@ def with_note(schema: Mapping[str, Any], note: str) -> dict[str, Any]:
 
 # A list in quotation marks up to its end: what comes in the next sentence are other things.
 _QUOTED_RUN = re.compile(
-    rf"[^\"'`“”‘’]*{_QUOTE}[^\"'`“”‘’]+{_QUOTE}(?:\s*(?:\([^()\n]*\))?\s*(?:,\s*(?:or|and)\b|,|/|\||;|\bor\b|\band\b)\s*{_QUOTE}[^\"'`“”‘’]+{_QUOTE})*"
+    rf"[^\"'`“”‘’]*{QUOTE}[^\"'`“”‘’]+{QUOTE}(?:\s*(?:\([^()\n]*\))?\s*(?:,\s*(?:or|and)\b|,|/|\||;|\bor\b|\band\b)\s*{QUOTE}[^\"'`“”‘’]+{QUOTE})*"
 )
 
 
@@ -226,7 +225,7 @@ def noted_labels(note: str) -> list[str]:
     if listed is None:
         return []
     first = _QUOTED_RUN.match(listed["list"])
-    quoted = re.findall(rf"{_QUOTE}([^\"'`“”‘’]+){_QUOTE}", first[0]) if first else []
+    quoted = re.findall(rf"{QUOTE}([^\"'`“”‘’]+){QUOTE}", first[0]) if first else []
     # Commas or bars are what divides: "Junior, Senior, Lead/Principal" are three.
     dividers = r"[,|]" if re.search(r"[,|]", listed["list"]) else "[/]"
     parts = quoted or [
@@ -381,9 +380,9 @@ def _opposites(text: str) -> list[str]:
         return []  # 'integer or "unknown"'
     if all(re.fullmatch(r"[A-Za-z]+_[A-Za-z\d]+", part) for part in bare):
         return list(dict.fromkeys(bare))
-    if all(_NUMBER.fullmatch(part) for part in bare):
+    if all(NUMBER.fullmatch(part) for part in bare):
         return list(dict.fromkeys(bare))
-    quoted = all(re.fullmatch(rf"{_QUOTE}[^\"'`“”‘’]{{1,40}}{_QUOTE}", part.strip()) for part in parts)
+    quoted = all(re.fullmatch(rf"{QUOTE}[^\"'`“”‘’]{{1,40}}{QUOTE}", part.strip()) for part in parts)
     return list(dict.fromkeys(bare)) if quoted or _are_labels(bare) else []
 
 
@@ -423,7 +422,7 @@ def bare_value(text: str) -> dict[str, Any]:
             return {"type": kind, "items": {"type": item} if item else {}}
     words = re.sub(r"\A(?:an?|the|one|single)\s+", "", text.lower())
     listed = re.match(r"(?:[\w-]+ )?(?:list|array)s? of (?:[\w-]+ ){0,3}?(?P<what>[\w-]+)", words)
-    if listed and (known := _list_of(listed["what"], text)):
+    if listed and (known := list_of(listed["what"], text)):
         return {**known, "description": text} if len(text) < 300 else known
     return _one_value(text)
 
@@ -436,9 +435,6 @@ _REDUCED = re.compile(r"(?:average|mean|sum) of \w")
 _COUNTING = re.compile(
     r"(?:total |exact )?(?:number|count) of \w"
     r"|(?:\w+_(?:number|count|num|index)|(?:[\w-]+ ){0,3}(?:index|(?:line|page|row|step) number|rank))\Z"
-)
-_COUNTED = re.compile(
-    r"\W*(?:the |total |an? )*(?:(?:number|count) of \w|(?:[\w-]+ ){0,2}(?:line|page|row|step) number\b)", re.IGNORECASE
 )
 
 
@@ -465,11 +461,11 @@ def _one_value(text: str) -> dict[str, Any]:
         return marked
     if re.fullmatch(r"(?:\w+[-_ ])?(?:json|args|arguments|parameters)?[-_ ]?(?:object|dict|dictionary|json)", lowered):
         return {"type": "object"}
-    if _NUMBER.fullmatch(text):
+    if NUMBER.fullmatch(text):
         # A 0 keeps a place and does not say that the number is whole.
         return {"type": "number" if "." in text or text == "0" else "integer"}
     if choices := alternatives(text):
-        if all(_NUMBER.fullmatch(part) for part in choices):
+        if all(NUMBER.fullmatch(part) for part in choices):
             return (
                 {"type": "integer", "enum": [int(part) for part in choices]} if "." not in text else {"type": "number"}
             )
@@ -487,13 +483,13 @@ def _one_value(text: str) -> dict[str, Any]:
 
 def _in_words(text: str) -> dict[str, Any]:
     """A place that is described: a number if it says so; ``{}`` if one word or too many are there."""
-    if given := _AS_NUMBER.search(text):
+    if given := AS_NUMBER.search(text):
         return _described(TYPES[given["kind"].lower()], text)
     return {"description": text} if " " in text and len(text) < _LONGEST_SAID else {}
 
 
 # "her weight as a number"
-_AS_NUMBER = re.compile(r"\bas (?:an? )?(?:plain |single )?(?P<kind>number|integer|float|decimal)\b", re.IGNORECASE)
+AS_NUMBER = re.compile(r"\bas (?:an? )?(?:plain |single )?(?P<kind>number|integer|float|decimal)\b", re.IGNORECASE)
 
 
 def _described(kind: str, rest: str) -> dict[str, Any]:
@@ -521,119 +517,6 @@ def ranged_number(text: str) -> dict[str, Any]:
     return found
 
 
-def described(name: str, text: str) -> dict[str, Any] | None:
-    """The value of a named key, of which prose says ``text``; ``None`` if it is an object whose form is not known."""
-    found = stated(text)
-    if found is None:
-        return None
-    if not set(found) & {"type", "enum"} and (labels := whole_list(name, text)):
-        found = {"type": "string", "enum": labels}
-    if not set(found) & {"type", "enum"}:
-        if is_numeric(name):
-            kind: dict[str, Any] = {"type": "number"}
-        else:
-            kind = {"type": "array", "items": {"type": "string"}} if is_plural(name) else {"type": "string"}
-        found = or_null({**kind, **found}) if _says_null(text) else {**kind, **found}
-    return found
-
-
-def _says_null(text: str) -> bool:
-    negated = re.search(r"\b(?:not|never|no|non)[ -](?:be |use |return )?(?:null|None)\b", text)
-    return negated is None and bool(_MAY_BE_NULL.search(text) or re.search(r"\b(?:null|None)\b", text))
-
-
-# "in [0, 1]", "in range [1,0]"
-_IN_BRACKETS = re.compile(r"\b(?:in|within)(?: the)?(?: range)? \[(-?\d+(?:\.\d+)?),\s*(-?\d+(?:\.\d+)?)\]")
-
-
-def stated(text: str) -> dict[str, Any] | None:
-    """What a description says itself of its value; ``{}`` if nothing, ``None`` if an object whose form is not known."""
-    words = re.sub(r"[*_]{2}|`", "", text).strip(" :–-\n")
-    words = re.sub(r"\A(?:must|should|has to|can only) be (?:always |exactly )?", "", words, flags=re.IGNORECASE)
-    words = _IN_BRACKETS.sub(lambda ends: "from {} to {}".format(*sorted(ends.groups(), key=float)), words)
-    found = _kind_of(words)
-    # "true if the part can be left out" says it of the part.
-    decided = found == {"type": "boolean"} and _DECIDES.match(words) and not re.search(r"\bnull\b", words)
-    return or_null(found) if found and _says_null(words) and not decided else found
-
-
-_DECIDES = re.compile(r"(?:a |an )?(?:bool(?:ean)?\W+)?(?:true|false) (?:if|when|only)\b", re.IGNORECASE)
-
-
-_LETTERS = re.compile(r"\b(?i:letter) (?:from |between )?(?P<first>[A-H])(?: to | and |[-–])(?P<last>[B-Z])\b")
-
-
-_CODES = re.compile(
-    r"\A\W*(?:(?:an? )?(?:integer|int|number)\s*[(:,]\s*)?(?P<codes>\d+(?:\s*,\s*\d+)*\s*,?\s+or\s+\d+)(?![\w%]|\.\d)"
-)
-
-
-def _coded(words: str) -> dict[str, Any]:
-    """The letters or numbers that a description begins with: "letter from A to D", "0 or 1, 0 for shut"; or is: "10".
-
-    Several labels in one text are a text.
-    """
-    if _SEVERAL_IN_TEXT.search(words):
-        return {"type": "string"}
-    if _NUMBER.fullmatch(words):
-        return {"type": "number" if "." in words else "integer"}
-    if span := _LETTERS.search(words):
-        return {"type": "string", "enum": [chr(code) for code in range(ord(span["first"]), ord(span["last"]) + 1)]}
-    if re.fullmatch(r"\d{1,2}(?:\s*,\s*\d{1,2}){1,9}", words.strip("() ")):
-        return {"type": "integer", "enum": [int(one) for one in re.findall(r"\d+", words)]}
-    listed = _CODES.match(words)
-    return {"type": "integer", "enum": [int(one) for one in re.findall(r"\d+", listed["codes"])]} if listed else {}
-
-
-def _kind_of(words: str) -> dict[str, Any] | None:
-    head = words[:80]
-    if re.search(r"\b(?:boolean|bool)\b|\btrue\s*(?:/|or|\||if|when)|\bfalse (?:if|otherwise)\b", words, re.IGNORECASE):
-        return {"type": "boolean"}
-    if coded := _coded(words):
-        return coded
-    if labels := _stated_labels(words):
-        return {"type": "string", "enum": labels}
-    if (listed := _LIST.search(head)) and not re.search(
-        r"\b(?:string|text|sentence)\b", head[: listed.start()], re.IGNORECASE
-    ):
-        return _list_of((listed["what"] or listed["item"] or "").lower(), words)
-    if re.search(r"\A\W*(?:an?\s+)?(?:\w+\s+)?(?:object|dict(?:ionary)?)\b", head, re.IGNORECASE):
-        return None
-    if ranged := ranged_number(words):
-        return ranged
-    if _COUNTED.match(head):
-        return {"type": "integer"}
-    for kind, pattern in _HEADS:
-        if pattern.match(head):
-            return {"type": kind}
-    given = _AS_NUMBER.search(words)
-    return {"type": TYPES[given["kind"].lower()]} if given else {}
-
-
-# "string listing all that apply", "separate several of them with commas"
-_SEVERAL_IN_TEXT = re.compile(
-    r"\A\W*(?:an? )?(?:string|text)\b[^.\n]{0,30}\b(?:listing|with all|of all|all (?:applicable|that apply))\b|\b(?:comma|semicolon)[- ]separated (?:string|text)\b|\bseparate (?:multiple|several|them|the|all)\b[^.\n]{0,40}\b(?:with|by) (?:commas?|semicolons?)\b",
-    re.IGNORECASE,
-)
-_LIST = re.compile(
-    r"\b(?:list|array)s?\b(?:\s+of\s+(?:the |all |up to \w+ |\w+ing )?(?P<what>[\w-]+))?|\blist\[(?P<item>\w+)\]",
-    re.IGNORECASE,
-)
-_HEADS = (
-    (
-        "integer",
-        re.compile(
-            r"\W*(?:an?\s+|the\s+)?(?:\w+\s+(?:as|in)\s+(?:an?\s+)?)?(?:integer|int|whole number)\b", re.IGNORECASE
-        ),
-    ),
-    ("number", re.compile(r"\W*(?:an?\s+)?(?:number|float|decimal|numeric(?: value)?)\b(?! of\b)", re.IGNORECASE)),
-    (
-        "string",
-        re.compile(r"\W*(?:an?\s+|the\s+)?(?:\w+\s+)?(?:string|text|sentence|explanation|summary)\b", re.IGNORECASE),
-    ),
-)
-
-
 # "array of strings from: hull, mast, keel", and nothing after it
 _CHOSEN_FROM = re.compile(
     r"\b(?:list|array)s? of (?:strings?|labels?|tags?|values?),? (?:chosen |taken |drawn )?(?:from|out of|among):\s*(?P<list>[^:;.()\n]{5,300})[.)]*\Z",
@@ -641,7 +524,8 @@ _CHOSEN_FROM = re.compile(
 )
 
 
-def _list_of(what: str, words: str) -> dict[str, Any] | None:
+def list_of(what: str, words: str) -> dict[str, Any] | None:
+    """An array of ``what``, with the labels or the count that the words give; ``None`` if of objects nobody described."""
     thing = what.removesuffix("s")
     if thing in _OBJECTS:
         return None
@@ -655,41 +539,3 @@ def _list_of(what: str, words: str) -> dict[str, Any] | None:
     items = {"type": TYPES.get(thing) or ("integer" if number else "string")}
     least = {"minItems": number_of(exact["n"])} if exact else {}
     return {"type": "array", "items": items, **least, **({"maxItems": number_of(most["n"])} if most else {})}
-
-
-_CONDITIONAL = re.compile(
-    rf"{_QUOTE}([^\"'`“”‘’\n]{{1,40}}){_QUOTE}(?=\s+(?:if|when|otherwise)\b)"
-    rf"|\b(?:otherwise|else),?\s+(?:\w+\s+)?{_QUOTE}([^\"'`“”‘’\n]{{1,40}}){_QUOTE}",
-    re.IGNORECASE,
-)
-
-
-# 'if it is shut: "a" (one way), "b" (two ways), or "c" (many). If it is open: "d"'
-_EXPLAINED = re.compile(
-    r"(?:{quoted}\s*\([^()\n]*\)\s*(?:,\s*(?:or\s+)?|\bor\s+)){{1,9}}{quoted}\s*\([^()\n]*\)".format(
-        quoted=_ONE_QUOTED.replace("(", "(?:", 1)
-    )
-)
-_ELSEWISE = re.compile(rf"\bif\b[^.:\n]{{3,60}}:\s*{_ONE_QUOTED}", re.IGNORECASE)
-
-
-def _stated_labels(words: str) -> list[str]:
-    """Labels that a description gives: "one of ...", a list of quoted words, or "answer 'yes' if ..., 'no' otherwise"."""
-    said = [first or second for first, second in _CONDITIONAL.findall(words)]
-    if len(set(said)) > 1:
-        return list(dict.fromkeys(said))
-    if explained := _EXPLAINED.search(words):
-        further = _ELSEWISE.findall(words, explained.end())
-        return list(dict.fromkeys([*re.findall(_ONE_QUOTED, re.sub(r"\([^()]*\)", "", explained[0])), *further]))
-    listed = re.search(
-        rf"(?P<list>{_QUOTE}[^\"'`“”‘’\n]{{1,40}}{_QUOTE}(?:\s*(?:,|/|\||\bor\b|,\s*or\b)\s*{_QUOTE}[^\"'`“”‘’\n]{{1,40}}{_QUOTE})+)",
-        words,
-    )
-    lead = words[: listed.start()] if listed else ""
-    if listed and len(lead) < 60 and not re.search(r"\b(?:such as|e\.g|example|like)\b", lead, re.IGNORECASE):
-        return list(dict.fromkeys(re.findall(rf"{_QUOTE}([^\"'`“”‘’\n]+){_QUOTE}", listed["list"])))
-    plain = re.search(r"\b(?:one of|either|exactly)\b[^\n]{0,300}", words, re.IGNORECASE)
-    if plain and "such as" not in words:
-        return noted_labels(re.split(r"[.;]", plain[0])[0])
-    # "(string): positive | neutral | negative"
-    return alternatives(re.sub(r"\A\W*(?:string|str|text|enum)\b[\s):–-]+", "", words.strip("()")))

@@ -13,7 +13,8 @@ from typing import Any
 import regex
 
 from promptopt.structured.fields import MASK, Field, PromptText, Span, UnreadForm, field_name, object_schema, scan
-from promptopt.structured.prose.wording import described, is_numeric, number_range, placeholder
+from promptopt.structured.prose.described import described
+from promptopt.structured.prose.wording import is_numeric, number_range, placeholder
 
 TEXT: dict[str, Any] = {"type": "string"}
 OUTPUT = (

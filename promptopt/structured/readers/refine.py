@@ -9,6 +9,7 @@ from typing import Any
 
 from promptopt.structured.fields import Field, PromptText, Span, UnreadForm, field_name
 from promptopt.structured.prose.choices import Choice, labels
+from promptopt.structured.prose.described import stated
 from promptopt.structured.prose.key_choices import with_choices
 from promptopt.structured.prose.labels_of_keys import with_items, with_only_key, with_prose
 from promptopt.structured.prose.nulls import nulls_of
@@ -17,7 +18,7 @@ from promptopt.structured.prose.quiz_options import with_options
 from promptopt.structured.prose.ranges import numbers, scale
 from promptopt.structured.prose.said_of_keys import items_said, with_bounds, with_labels, with_least, with_most
 from promptopt.structured.prose.sample_labels import LabelLists
-from promptopt.structured.prose.wording import is_numeric, number_range, or_null, stated
+from promptopt.structured.prose.wording import is_numeric, number_range, or_null
 from promptopt.structured.readers.labelled import read_pattern
 from promptopt.structured.readers.named_keys import named_keys
 from promptopt.structured.readers.pseudo_json import LEFT_OPEN

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import regex
 
 from promptopt.structured.fields import MASK, Field, PromptText, Span, UnreadForm, field_name, scan
-from promptopt.structured.prose.wording import described, is_plural, noted_labels
+from promptopt.structured.prose.described import described
+from promptopt.structured.prose.wording import is_plural, noted_labels
 from promptopt.structured.readers.labelled import LEAD, OUTPUT, PLACE, TEXT, Found, placed, read_pattern
 
 _ELEMENT = regex.compile(r"<(?P<name>[A-Za-z_][\w-]*)>(?P<body>(?:(?!</?(?P=name)>)[\s\S]){0,1500}?)</(?P=name)>")

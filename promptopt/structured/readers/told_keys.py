@@ -9,12 +9,13 @@ from typing import Any
 from promptopt.structured.completeness import wants_json
 from promptopt.structured.fields import Field, Inferred, PromptText, conditional, field_name, object_schema
 from promptopt.structured.prose.choices import Choice
+from promptopt.structured.prose.described import described, stated
 from promptopt.structured.prose.key_choices import with_choices
 from promptopt.structured.prose.labels_of_keys import with_items, with_only_key, with_only_list, with_prose
 from promptopt.structured.prose.nulls import nulls_of
 from promptopt.structured.prose.ranges import numbers
 from promptopt.structured.prose.said_of_keys import list_under_key, with_bounds, with_labels, with_most
-from promptopt.structured.prose.wording import TYPES, described, stated
+from promptopt.structured.prose.wording import TYPES
 from promptopt.structured.readers.named_keys import NamedKey, named_keys
 from promptopt.structured.readers.pseudo_json import NotPseudo, read_pseudo
 from promptopt.structured.readers.refine import grades_of, with_aside

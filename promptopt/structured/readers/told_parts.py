@@ -11,8 +11,8 @@ from typing import Any
 import regex
 
 from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span, conditional, field_name, scan
+from promptopt.structured.prose.described import described
 from promptopt.structured.prose.said_of_keys import with_most
-from promptopt.structured.prose.wording import described
 
 _LEAD = regex.compile(
     r"(?:^|[.!?]\s+)[ \t]*(?:then |please |now |and )?(?:return|provide|output|respond with|answer with|give|reply with)(?: (?:me|us|only|exactly|the following|these|your answer as|as follows|the answer as|a response with|in this order|(?:two|three|four|five) (?:parts|things|items|fields)))*\s*:[ \t]*\n\s*"

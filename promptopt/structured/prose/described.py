@@ -1,0 +1,184 @@
+"""What a description says of its value: "an integer from 1 to 5", "list of up to 3 tags", "true if it is late"."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from promptopt.structured.prose.plain_labels import whole_list
+from promptopt.structured.prose.wording import (
+    AS_NUMBER,
+    MAY_BE_NULL,
+    NUMBER,
+    ONE_QUOTED,
+    QUOTE,
+    TYPES,
+    alternatives,
+    is_numeric,
+    is_plural,
+    list_of,
+    noted_labels,
+    or_null,
+    ranged_number,
+)
+
+_COUNTED = re.compile(
+    r"\W*(?:the |total |an? )*(?:(?:number|count) of \w|(?:[\w-]+ ){0,2}(?:line|page|row|step) number\b)", re.IGNORECASE
+)
+
+
+def described(name: str, text: str) -> dict[str, Any] | None:
+    """The value of a named key, of which prose says ``text``; ``None`` if it is an object whose form is not known."""
+    found = stated(text)
+    if found is None:
+        return None
+    if not set(found) & {"type", "enum"} and (labels := whole_list(name, text)):
+        found = {"type": "string", "enum": labels}
+    if not set(found) & {"type", "enum"}:
+        if is_numeric(name):
+            kind: dict[str, Any] = {"type": "number"}
+        else:
+            kind = {"type": "array", "items": {"type": "string"}} if is_plural(name) else {"type": "string"}
+        found = or_null({**kind, **found}) if _says_null(text) else {**kind, **found}
+    return found
+
+
+def _says_null(text: str) -> bool:
+    negated = re.search(r"\b(?:not|never|no|non)[ -](?:be |use |return )?(?:null|None)\b", text)
+    return negated is None and bool(MAY_BE_NULL.search(text) or re.search(r"\b(?:null|None)\b", text))
+
+
+# "in [0, 1]", "in range [1,0]"
+_IN_BRACKETS = re.compile(r"\b(?:in|within)(?: the)?(?: range)? \[(-?\d+(?:\.\d+)?),\s*(-?\d+(?:\.\d+)?)\]")
+
+
+def stated(text: str) -> dict[str, Any] | None:
+    """What a description says itself of its value; ``{}`` if nothing, ``None`` if an object whose form is not known."""
+    words = re.sub(r"[*_]{2}|`", "", text).strip(" :–-\n")
+    words = re.sub(r"\A(?:must|should|has to|can only) be (?:always |exactly )?", "", words, flags=re.IGNORECASE)
+    words = _IN_BRACKETS.sub(lambda ends: "from {} to {}".format(*sorted(ends.groups(), key=float)), words)
+    found = _kind_of(words)
+    # "true if the part can be left out" says it of the part.
+    decided = found == {"type": "boolean"} and _DECIDES.match(words) and not re.search(r"\bnull\b", words)
+    return or_null(found) if found and _says_null(words) and not decided else found
+
+
+_DECIDES = re.compile(r"(?:a |an )?(?:bool(?:ean)?\W+)?(?:true|false) (?:if|when|only)\b", re.IGNORECASE)
+
+
+_LETTERS = re.compile(r"\b(?i:letter) (?:from |between )?(?P<first>[A-H])(?: to | and |[-–])(?P<last>[B-Z])\b")
+
+
+_CODES = re.compile(
+    r"\A\W*(?:(?:an? )?(?:integer|int|number)\s*[(:,]\s*)?(?P<codes>\d+(?:\s*,\s*\d+)*\s*,?\s+or\s+\d+)(?![\w%]|\.\d)"
+)
+
+
+def _coded(words: str) -> dict[str, Any]:
+    """The letters or numbers that a description begins with: "letter from A to D", "0 or 1, 0 for shut"; or is: "10".
+
+    Several labels in one text are a text.
+    """
+    if _SEVERAL_IN_TEXT.search(words):
+        return {"type": "string"}
+    if NUMBER.fullmatch(words):
+        return {"type": "number" if "." in words else "integer"}
+    if span := _LETTERS.search(words):
+        return {"type": "string", "enum": [chr(code) for code in range(ord(span["first"]), ord(span["last"]) + 1)]}
+    if re.fullmatch(r"\d{1,2}(?:\s*,\s*\d{1,2}){1,9}", words.strip("() ")):
+        return {"type": "integer", "enum": [int(one) for one in re.findall(r"\d+", words)]}
+    listed = _CODES.match(words)
+    return {"type": "integer", "enum": [int(one) for one in re.findall(r"\d+", listed["codes"])]} if listed else {}
+
+
+def _kind_of(words: str) -> dict[str, Any] | None:
+    head = words[:80]
+    if re.search(r"\b(?:boolean|bool)\b|\btrue\s*(?:/|or|\||if|when)|\bfalse (?:if|otherwise)\b", words, re.IGNORECASE):
+        return {"type": "boolean"}
+    if coded := _coded(words):
+        return coded
+    if labels := _stated_labels(words):
+        return {"type": "string", "enum": labels}
+    if (listed := _LIST.search(head)) and not re.search(
+        r"\b(?:string|text|sentence)\b", head[: listed.start()], re.IGNORECASE
+    ):
+        return list_of((listed["what"] or listed["item"] or "").lower(), words)
+    if re.search(r"\A\W*(?:an?\s+)?(?:\w+\s+)?(?:object|dict(?:ionary)?)\b", head, re.IGNORECASE):
+        return None
+    if ranged := ranged_number(words):
+        return ranged
+    if _COUNTED.match(head):
+        return {"type": "integer"}
+    for kind, pattern in _HEADS:
+        if pattern.match(head):
+            return {"type": kind}
+    given = AS_NUMBER.search(words)
+    return {"type": TYPES[given["kind"].lower()]} if given else {}
+
+
+# "string listing all that apply", "separate several of them with commas"
+_SEVERAL_IN_TEXT = re.compile(
+    r"\A\W*(?:an? )?(?:string|text)\b[^.\n]{0,30}\b(?:listing|with all|of all|all (?:applicable|that apply))\b|\b(?:comma|semicolon)[- ]separated (?:string|text)\b|\bseparate (?:multiple|several|them|the|all)\b[^.\n]{0,40}\b(?:with|by) (?:commas?|semicolons?)\b",
+    re.IGNORECASE,
+)
+
+
+_LIST = re.compile(
+    r"\b(?:list|array)s?\b(?:\s+of\s+(?:the |all |up to \w+ |\w+ing )?(?P<what>[\w-]+))?|\blist\[(?P<item>\w+)\]",
+    re.IGNORECASE,
+)
+
+
+_HEADS = (
+    (
+        "integer",
+        re.compile(
+            r"\W*(?:an?\s+|the\s+)?(?:\w+\s+(?:as|in)\s+(?:an?\s+)?)?(?:integer|int|whole number)\b", re.IGNORECASE
+        ),
+    ),
+    ("number", re.compile(r"\W*(?:an?\s+)?(?:number|float|decimal|numeric(?: value)?)\b(?! of\b)", re.IGNORECASE)),
+    (
+        "string",
+        re.compile(r"\W*(?:an?\s+|the\s+)?(?:\w+\s+)?(?:string|text|sentence|explanation|summary)\b", re.IGNORECASE),
+    ),
+)
+
+
+_CONDITIONAL = re.compile(
+    rf"{QUOTE}([^\"'`“”‘’\n]{{1,40}}){QUOTE}(?=\s+(?:if|when|otherwise)\b)"
+    rf"|\b(?:otherwise|else),?\s+(?:\w+\s+)?{QUOTE}([^\"'`“”‘’\n]{{1,40}}){QUOTE}",
+    re.IGNORECASE,
+)
+
+
+# 'if it is shut: "a" (one way), "b" (two ways), or "c" (many). If it is open: "d"'
+_EXPLAINED = re.compile(
+    r"(?:{quoted}\s*\([^()\n]*\)\s*(?:,\s*(?:or\s+)?|\bor\s+)){{1,9}}{quoted}\s*\([^()\n]*\)".format(
+        quoted=ONE_QUOTED.replace("(", "(?:", 1)
+    )
+)
+
+
+_ELSEWISE = re.compile(rf"\bif\b[^.:\n]{{3,60}}:\s*{ONE_QUOTED}", re.IGNORECASE)
+
+
+def _stated_labels(words: str) -> list[str]:
+    """Labels that a description gives: "one of ...", a list of quoted words, or "answer 'yes' if ..., 'no' otherwise"."""
+    said = [first or second for first, second in _CONDITIONAL.findall(words)]
+    if len(set(said)) > 1:
+        return list(dict.fromkeys(said))
+    if explained := _EXPLAINED.search(words):
+        further = _ELSEWISE.findall(words, explained.end())
+        return list(dict.fromkeys([*re.findall(ONE_QUOTED, re.sub(r"\([^()]*\)", "", explained[0])), *further]))
+    listed = re.search(
+        rf"(?P<list>{QUOTE}[^\"'`“”‘’\n]{{1,40}}{QUOTE}(?:\s*(?:,|/|\||\bor\b|,\s*or\b)\s*{QUOTE}[^\"'`“”‘’\n]{{1,40}}{QUOTE})+)",
+        words,
+    )
+    lead = words[: listed.start()] if listed else ""
+    if listed and len(lead) < 60 and not re.search(r"\b(?:such as|e\.g|example|like)\b", lead, re.IGNORECASE):
+        return list(dict.fromkeys(re.findall(rf"{QUOTE}([^\"'`“”‘’\n]+){QUOTE}", listed["list"])))
+    plain = re.search(r"\b(?:one of|either|exactly)\b[^\n]{0,300}", words, re.IGNORECASE)
+    if plain and "such as" not in words:
+        return noted_labels(re.split(r"[.;]", plain[0])[0])
+    # "(string): positive | neutral | negative"
+    return alternatives(re.sub(r"\A\W*(?:string|str|text|enum)\b[\s):–-]+", "", words.strip("()")))
