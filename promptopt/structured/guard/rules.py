@@ -91,6 +91,9 @@ _SEVERAL = 2
 _ALL_LISTS = re.compile(r"\b(?:keys|fields)\b[^.]{0,20}\beach\b[^.]{0,30}\b(?:array|list) of\b", re.IGNORECASE)
 
 
+_LISTING = re.compile(r"\b(?:array|list) of\b", re.IGNORECASE)
+
+
 class _Places:
     """Where a prompt speaks of values: the lines that the rules read have them, else the first that does."""
 
@@ -99,6 +102,7 @@ class _Places:
         self._covered = covered
         self._lines = list(_lines(document))
         self._numbers = [(line, numbers) for line in self._lines if (numbers := numbers_in(line.text))]
+        self._listing = [line for line in self._lines if _LISTING.search(line.text)]
         self._shown: dict[tuple[str, ...], list[int]] = {}
         for span in covered:
             for key in shown_keys(document.text, span):
@@ -118,8 +122,21 @@ class _Places:
         own = re.compile(rf"(?<![\w-]){re.escape(value.name)}(?![\w-])" if _JOINED.search(value.name) else r"(?!)")
         some = [line for line, numbers in self._numbers if wanted & numbers]
         bounded = [line for line, numbers in self._numbers if wanted and wanted <= numbers] or some
-        lists = [line for line in self._lines if "array" in value.types and _ALL_LISTS.search(line.text)]
+        lists = (
+            [line for line in self._listing if value.name and self._lists(line.text, value.name)]
+            if "array" in value.types
+            else []
+        )
         return [*bounded, *lists, *(line for line in self._lines if value.name in line.text and own.search(line.text))]
+
+    @staticmethod
+    def _lists(text: str, name: str) -> bool:
+        """Whether a line says that each key holds a list, or speaks of a list of what a key is called."""
+        spelled = r"[\W_]+".join(map(re.escape, re.split(r"_+", name)))
+        return bool(
+            _ALL_LISTS.search(text)
+            or re.search(rf"\b(?:array|list) of (?:\w+ ){{0,2}}{spelled}\b", text, re.IGNORECASE)
+        )
 
     def _of_labels(self, value: ReadValue, known: Sequence[Quoted]) -> list[Quoted]:
         """Lines with the labels that no line has that is known."""

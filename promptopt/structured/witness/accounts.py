@@ -254,6 +254,7 @@ _SOME = 4
 def _lists(document: PromptText, text: str, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Lists of labels in the prompt, of which a field has some or none."""
     known = _known(leaves)
+    enums = {label for leaf in leaves for label in _enum(leaf)}
     free = _open_texts(leaves)
     for start, said, labels in _lists_said(text):
         folded = {label.casefold().strip() for label in labels} - _TYPES
@@ -265,6 +266,8 @@ def _lists(document: PromptText, text: str, found: Inferred, leaves: Sequence[Ke
         if any(len(folded & _enum(leaf)) * 2 >= min(len(folded), _SOME) for leaf in leaves if leaf.labelled):
             yield f"line {line}: {lost[0]!r} is listed with the labels in {shortened(said)!r}, and no field has it"
         elif len(lost) == len(folded) and free and found.whole in ("JSON", "keys", "labels"):
+            if any(match["name"].casefold() in enums for match in _MARKED.finditer(said)):
+                continue  # 'if it is any of these, classify it as "tools":'
             yield f"line {line}: {shortened(said)!r} are labels, and no field has them"
 
 
@@ -325,9 +328,17 @@ def _lettered(text: str) -> Iterator[tuple[int, str, list[str]]]:
             yield first.start(), first[0], ["A", "B"]
 
 
+# What begins a step to take or a question to ask, and says what no label means.
+_ORDERS = re.compile(
+    r"[\s*_`\"':–—-]*(?:always |never |first,? |carefully )?(?:examine|look|check|read|use|apply|consider|identify|analy[sz]e|compare|try|note|make|ensure|avoid|focus|see|find|ask|what|is|are|does|do|did|how|who|why|which|was|were|can)\b",
+    re.IGNORECASE,
+)
+
+
 def _defined(text: str) -> Iterator[tuple[int, str, list[str]]]:
     """Labels that are defined one below the other, each in marks."""
     heads: list[str] = []
+    told: list[str] = []
     begin = position = 0
     indent = mark = lead = last = before = ""
     for line in [*text.split("\n"), ""]:
@@ -336,13 +347,16 @@ def _defined(text: str) -> Iterator[tuple[int, str, list[str]]]:
             if not heads:
                 begin, indent, mark, lead = position, item["indent"], item["mark"][:1], last
             heads.append(item["head"])
+            told.append(line[item.end() :])
         elif line.strip() and (item or not (heads and len(line) - len(line.lstrip()) > len(indent))):
-            if len(heads) > 1 and _OF_LABELS.search(lead) and not _GIVEN.search(lead):
+            orders = sum(_ORDERS.match(words) is not None for words in told)
+            if len(heads) > 1 and _OF_LABELS.search(lead) and not _GIVEN.search(lead) and orders * 2 <= len(heads):
                 yield begin, f"{lead.strip()} {', '.join(heads)}", heads
-            heads = []
+            heads, told = [], []
             if item:
                 begin, indent, mark, lead = position, item["indent"], item["mark"][:1], before
                 heads.append(item["head"])
+                told.append(line[item.end() :])
             last = line
         before = line if line.strip() else before
         position += len(line) + 1

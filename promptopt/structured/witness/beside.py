@@ -98,11 +98,15 @@ def _filled(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]
             yield f"what {leaf.name!r} holds is in a variable of the template"
 
 
+# A place names one or two things: of four labels one may be called as its key.
+_PLACES = 3
+
+
 def _own_names(leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """A label that is the name of its key: ``[Role/Profession]`` says what belongs there."""
     for leaf in leaves:
         names = {leaf.name.casefold().replace("_", " ")}
-        for label in leaf.labels:
+        for label in leaf.labels if len(leaf.labels) <= _PLACES else ():
             if label.casefold().replace("_", " ") in names:
                 yield f"{label!r} was read as a label of {leaf.name!r}, and is what belongs there"
 

@@ -208,7 +208,11 @@ _SET_TO = re.compile(
 )
 
 _OMIT = re.compile(
-    r"\b(?:leave (?:it|them|that|this|(?:the |this |that )?(?:key|field|property|value))s? out|omit(?:ted)?|skip (?:it|the (?:key|field|property))|drop (?:it|the (?:key|field|property))|(?:do not|don['’]t) include (?:it|the (?:key|field|property)|that (?:key|field)))\b",
+    r"\b(?:leave (?:it|them|that|this|(?:the |this |that )?(?:key|field|property|value))s? out|omit(?:ted)?|skip (?:it|the (?:key|field|property))|drop (?:it|the (?:key|field|property))|(?:do not|don['’]t) include (?:it|them|the (?:key|field|property)|that (?:key|field)))\b",
+    re.IGNORECASE,
+)
+_ANY_KEY = re.compile(
+    r"\b(?:if|when|where|any|every|all|for) (?:an? |any |some |the )?(?:keys?|fields?|values?|propert(?:y|ies)|attributes?)\b",
     re.IGNORECASE,
 )
 _CASE = re.compile(r"\b(?:if|when|where|unless|missing|unknown|absent|not)\b", re.IGNORECASE)
@@ -216,13 +220,14 @@ _CASE = re.compile(r"\b(?:if|when|where|unless|missing|unknown|absent|not)\b", r
 
 def _omitted(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """A sentence that lets keys be left out, though every key is required and none may be null."""
-    if any(leaf.nullable for leaf in leaves):
-        return
+    some_null, all_null = (test(leaf.nullable for leaf in leaves) for test in (any, all))
     for match in CLAUSE.finditer(text):
         omit = _OMIT.search(match[0])
         spoken = re.search(
             r"\b(?:keys?|fields?|values?|propert(?:y|ies)|attributes?)\b", match[0], re.IGNORECASE
         ) or any(re.search(rf"(?<!\w){re.escape(leaf.name)}(?!\w)", match[0]) for leaf in leaves)
+        if all_null or (some_null and not _ANY_KEY.search(match[0])):
+            continue
         if (
             omit
             and spoken
@@ -240,6 +245,13 @@ _BOUND = re.compile(
 )
 
 
+# "read all available pages (up to 7)": how much of the input there is.
+_OF_INPUT = re.compile(
+    r"\b(?:examine|read|look at|check|go through|use|scan|consider|review|analy[sz]e)\b[^.\n]{0,30}\b(?:pages|lines|files|documents|messages|rows|images)\b[^.\n]{0,10}\(\Z",
+    re.IGNORECASE,
+)
+
+
 def _bounds(document: PromptText, clauses: Sequence[tuple[int, str]], leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Bounds of an answer that has a list or a number and holds none of them: "At most 7."."""
     held = {number for leaf in leaves for number in numbers_of(leaf)}
@@ -251,6 +263,7 @@ def _bounds(document: PromptText, clauses: Sequence[tuple[int, str]], leaves: Se
                 value_of(match["n"]) not in held
                 and not _OF_CASE.search(clause[: match.start()])
                 and not _OF_ONE_THING.match(clause, match.end())
+                and not _OF_INPUT.search(clause[: match.start()])
             ):
                 yield f"line {document.line(start + match.start())}: {shortened(match[0])!r} bounds something, and no value was read with it"
 

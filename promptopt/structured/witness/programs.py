@@ -12,6 +12,7 @@ _STATEMENT = re.compile(
     re.MULTILINE,
 )
 _PROGRAM = 0.4
+_FENCED = re.compile(r"^[ \t]*```\w*[ \t]*\n.*?^[ \t]*```[ \t]*$", re.MULTILINE | re.DOTALL)
 _PYTHON = re.compile(r"^(?:import \w+|from [\w.]+ import \w+|def \w+\(.*:|class \w+.*:)[^\n]*$", re.MULTILINE)
 _PYTHON_LINE = re.compile(
     r"^[ \t]*(?:import |from |def |class |return\b|if |for |while |try:|except|with |else:|elif |@|#|[\w.\[\], ]+ = |[\w.]+\(.*\)?$|[)\]}]+,?$)",
@@ -21,12 +22,14 @@ _PYTHON_LINE = re.compile(
 
 def program(document: PromptText) -> Iterator[str]:
     """A text that is a program, and not a prompt."""
-    lines = [line for line in document.text.splitlines() if line.strip()]
-    statements = len(_STATEMENT.findall(document.text))
+    # Code between fences is what the prompt is about.
+    text = _FENCED.sub("", document.text)
+    lines = [line for line in text.splitlines() if line.strip()]
+    statements = len(_STATEMENT.findall(text))
     if re.match(r"\s*<(?:!doctype|html)\b", document.text, re.IGNORECASE):
         yield "the text is a page, not a prompt"
-    imports = len(_PYTHON.findall(document.text))
-    if imports > 1 and len(_PYTHON_LINE.findall(document.text)) > len(lines) * _PROGRAM:
+    imports = len(_PYTHON.findall(text))
+    if imports > 1 and len(_PYTHON_LINE.findall(text)) > len(lines) * _PROGRAM:
         yield "the text is a program, not a prompt"
-    if len(lines) > 5 and statements > len(lines) * _PROGRAM and "=" in document.text and ";" in document.text:
+    if len(lines) > 5 and statements > len(lines) * _PROGRAM and "=" in text and ";" in text:
         yield "the text is a program, not a prompt"

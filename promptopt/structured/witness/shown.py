@@ -56,6 +56,17 @@ _NOT_THAT = re.compile(r"(?!null\b)\S")
 _WORD = re.compile(r"\[?\s*[\"'](?P<sample>[A-Za-z][\w-]{2,40})[\"']")
 
 
+def _is_told(text: str, placed: str) -> bool:
+    """Whether the prompt says what is meant by a word in capitals that takes the place of a value."""
+    return (
+        re.search(
+            rf"(?<![\w\"'{{]){re.escape(placed)}[\"'`*]*(?: (?:is|are|means|stands for|should be|must be)|[ \t]*[:=–—-])[ \t]+\w+ \w",
+            text,
+        )
+        is not None
+    )
+
+
 def shown(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Values of a form that say no type, and samples that are labels of a list elsewhere."""
     text = document.text
@@ -65,6 +76,8 @@ def shown(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
         key = rf"[\"']{re.escape(leaf.name)}[\"']\s*:\s*"
         spoken = list(said_of(document, leaf, ()))
         for match in values_shown(text, leaf.name, _OPEN):
+            if _is_told(text, match["open"]):
+                continue  # "QUERY is a set of words"
             if len(spoken) < 2 or match["open"] not in ("...", "…"):
                 line = document.line(match.start("open"))
                 yield f"line {line}: nothing says what {leaf.name!r} is, which is shown as {shortened(match['open'])!r}"

@@ -231,8 +231,17 @@ def _lists_by_name(document: PromptText, found: Inferred, leaves: Sequence[KeyOf
         if any(values_shown(form, leaf.name, _IS_SHOWN_LIST)):
             continue
         told = [said.text for said in said_of(document, leaf, ())]
-        if not any(_LIST_SAID.search(said) for said in told):
+        if not any(_LIST_SAID.search(said) for said in told) and not _listed_elsewhere(document, leaf.name):
             yield f"{_at(document, found, leaf)}nothing but its name says whether {leaf.name!r} is a list or a text"
+
+
+def _listed_elsewhere(document: PromptText, name: str) -> bool:
+    """Whether the task speaks of a list of what the key is called: "identify a list of the emotions"."""
+    noun = re.escape(_plain(name).replace("_", " ")).replace(r"\ ", r"[ _-]")
+    return (
+        re.search(rf"\b(?:list|array) of (?:the |all |all the |\w+ )?{noun}\b", document.text, re.IGNORECASE)
+        is not None
+    )
 
 
 # "these keys, each holding an array of strings"
@@ -294,6 +303,8 @@ def free_objects(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterato
         if "properties" not in leaf.value:
             continue
         only = list(leaf.value["properties"].values())
+        if leaf.listed and len(leaf.value["properties"]) > 1:
+            continue  # rows have the same columns
         if len(only) == 1 and "properties" in only[0] and re.search(r"\bfor each\b", document.text, re.IGNORECASE):
             yield f"{leaf.name!r} is shown with {', '.join(leaf.value['properties'])} alone, which may be any key"
         if _MAP.search(leaf.name) or any(_DICTIONARY.match(said.text) for said in said_of(document, leaf, ())):

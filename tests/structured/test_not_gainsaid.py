@@ -1,0 +1,129 @@
+"""What looks like a fact of a key and is none: code of an example, steps of a task, meanings of labels, rows."""
+
+import pytest
+
+from promptopt.structured.infer import infer
+
+_CODE = """Say which ports the program writes to, as JSON.
+
+Program:
+```python
+import serial
+import time
+port = serial.Serial("COM1")
+port.write(b"go")
+```
+
+Answer:
+```json
+{"ports": ["COM1"]}
+```
+
+Program:
+```python
+import serial
+print("nothing")
+```
+
+Answer:
+```json
+{"ports": []}
+```
+"""
+
+_STEPS = """Sort the manifest.
+
+3. **Priority of the review**:
+   - **Whole manifest**: Examine every page, not only the first
+   - **Stamps**: What do the stamps say?
+   - **Weights**: Check the weights of all pages (up to 9)
+
+Return only this JSON:
+{"kind": "bulk|parcel|other", "doubts": ["..."], "remark": "what is odd about it"}
+"""
+
+_MEANT = """Sort the message. If it is about any of these products, classify the topic as **"paint"**:
+
+- **The Barnacle Stop**: a coating for wooden hulls
+- **The Rust Stop**: a coating for steel hulls
+
+Return {"name": "<name of the sender>", "topic": "paint|engine|other"}
+"""
+
+
+def _fields(text: str) -> dict[str, object]:
+    found = infer(text)
+    assert not found.problems, found.problems
+    return {field.name: field.schema.get("enum", field.schema.get("type")) for field in found.fields}
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        (_CODE, {"ports": "array"}),
+        (_STEPS, {"kind": ["bulk", "parcel", "other"], "doubts": "array", "remark": "string"}),
+        (_MEANT, {"name": "string", "topic": ["paint", "engine", "other"]}),
+        (
+            (
+                'Answer in JSON like {"port": NEXT_PORT}.\n- NEXT_PORT is the name of the port, at most 5 words.\n'
+                'If there is none, answer {"port": null}.'
+            ),
+            {"port": ["string", "null"]},
+        ),
+        (
+            (
+                "Tasks:\n1. Identify a list of cargoes that the log names.\n2. Sum the log up in one sentence.\n"
+                "3. Output a JSON object with the keys: cargoes, summary."
+            ),
+            {"cargoes": "array", "summary": "string"},
+        ),
+        (
+            'Read the log. Return only\n{"parameters": [{"name": "what it is", "unit": "its unit"}], "note": "what is odd"}',
+            {"parameters": "array", "note": "string"},
+        ),
+        (
+            'Sort it. Return {"question": "<Trade Question/Question/Complaint/Other>", "port": "<name of the port>"}',
+            {"question": ["Trade Question", "Question", "Complaint", "Other"], "port": "string"},
+        ),
+    ],
+)
+def test_what_is_no_fact_of_a_key_refuses_nothing(text: str, fields: dict[str, object]) -> None:
+    assert _fields(text) == fields
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        # Without fences the whole is a program.
+        (
+            (
+                'import json\nimport serial\nport = serial.Serial("COM1")\nport.write(b"go")\n'
+                'answer = """Return only {"port": "<name>", "note": "<what is odd>"}"""\nprint(answer)\n'
+            ),
+            "a program",
+        ),
+        # Heads that are followed by meanings are labels.
+        (
+            _STEPS.replace("Examine every page, not only the first", "the pages are in order")
+            .replace("What do the stamps say?", "a stamp is missing")
+            .replace("Check the weights of all pages (up to 9)", "the weights differ"),
+            "are labels, and no field has them",
+        ),
+        (
+            'Answer in JSON like {"port": NEXT_PORT}.\nIf there is none, answer {"port": null}.',
+            "nothing says what 'port' is",
+        ),
+        (
+            "Identify the cargoes.\nOutput a JSON object with the keys: cargoes, summary.",
+            "nothing but its name says whether 'cargoes' is a list",
+        ),
+        ('Read the log. Return only {"parameters": {"depth": "3 m"}, "note": "what is odd"}', "its keys may be others"),
+        # Any key may be left out, and only one of them may be null.
+        (
+            'If a field is not given, do not include it.\nReturn {"port": "<name>", "cargo": "<cargo or null>"}',
+            "a key may be left out",
+        ),
+    ],
+)
+def test_what_is_a_fact_of_a_key_still_does(text: str, reason: str) -> None:
+    assert reason in " ".join(infer(text).problems)
