@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 EXPLAINS = re.compile(
-    r"\b(?:explanation\b|explain\b|justif\w+|rationale\b|reasons? for\b(?! (?:this|that|it) (?:is|are)\b)|(?:provide|give|output|write|include|state|with|by) (?:down )?(?:(?:a|an|the|your|its|short|brief|detailed) )*reasoning\b|and why(?=\s*\?))",
+    r"\b(?:explanation\b|explain\b|(?:that|which) explains\b|justif\w+|rationale\b|reasons? for\b(?! (?:this|that|it) (?:is|are)\b)|(?:provide|give|output|write|include|state|with|by) (?:down )?(?:(?:a|an|the|your|its|short|brief|detailed) )*reasoning\b|and why(?=\s*\?))",
     re.IGNORECASE,
 )
 # What is to be written before the value itself.

@@ -47,6 +47,7 @@ from promptopt.structured.readers.refine import (
     refined_field,
 )
 from promptopt.structured.readers.sections import headed, parted, ruled, sections, tables, titled
+from promptopt.structured.readers.several_labels import several_labels
 from promptopt.structured.readers.tags import tagged
 from promptopt.structured.readers.told_keys import told_keys
 from promptopt.structured.readers.told_parts import told_parts
@@ -129,6 +130,7 @@ def _inferred(document: PromptText) -> Inferred:
         lambda: told_parts(document),
         lambda: _from_tables(document),
         lambda: criteria_scores(document),
+        lambda: several_labels(document),
         lambda: from_values(document, said),
         lambda: plain_order(document),
     )

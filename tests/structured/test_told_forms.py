@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from forms import short
 
 from promptopt.errors import SchemaError, UsageError
 from promptopt.structured.build import structure
@@ -11,21 +12,6 @@ from promptopt.structured.proposal import Options
 from promptopt.templates import load_prompt
 
 CASES = yaml.safe_load((Path(__file__).parent / "told_forms.yaml").read_text())
-SHORT = {"string": "str", "integer": "int", "number": "num", "boolean": "bool"}
-
-
-def short(schema: dict) -> str:
-    """A schema in one line: ``[{tag sharp|flat, at int 0..9}] 1..3``."""
-    if "enum" in schema:
-        return "|".join(map(str, schema["enum"]))
-    if schema.get("type") == "object":
-        return "{" + ", ".join(f"{key} {short(child)}" for key, child in schema["properties"].items()) + "}"
-    if "items" in schema:
-        counts = f" {schema.get('minItems', '')}..{schema.get('maxItems', '')}" if "maxItems" in schema else ""
-        return f"[{short(schema['items'])}]{counts}"
-    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    bounds = f" {schema['minimum']}..{schema['maximum']}" if "minimum" in schema else ""
-    return "|".join(SHORT.get(kind, kind) for kind in kinds) + bounds
 
 
 def proposed(text: str, path: Path) -> str:

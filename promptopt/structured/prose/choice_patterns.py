@@ -38,7 +38,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     # "Classify the sentiment as positive, negative or neutral"
     (
         "classify",
-        rf"\b(?:classif\w+|categori[sz]e|label|rate|mark|tag|score|grade)\b(?P<what>[^.:\n]{{0,80}}?)\b(?:as|into|in)\s+(?:either |(?:exactly )?one of(?= |:) ?)?(?::\s*)?{LIST}{END}",
+        rf"\b(?:classif\w+|categori[sz]e|label|rate|mark|tag|score|grade)\b(?P<what>[^.:\n]{{0,80}}?)\b(?:(?<!such )as|into|in)\s+(?:either |(?:exactly )?one of(?= |:) ?)?(?::\s*)?{LIST}{END}",
     ),
     # "Sort the support ticket: payment, delivery or sales."
     (

@@ -327,6 +327,8 @@ def _line_label(line: str, kind: str) -> str | None:
         body = re.split(r"\s*(?::|\s[–—-]\s|\(|→|[-=]>)", body, maxsplit=1)[0].strip("*`\"' .")
         if len(body.split()) > 4:
             return None
+    else:
+        body = re.split(r"\s[–—-]\s", body, maxsplit=1)[0]
     body = body.strip("\"'`")
     return body if body and MASK not in body else None
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import regex
 
 from promptopt.structured.fields import BOUNDARY, MASK, PromptText, Span, field_name, scan
+from promptopt.structured.prose.listed import labels_after
 
 _CHOOSE = r"(?:classif\w+|categori[sz]e|sort|route|assign|label|tag|mark|pick|select|choose|identify|determine|decide|detect|name|give|predict|find)"
 _FROM = (
@@ -80,6 +81,7 @@ class ChosenList:
 
 def chosen_lists(document: PromptText) -> Iterator[ChosenList]:
     """Each list to choose from, if the prompt has one order to answer with what was chosen."""
+    yield from _written(document)
     noun = wanted_alone(document)
     if not noun:
         return
@@ -97,6 +99,26 @@ def chosen_lists(document: PromptText) -> Iterator[ChosenList]:
                 values = [str(number) for number in range(1, len(values) + 1)]
             last = noun.rpartition(" ")[2]
             yield ChosenList("" if last in _ANY_NOUN else field_name(noun), tuple(dict.fromkeys(values)), span)
+
+
+# "Output one of the labels:", and below it "SAME: both say it": the order that names them is the one to answer.
+_WRITTEN = regex.compile(
+    rf"(?:\A|[.!?:;,\n{BOUNDARY}]\s*|\b(?:and|then|must|should|to|please) )[ \t]*(?:[-*•][ \t]+)?{_WRITE}\b(?: (?:with|back|only|just|exactly|strictly|as|your|the|answer|verdict))* (?:exactly |only )?one of(?: the| these| our)?(?: following| (?:two|three|four|five|six))?"
+    r"(?: (?:possible |allowed |valid )?(?P<noun>labels|categories|classes|verdicts|options|values|words|ratings|grades|relations|types|tags|codes|answers|decisions|statuses|levels|outcomes|intents|topics|strings|choices|responses|results))?(?: below)?\s*:[ \t]*(?=\n)",
+    regex.IGNORECASE,
+)
+_SINGULAR = {"categories": "category", "classes": "class", "statuses": "status"}
+
+
+def _written(document: PromptText) -> Iterator[ChosenList]:
+    """The labels below an order to answer with one of them."""
+    for match in scan(_WRITTEN, document.text):
+        after = labels_after(document.text, match.end())
+        noun = (match["noun"] or "").lower()
+        noun = _SINGULAR.get(noun, noun.removesuffix("s"))
+        if after:
+            start = match.end() - len(match[0].lstrip(f" \t\n.,:;!?-*•{BOUNDARY}"))
+            yield ChosenList("" if noun in _ANY_NOUN else noun, after[0], Span(start, after[1]))
 
 
 def wanted_alone(document: PromptText) -> str:

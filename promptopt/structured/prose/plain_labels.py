@@ -49,7 +49,7 @@ _THE = r"(?:the|this|that|these|each|every|all|it|its|their|them|whether|how|wha
 _LEADS: tuple[tuple[str, regex.Pattern[str]], ...] = tuple(
     (kind, regex.compile(pattern, regex.IGNORECASE))
     for kind, pattern in (
-        ("sort", rf"{_HEAD}{_SORT}\b[^.:;?!\n()\"]{{0,100}}?\b(?:as|into|to|under|in)\s+(?:being )?(?:either\s+)?(?=\S)"),
+        ("sort", rf"{_HEAD}{_SORT}\b[^.:;?!\n()\"]{{0,100}}?\b(?:(?<!such )as|into|to|under|in)\s+(?:being )?(?:either\s+)?(?=\S)"),
         ("of", rf"\b{_ONE_OF}(?:,? exactly as (?:written|shown|spelled|given))?,?\s*(?P<sign>[:(\[—–]|- )\s*"),
         ("of", r"\b(?:exactly |only |just )?(?:one|a single) (?:word|label|category|option|value|term|tag)(?: only)?\s*(?P<sign>[:(\[—–]|- )\s*"),
         ("from", rf"{_HEAD}(?:choose|pick|select|use|take)(?: only| exclusively| just| one| it| exactly)*(?: (?:value|label|category|word|tag|item)s?)? from(?: among)?(?: {_FOLLOWING})??\s*(?P<sign>[:(\[])\s*"),

@@ -33,8 +33,10 @@ _SLASHED = regex.compile(
     rf"(?P<lead>[^\n]*\b{_WRITE}\b[^\n]{{0,60}}\b(?:line|format|form|exactly)\b[^\n]{{0,30}}?(?:[:`\"“]\s*|[ \t]*\n[ \t]*))[`\"“]?(?P<items>{_NAME}:[ \t]*(?P<values>{_VALUE}(?:[ \t]?[/|][ \t]?{_VALUE})+))[`\"”]?[ \t]*(?=\.?\s*(?:\n|\Z))",
     regex.IGNORECASE,
 )
-# "VERDICT: A | B" and below it "RATIONALE: <one sentence>"
-_OTHER_LABEL = re.compile(r"[ \t`\"”]*\n[ \t*_-]*[A-Za-z][A-Za-z ]{1,20}[*_]*:[ \t*_]*[<\[({]")
+# "VERDICT: A | B" and right below it "RATIONALE: why", or after a gap "RATIONALE: <why>" or "RISK: low | high"
+_OTHER_LABEL = re.compile(
+    rf"[ \t`\"”]*\n(?:[ \t*_-]*[A-Za-z][A-Za-z ]{{1,30}}[*_]*:(?![ \t*_`\"']*[{MASK}{{])|\s*[ \t*_-]*[A-Za-z][A-Za-z ]{{1,30}}[*_]*:[ \t*_]*(?:[<\[(]|[\w-]+(?: [\w-]+)?[ \t]?[|/]))"
+)
 _FIRST = re.compile(
     r"\b(?P<noun>reasoning|explanation|rationale|justification|reason)\b|\b(?:explain|justify)\b", re.IGNORECASE
 )

@@ -69,6 +69,8 @@ _GIVEN = re.compile(
     r"(?![^\n]*\b(?:respond|reply|return|output|answer|write)\b)",
     re.IGNORECASE,
 )
+# "Output one of the labels below:" leads to labels, and to no parts.
+_TO_CHOOSE = re.compile(r"\bone (?:or more )?of (?:the|these|those|our)\b", re.IGNORECASE)
 _SCALE_END = re.compile(r"/\s*\d+\W*$")
 
 
@@ -82,7 +84,12 @@ def forms(document: PromptText) -> Iterator[Found]:
     found: list[Found] = []
     for number, line in enumerate(lines):
         end = offset + len(line) + 1
-        if LEAD.search(line) and not _GIVEN.search(line) and (form := _form(document, lines, number + 1, end)):
+        if (
+            LEAD.search(line)
+            and not _GIVEN.search(line)
+            and not _TO_CHOOSE.search(line)
+            and (form := _form(document, lines, number + 1, end))
+        ):
             if _JSON_KEYS.search(line):
                 first = document.line(form[0][1].start)
                 raise UnreadForm(f"line {first}: keys of a JSON object without quotes or a list's marks are not read")

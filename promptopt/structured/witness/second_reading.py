@@ -16,6 +16,7 @@ from promptopt.structured.witness.bare import bare_doubted
 from promptopt.structured.witness.beside import beside
 from promptopt.structured.witness.clauses import said_in_clauses
 from promptopt.structured.witness.codes import codes_instead
+from promptopt.structured.witness.conversations import conversing
 from promptopt.structured.witness.counts import miscounted
 from promptopt.structured.witness.denied import denied
 from promptopt.structured.witness.exceptions import excepted
@@ -35,6 +36,7 @@ from promptopt.structured.witness.keys import (
 from promptopt.structured.witness.labels import keys_doubted, labels_doubted
 from promptopt.structured.witness.names import gainsaid_names
 from promptopt.structured.witness.orders import other_orders
+from promptopt.structured.witness.other_answers import other_answers
 from promptopt.structured.witness.places import lines_otherwise, shown_otherwise
 from promptopt.structured.witness.shown import kinds_shown, set_to, shown, unlike, unsaid
 from promptopt.structured.witness.types import doubted, free_objects, listed_places
@@ -99,6 +101,8 @@ def _left_over(
         (said_in_clauses(document, found, plain), keyed and not quoted),
         (left_over(document, found, leaves), found.whole in ("JSON", "keys") and not quoted),
         (bare_doubted(document, found, leaves), not found.whole and not quoted),
+        (conversing(document, found), found.whole in ("", "sections")),
+        (other_answers(document, found, leaves), not found.whole),
         (unread_elsewhere(document, found, leaves), keyed and not quoted),
         (denied(document, found, leaves), found.whole in ("JSON", "keys")),
     )

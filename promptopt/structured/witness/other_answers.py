@@ -1,0 +1,91 @@
+"""A second reading of a bare value against the orders that name the kind of the answer: a letter, a word, a number, several.
+
+It shares no pattern with the readers that propose.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from promptopt.structured.fields import Inferred, PromptText
+from promptopt.structured.witness.accounts import instructions
+from promptopt.structured.witness.facts import DENIED
+from promptopt.structured.witness.keys import NUMBER_WORDS, KeyOfSchema, shortened
+
+_SAID = r"(?:answer|respond|reply|return|output|print|write|say|give|provide|state|(?:the |your )?(?:final )?(?:answer|response|output|reply|result) (?:must|should|has to|can only) be)"
+_ORDER = re.compile(
+    rf"\b{_SAID}\b(?: (?:only|just|exactly|strictly|simply|back|me|with|as|in|using|your|answer|it))*\s+(?:(?:an?|one|the|its|exactly|single|only|just|capital|whole|plain|final|overall)\s+)*"
+    r"(?P<kind>letter(?: grade)?|words?|phrase|numbers?|integer|digit|percentage|yes(?: or |/)no|true(?: or |/)false|(?:score|rating)(?= (?:between|from|of|\()\s?-?\d))\b(?! (?:to|of (?:recommendation|complaint|intent)|that|for word)\b)",
+    re.IGNORECASE,
+)
+_NUMBERS = frozenset({"number", "numbers", "integer", "digit", "percentage", "score", "rating"})
+_TO_RATE = re.compile(
+    r"\b(?:rate|score|grade)\b[^.;\n]{0,60}?\b(?:from|between|on a scale|out of|with)\b[^.;\n]{0,20}?\d+\s?(?:-|–|to|and)\s?\d+|\b(?:rate|score|grade)\b[^.;\n]{0,40}?\d+\s?(?:-|–)\s?\d+",
+    re.IGNORECASE,
+)
+# "Say "high" from 70 on": the number is only the way to the label.
+_THRESHOLD = re.compile(
+    r"\b(?:above|below|over|under|at least|less than|more than|or (?:more|less|higher|lower|above|below)|greater than)\b|\d\s?(?:-|–|to)\s?\d+\s*(?:[:=→]|is\b|means\b)|[<>≥≤]\s?\d",
+    re.IGNORECASE,
+)
+_HUNDRED = (1.0, 100.0)
+
+
+def other_answers(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Orders for an answer of another kind than the one bare value that was read; each with its line."""
+    if len(leaves) != 1 or len(found.fields) != 1:
+        return
+    leaf, text = leaves[0], instructions(document, found)
+    for match in _ORDER.finditer(text):
+        if not _denied(text, match.start()) and (what := _unlike(leaf, match["kind"].lower())):
+            yield f"line {document.line(match.start())}: {shortened(match[0])!r}: {what} was read"
+    if leaf.listed:
+        return
+    if leaf.labelled and not _has_digits(leaf) and not _THRESHOLD.search(text):
+        for match in _TO_RATE.finditer(text):
+            if not _denied(text, match.start()):
+                yield f"line {document.line(match.start())}: {shortened(match[0])!r}: a number is wanted, and labels were read"
+    for match in (*_SEPARATED.finditer(text), *_COUNTED.finditer(text)) if leaf.labelled else ():
+        begin = max(text.rfind(sign, 0, match.start()) for sign in (". ", "\n", ";")) + 1
+        if not _OF_INPUT.search(text, begin, match.start()) and not _denied(text, match.start()):
+            line = document.line(match.start())
+            yield f"line {line}: {shortened(match[0])!r}: one label was read, and the answer may have several"
+
+
+def _denied(text: str, position: int) -> bool:
+    begin = max(text.rfind(sign, 0, position) for sign in (". ", "\n", ";", ",")) + 1
+    return DENIED.search(text[begin:position]) is not None
+
+
+def _unlike(leaf: KeyOfSchema, kind: str) -> str:
+    """What was read, if it is no value of a kind that an order names; empty if it is one."""
+    labels = leaf.labels
+    if leaf.kinds & {"number", "integer"} and not leaf.listed:
+        most = [float(one["maximum"]) for one in leaf.alternatives if "maximum" in one]
+        fits = kind in _NUMBERS and (kind != "percentage" or not most or most[0] in _HUNDRED)
+        return "" if fits else "a number"
+    if not labels or leaf.listed:
+        return ""
+    if kind.startswith("letter"):
+        return "" if all(len(label) == 1 for label in labels) else f"{labels[0]!r}"
+    return f"{labels[0]!r}" if kind in _NUMBERS and not _has_digits(leaf) else ""
+
+
+def _has_digits(leaf: KeyOfSchema) -> bool:
+    return any(any(sign.isdigit() for sign in label) for label in leaf.labels)
+
+
+_MANY = "|".join(word for word, number in NUMBER_WORDS.items() if number > 1)
+_SEPARATED = re.compile(
+    r"\bcomma[- ]separated\b|\bseparated (?:by|with) (?:an? )?(?:commas?|semicolons?|pipes?)\b|\bseparate\b[^.;\n]{0,20}\b(?:by|with) (?:an? )?(?:commas?|semicolons?|pipes?|new ?lines?)\b|\bone (?:label|tag|category|topic|class)? ?per line\b",
+    re.IGNORECASE,
+)
+_COUNTED = re.compile(
+    rf"\b(?:tag|assign|choose|pick|select|label|mark)\b[^.;:\n]{{0,60}}?(?<![\w.])(?:[2-9]|\d\d|{_MANY})\b(?! (?:or|stars?|points?|words?)\b)[^.;:\n]{{0,40}}?\b[a-z]{{3,}}s\b[^.;:\n]{{0,20}}\b(?:from|out of|of (?:the|these)|among|below)\b",
+    re.IGNORECASE,
+)
+_OF_INPUT = re.compile(
+    r"\b(?!answers?|outputs?|responses?|labels?|tags?|topics?|they\b|it\b)(?:\w+) (?:is|are|was|were|will be|given as|provided as|contains?)\b[^.;\n]*\Z|\b(?:given|inputs?|receive|each row|each line)\b[^.;\n]*\Z",
+    re.IGNORECASE,
+)
