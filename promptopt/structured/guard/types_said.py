@@ -39,7 +39,7 @@ _TYPE_WORD = {
     ),
     "boolean": re.compile(r"[<(\[]?\s*(?:an? |the )?bool(?:ean)?\b", re.IGNORECASE),
     "array": re.compile(
-        r"[<(]?\s*(?:an? |the )?(?:json )?(?:(?:list|array)\b|(?:up to |at most |at least )?(?:\d+|two|three|four|five|six|seven|eight|nine|ten)(?:\s?(?:-|–|to|or)\s?\w+)? (?!words\b|sentences\b|characters\b|lines\b|paragraphs\b|letters\b|digits\b)(?:short )?[a-z]+s\b)",
+        r"[<(]?\s*(?:an? |the )?(?:json )?(?:(?:list|array)\b|(?:up to |at most |at least )?(?:\d+|two|three|four|five|six|seven|eight|nine|ten)(?:\s?(?:-|–|to|or)\s?\w+)? (?:short )?(?!words\b|sentences\b|characters\b|lines\b|paragraphs\b|letters\b|digits\b)[a-z]+s\b)",
         re.IGNORECASE,
     ),
     "object": re.compile(r"[<(\[]?\s*(?:an? |the )?(?:json )?(?:object|dict(?:ionary)?)\b", re.IGNORECASE),

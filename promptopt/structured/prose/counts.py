@@ -29,7 +29,7 @@ _N = rf"(?:\d{{1,3}}|{'|'.join(NUMERALS)})"
 _OF_LENGTH = r"(?:words?|sentences?|characters?|chars|letters?|tokens?|lines?|paragraphs?|pages?|minutes?|seconds?|hours?|days?|weeks?|months?|years?|points?|digits?|decimals?|percent|stars?|syllables?|times|steps ahead|st|nd|rd|th)\b"
 _ORDER = re.compile(
     r"(?:\A|[.!?:;,)]\s+|\n|\b(?:to|and|then|must|should|please|will|task is to|you|job:|task:)\s+)[ \t]*(?:[-*•#>]{1,3}[ \t]+)?(?:\d+[.)][ \t]+)?[*_]{0,2}"
-    r"(?P<verb>generate|create|write|produce|provide|give|list|identify|suggest|propose|pick|select|choose|extract|return|output|recommend|rewrite|rephrase|reformulate|paraphrase|draft|find|formulate|develop|design|offer|outline|assign|come up with|compose|ask|make|include|have)\b"
+    r"(?P<verb>generate|create|write|produce|provide|give|list|identify|suggest|propose|name|mention|pick|select|choose|extract|return|output|recommend|rewrite|rephrase|reformulate|paraphrase|draft|find|formulate|develop|design|offer|outline|assign|come up with|compose|ask|make|include|have)\b"
     rf"(?P<between>[^.;:\n]{{0,40}}?)(?<![\w.,$€£/-])(?P<bound>exactly |only |up to |at most |no more than |a maximum of |maximum |at least |a minimum of |between )?(?P<low>{_N})(?:\s?(?:-|–|to|and|or)\s?(?P<high>{_N}))?"
     rf"(?![\w%.,-]|\s*(?:-|–)\s*\d)\s+(?!{_OF_LENGTH})(?P<what>(?:(?!if\b|when\b|for\b|or\b|of\b|to\b|is\b|are\b|no\b)[\"“]?[\w'’/-]+[\"”]?,?\s+){{0,5}}?(?!(?:was|has|this|does|thus)\b)[\w/-]*[a-rt-z]s)\b(?![\w-])(?!\s+(?:long|or (?:less|fewer|more)\b))",
     re.IGNORECASE,
@@ -137,6 +137,47 @@ def bounded(text: str) -> Iterator[Count]:
             yield Count(count, count, tuple(re.findall(r"[a-z]+", match["what2"].lower())))
 
 
+# "Give at least one reason.", "one or more notes"
+_ONE_AT_LEAST = re.compile(
+    r"\b(?:at least (?:one|1)|(?:a )?minimum of (?:one|1)|one or more)\s+(?P<what>(?:(?!of\b|for\b|or\b|to\b|is\b|are\b|and\b)[\w'’-]+\s+){0,3}?[a-z][\w-]+)(?=\s*(?:[.,;:)!\n]|\Z)|\s+(?:must|should|has|have|in|from|of|that|which|why|is|are|and|to|with|on|about)\b)",
+    re.IGNORECASE,
+)
+
+
+_WANTS = re.compile(
+    r"(?:\A|[:,]\s|\n[ \t]*(?:[-*•]|\d+[.)])?[ \t]*|(?<=[.;\n]) ?|\b(?:and|then|please|always|must|should|to) )(?:give|list|name|provide|include|mention|state|cite|quote|return|output|add|write|extract|have|has|contain|be|hold)\b[^.;\n]{0,30}\Z|\b(?:has|have) to (?:be|have|contain|include)\b[^.;\n]{0,30}\Z",
+    re.IGNORECASE,
+)
+# "at least one note, at most five"
+_AT_MOST_AFTER = re.compile(
+    rf",? (?:and |but )?(?:at most|no more than|not more than|up to|max(?:imum)?(?: of)?) (?P<n>{_N})(?=\s*(?:[.,;:)!\n]|\Z))",
+    re.IGNORECASE,
+)
+
+
+def _most_after(text: str, end: int) -> int | None:
+    """The upper bound that follows a lower one without a thing of its own."""
+    most = _AT_MOST_AFTER.match(text, end)
+    return number_of(most["n"]) if most else None
+
+
+_MAY_BE_EMPTY = re.compile(
+    r"\bempty (?:\w+ )?(?:lists?|arrays?)\b|(?<![\w\]])\[\s*\]|\b(?:may|can) be empty\b", re.IGNORECASE
+)
+
+
+def _one_at_least(text: str) -> Iterator[Count]:
+    """Every count that wants one thing or more, unless it is said of each of several things, or only of some cases."""
+    for match in _ONE_AT_LEAST.finditer(text):
+        begin = max(text.rfind(sign, 0, match.start()) for sign in (".", "\n", ";")) + 1
+        end = re.compile(r"[.;\n]|\Z").search(text, match.end())
+        sentence = text[begin : end.start() if end else len(text)]
+        each = re.search(r"\b(?:each|every|per)\b", sentence, re.IGNORECASE)
+        wanted = _WANTS.search(text[max(0, begin - 1) : match.start()])
+        if wanted and MASK not in match[0] and not each and not _SOFT.search(sentence):
+            yield Count(1, _most_after(text, match.end()), tuple(re.findall(r"[a-z]+", match["what"].lower())))
+
+
 _OF_EACH_ONE = re.compile(r"\b(?:each|every|per)\b[^,;]*\Z", re.IGNORECASE)
 
 # "exactly 1" is said of one case.
@@ -184,7 +225,8 @@ def with_counts(
         bounds = {tuple(count.bounds.items()) for count in counts}
         only = len(bounds) == 1 and not _inner(schema, counts) and not _BY_VARIABLE.search(document.text)
         return _bounded(schema, dict(bounds.pop())) if only else dict(schema)
-    return _with_named(schema, list(dict.fromkeys([*counts, *bounded(text)])), document.text)
+    some = () if _MAY_BE_EMPTY.search(document.text) else _one_at_least(text)
+    return _with_named(schema, list(dict.fromkeys([*counts, *bounded(text), *some])), document.text)
 
 
 def _is_of_answer(count: Count, schema: Mapping[str, Any], text: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from promptopt.structured.fields import Field, field_name
+from promptopt.structured.fields import Field, PromptText, field_name
 from promptopt.structured.prose.choices import Choice
 from promptopt.structured.reasoning import keeps_reasoning_in
 
@@ -92,6 +92,19 @@ def with_only_key(schema: dict[str, Any], lists: list[Choice]) -> dict[str, Any]
         return schema
     found = {**properties[open_keys[0]], "enum": list(labels_["enum"])}
     return {**schema, "properties": {**properties, open_keys[0]: found}}
+
+
+def with_each_number(document: PromptText, schema: dict[str, Any], lists: list[Choice]) -> dict[str, Any]:
+    """A form whose keys are the numbers of things, with the labels that a sentence gives to each of them."""
+    properties = schema.get("properties")
+    if not isinstance(properties, Mapping) or len(lists) != 1 or lists[0].schema.get("type") != "string":
+        return schema
+    begin, end = (document.text.rfind("\n", 0, lists[0].span.start) + 1, lists[0].span.end)
+    each = re.search(r"\b(?:each|every)\b", document.text[begin:end], re.IGNORECASE)
+    if not each or not all(name.isdigit() and child == {"type": "string"} for name, child in properties.items()):
+        return schema
+    labelled = {"type": "string", "enum": list(lists[0].schema["enum"])}
+    return {**schema, "properties": {name: dict(labelled) for name in properties}}
 
 
 def _holds_labels(schema: Mapping[str, Any]) -> bool:

@@ -60,7 +60,7 @@ _LEADS: tuple[tuple[str, regex.Pattern[str]], ...] = tuple(
         ("of", r"\b(?:one|a single) [\w-]+ from (?:this|the following|the) (?:list|set|options)\s*(?P<sign>:)\s*"),
         ("sort", rf"{_HEAD}set\b[^.:;?!\n()\"]{{3,60}}?\bto (?:either )?(?=\S)"),
         ("coded", rf"{_HEAD}{_WRITE}\s+(?=[A-Z\"'“`])"),
-        ("whether", rf"{_HEAD}{_DECIDE}\s+(?:whether|if)\s+[^.:;?!\n(),]{{2,80}}?\b(?:is|are|was|were|should be)\s+(?:a |an |clearly |more )?(?:either\s+)?(?=\S)"),
+        ("whether", rf"(?:{_HEAD}|\bfor each\b[^.:;?!\n(),]{{2,60}}? ){_DECIDE}(?: (?:for|of|about) (?:each|every)\b[^.:;?!\n(),]{{2,80}}?)?,?\s+(?:whether|if)\s+[^.:;?!\n(),]{{2,80}}?\b(?:is|are|was|were|should be)\s+(?:a |an |clearly |more )?(?:either\s+)?(?=\S)"),
         ("answer", rf"{_HEAD}{_ANSWER}\b\s*:?\s*{_ONLY}*(?P<sign>[(:])?\s*(?=\S)"),
         ("write", rf"{_HEAD}{_WRITE}\s+{_ONLY}+(?P<sign>[(:])?\s*(?=\S)"),
         ("kind", rf"{_HEAD}(?P<verb>{_SORT}|{_DECIDE}|{_WRITE}|{_ANSWER}|provide|add|include)\b(?:(?! for | with | using | in | like )[^.\n()]){{0,90}}?\b(?P<noun>{_KIND})s?\s*\((?:either |one of:? )?"),

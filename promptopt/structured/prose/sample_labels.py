@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptopt.structured.fields import MASK, PromptText, Span
+from promptopt.structured.prose.letter_grades import letter_grades
 
 _MARKS = "*_`\"'“”"
 # "- High: needs action today", '"done" = all steps are taken', "  S = Structural,"
@@ -36,6 +37,7 @@ class LabelLists:
         text = document.text
         for span in (*covered, *document.conditional):
             text = text[: span.start] + re.sub(r"[^\n]", MASK, text[span.start : span.end]) + text[span.end :]
+        self._text = text
         self._beside = [one for one in _inline(text) if _LEAST <= len(one.heads) <= _MOST]
         self._lists = [one for one in _lists(text) if _LEAST <= len(one.heads) <= _MOST]
 
@@ -82,6 +84,8 @@ class LabelLists:
     def _labels(self, samples: Sequence[str], least: int = 1) -> list[str]:
         if len(samples) < least or any(_ORDERS.match(sample) for sample in samples):
             return []
+        if len(samples) == 1 and (letters := letter_grades(samples[0], self._text)):
+            return letters
         return _same([one.heads for one in self._lists if set(samples) <= set(one.heads)])
 
     def _headed(self, name: str, samples: Sequence[str]) -> list[str]:

@@ -18,21 +18,17 @@ TYPES: Mapping[str, str] = {
 }
 QUOTE = r"[\"'`“”‘’]"
 ONE_QUOTED = rf"{QUOTE}([^\"'`“”‘’\n]{{1,40}}){QUOTE}"
-# '"port", "starboard", or "N/A"', and nothing else
-_ONLY_QUOTED = re.compile(
-    r"\W*{quoted}(?:\s*(?:,\s*(?:or\s+)?|\||/|\bor\b)\s*{quoted})+\W*".format(quoted=ONE_QUOTED.replace("(", "(?:", 1))
-)
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?![\w.-])")
-_RANGE = re.compile(
+RANGE = re.compile(
     r"(-?\d+(?:\.\d+)?)\s*%?(?:\s*\([^()\n]{1,40}\))?\s*(?:-|–|~|to|and|\.\.+)\s*(-?\d+(?:\.\d+)?)(?!\s*[-/]\s*\d)",
     re.IGNORECASE,
 )
 # "Satisfied/Not Satisfied", "not relevant / relevant".
 _AND_NOT = re.compile(r"(?:(\w+)\s*[/|]\s*not\s+\1|not\s+(\w+)\s*[/|]\s*\2)", re.IGNORECASE)
-_WORD_LABEL = re.compile(r"[\w][\w .'/&%-]{0,40}")
+WORD_LABEL = re.compile(r"[\w][\w .'/&%-]{0,40}")
 _PLAIN_WORD = re.compile(r"[A-Za-z][\w-]*")
 # Words that are labels wherever they are set against each other by "or" or a slash.
-_LABELS = frozenset(
+LABELS = frozenset(
     re.findall(
         r"\S+",
         """yes no maybe unknown unsure none pass fail passed failed positive negative neutral mixed correct incorrect partially
@@ -111,19 +107,14 @@ MAY_BE_NULL = re.compile(
     r"|(?<!true )(?<!false )\bonly (?:if|when|for)\b|\bomit(?:ted)? (?:it )?(?:if|when|unless)\b|\b(?:may|can) be (?:null|omitted|left out)\b|\bif (?:any|available|known|present|applicable|stated|mentioned)\b",
     re.IGNORECASE,
 )
-_TO_TEN = "|".join(word for word, number in NUMERALS.items() if number <= 10)
-_AT_MOST = re.compile(
-    rf"\b(?:at most|up to|max(?:imum)?(?: of)?|no more than)\s+(?P<n>\d{{1,4}}|{_TO_TEN})\b(?!\s*(?:words|characters|sentences))",
+TO_TEN = "|".join(word for word, number in NUMERALS.items() if number <= 10)
+AT_MOST = re.compile(
+    rf"\b(?:at most|up to|max(?:imum)?(?: of)?|no more than)\s+(?P<n>\d{{1,4}}|{TO_TEN})\b(?!\s*(?:words|characters|sentences))",
     re.IGNORECASE,
 )
 _EXACTLY = re.compile(
-    rf"\b(?:list|array)s? of exactly (?P<n>[2-9]|\d\d|{_TO_TEN}) (?!words|characters|sentences)[a-z]", re.IGNORECASE
+    rf"\b(?:list|array)s? of exactly (?P<n>[2-9]|\d\d|{TO_TEN}) (?!words|characters|sentences)[a-z]", re.IGNORECASE
 )
-_AT_LEAST = re.compile(
-    rf"\b(?:at least|minimum(?: of)?)\s+(?P<n>\d{{1,3}}|{_TO_TEN})\b(?!\s*(?:words|characters|sentences))",
-    re.IGNORECASE,
-)
-_TO_MOST = re.compile(r"\W*\d+\s*(?:-|–|to)\s*(?P<n>\d{1,3}) (?!words|characters|sentences)[a-z]")
 _NUMERIC_NAME = re.compile(
     r"\b(score|rating|grade|stars|confidence|probability|correctness|readability|relevance|severity|priority|urgency)\b",
     re.IGNORECASE,
@@ -186,33 +177,6 @@ def or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
     return dict(nullable(schema) if "type" in schema else schema)
 
 
-_ELSE_EMPTY = re.compile(r"\b(?:else|otherwise)\s+(?:\"\"|''|\[\])|\bempty (?:string|text|list|array)\b", re.IGNORECASE)
-
-
-def with_note(schema: Mapping[str, Any], note: str) -> dict[str, Any]:
-    """A value's schema with what a comment beside it says: labels, a range, a number of items, null, or in words."""
-    found = dict(schema)
-    kind = found.get("type")
-    labels = noted_labels(note) if kind in (None, "string") and "enum" not in found else []
-    if not labels and kind in (None, "string") and _ONLY_QUOTED.fullmatch(note):
-        labels = list(dict.fromkeys(re.findall(ONE_QUOTED, note)))
-    if labels:
-        found = {"type": "string", "enum": labels}
-    elif kind == "array" and (most := _AT_MOST.search(note) or _TO_MOST.match(note)):
-        found["maxItems"] = number_of(most["n"])
-        if least := _AT_LEAST.search(note):
-            found["minItems"] = number_of(least["n"])
-    elif kind == "array" and (least := _AT_LEAST.search(note)):
-        found["minItems"] = number_of(least["n"])
-    elif kind in ("integer", "number") and (span := _RANGE.search(note)):
-        found = {**found, **{key: value for key, value in number_range(span[1], span[2]).items() if key != "type"}}
-    if MAY_BE_NULL.search(note) and not _ELSE_EMPTY.search(note):
-        found = or_null(found)
-    known = found.pop("description", "")
-    note = note.strip(" -–—:")
-    return {**found, "description": "; ".join(part for part in (known, note) if part)}
-
-
 # A list in quotation marks up to its end: what comes in the next sentence are other things.
 _QUOTED_RUN = re.compile(
     rf"[^\"'`“”‘’]*{QUOTE}[^\"'`“”‘’]+{QUOTE}(?:\s*(?:\([^()\n]*\))?\s*(?:,\s*(?:or|and)\b|,|/|\||;|\bor\b|\band\b)\s*{QUOTE}[^\"'`“”‘’]+{QUOTE})*"
@@ -231,7 +195,7 @@ def noted_labels(note: str) -> list[str]:
     parts = quoted or [
         part.strip(" .[]") for part in re.split(rf"\s*{dividers}\s*(?:or\s+|and\s+)?|\s+or\s+", listed["list"])
     ]
-    known = all(part and _WORD_LABEL.fullmatch(part) and len(part.split()) <= 3 for part in parts)
+    known = all(part and WORD_LABEL.fullmatch(part) and len(part.split()) <= 3 for part in parts)
     return list(dict.fromkeys(parts)) if known and len(parts) > 1 else []
 
 
@@ -345,7 +309,7 @@ def alternatives(text: str) -> list[str]:
         return noted_labels(f"one of {listed['list']}")
     parts = [part.strip().strip("\"'`<>") for part in re.split(r"\s*\|\s*", text)]
     if len(parts) >= 2:
-        if not all(_WORD_LABEL.fullmatch(part) or part == "?" for part in parts):
+        if not all(WORD_LABEL.fullmatch(part) or part == "?" for part in parts):
             return []
         return (
             [] if any(part.lower() in TYPES or part in ("...", "etc") for part in parts) else list(dict.fromkeys(parts))
@@ -393,7 +357,7 @@ def _are_labels(parts: list[str]) -> bool:
     plain = (
         len(parts) == 2 and _PLACED.isdisjoint(part.lower() for part in parts) and all(part.islower() for part in parts)
     )
-    return words and (plain or all(part.isupper() for part in parts) or all(part.lower() in _LABELS for part in parts))
+    return words and (plain or all(part.isupper() for part in parts) or all(part.lower() in LABELS for part in parts))
 
 
 # "number between 0 and {{ budget }}"
@@ -501,7 +465,7 @@ def _described(kind: str, rest: str) -> dict[str, Any]:
 
 def ranged_number(text: str) -> dict[str, Any]:
     """``1-5``, ``integer between 1 and 5``, ``float (0.0 to 1.0)``: the number; ``{}`` if the text gives no range."""
-    span = _RANGE.search(text)
+    span = RANGE.search(text)
     said = next((one for one in _NUMERIC.finditer(text) if one["any"] or one["whole"]), _NUMERIC.search(text))
     alone = span is not None and re.fullmatch(r"[\s(\[<]*(?:from|between)?\s*", text[: span.start()], re.IGNORECASE)
     after = re.sub(r"\A\s*\([^()\n]{1,200}\)", "", text[span.end() :]) if span else ""
@@ -524,9 +488,32 @@ _CHOSEN_FROM = re.compile(
 )
 
 
+# "list of 2-3 short bullets", "array of at most 4 objects"
+_SO_MANY = re.compile(
+    rf"\b(?:list|array)s? of (?:the )?(?P<bound>exactly |only |between |from |up to |at most |no more than |a maximum of |max(?:imum)? |at least |a minimum of )?(?P<low>\d{{1,3}}|{TO_TEN})(?:\s?(?:-|–|to|and|or) ?(?P<high>\d{{1,3}}|{TO_TEN}))?\s+"
+    r"(?!(?:words?|sentences?|characters?|lines?|paragraphs?|letters?|digits?|tokens?)\b)(?P<things>(?:(?!of\b|for\b|from\b|in\b|that\b|which\b|each\b)[\w'-]+ ){0,4}?[a-z]{2,}s)\b",
+    re.IGNORECASE,
+)
+
+
+def _so_many(words: str) -> tuple[dict[str, int], str]:
+    """The number of items that a list is said to be of, and what they are; nothing if it is said of each of them."""
+    said = _SO_MANY.search(words)
+    if said is None or re.match(r"\s+(?:per|for each|for every|from each)\b", words[said.end() :]):
+        return {}, ""
+    low, high = number_of(said["low"]), number_of(said["high"] or said["low"])
+    bound = (said["bound"] or "").strip().lower()
+    if low > high or high < 1:
+        return {}, ""
+    least = {} if bound in ("up to", "at most", "no more than", "a maximum of", "max", "maximum") else {"minItems": low}
+    most = {} if bound in ("at least", "a minimum of") else {"maxItems": high}
+    return {**least, **most}, said["things"].split()[-1].lower()
+
+
 def list_of(what: str, words: str) -> dict[str, Any] | None:
     """An array of ``what``, with the labels or the count that the words give; ``None`` if of objects nobody described."""
-    thing = what.removesuffix("s")
+    count, things = _so_many(words)
+    thing = (things or what).removesuffix("s")
     if thing in _OBJECTS:
         return None
     if chosen := _CHOSEN_FROM.search(words):
@@ -535,7 +522,9 @@ def list_of(what: str, words: str) -> dict[str, Any] | None:
             return {"type": "array", "items": {"type": "string", "enum": labels}}
     number = thing in ("id", "index", "indice") and re.search(r"\b(?:integers?|numbers?|indices)\b", words)
     exact = _EXACTLY.search(words)
-    most = exact or _AT_MOST.search(words)
+    most = exact or AT_MOST.search(words)
     items = {"type": TYPES.get(thing) or ("integer" if number else "string")}
+    if count:
+        return {"type": "array", "items": items, **count}
     least = {"minItems": number_of(exact["n"])} if exact else {}
     return {"type": "array", "items": items, **least, **({"maxItems": number_of(most["n"])} if most else {})}

@@ -29,7 +29,7 @@ _OBJECT = re.compile(r"\{\s*[\"'“][\w<][^\"'\n]{0,60}[\"'”]\s*:")
 # Marks of a template: an answer has no such values.
 _PLACEHOLDERS = re.compile(
     r"<[^<>\n]+>|\||\.\.\.|…|(?:[:\"'<(\[,]|\bor\b)\s*(?:an? |the )?(?:string|integer|number|boolean|float|str|int|bool)\b|\byour\b|\b(?:true ?/ ?false|true or false|yes or no)\b"
-    r"|[\"']\s*:\s*\[?[A-Za-z]\w*(?<!true)(?<!false)(?<!null)(?=\s*[,}\]\n])",
+    r"|[\"']\s*:\s*\[?[A-Za-z]\w*(?<!true)(?<!false)(?<!null)(?=\s*[,}\]\n])|(?<=[\s,])(?://|/\*|#)\s",
     re.IGNORECASE,
 )
 # A line that ends in a colon and speaks of the answer anywhere.

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from promptopt.structured.fields import MASK, object_schema
-from promptopt.structured.prose.wording import bare_value, or_null, placeholder, quoted_value, with_note
+from promptopt.structured.prose.comments import with_note
+from promptopt.structured.prose.wording import bare_value, or_null, placeholder, quoted_value
 
 _SPACE = re.compile(r"(?:\s|//[^\n]*|/\*.*?\*/|\#\s[^\n]*)*", re.DOTALL)
 # A comment after a value, on its line.
@@ -98,8 +99,12 @@ class _Reader:
     def _object(self, depth: int) -> dict[str, Any]:
         self._take("{")
         properties: dict[str, Any] = {}
+        more = False
         while not self._take("}"):
-            if self._take("...") or self._take("…") or self._take(","):
+            if self._take("...") or self._take("…"):
+                more = True
+                continue
+            if self._take(","):
                 continue
             key = self._key()
             if key in properties:
@@ -107,17 +112,20 @@ class _Reader:
             optional = self._take("?")
             if not (self._take(":") or self._take("=")):
                 raise NotPseudo
-            child = self._noted(self.value(depth + 1))
+            self._skip()
+            begin = self.position
+            child = self.value(depth + 1)
+            child = self._noted(child, self._text[begin : self.position])
             properties[key] = or_null(child) if optional else child
             self._skip()
             # A line end separates as well, as people write it.
             if self._text[self.position : self.position + 1] not in (",", "}") and not self._after_line_end():
                 raise NotPseudo
-        if not properties or _is_map(properties):
+        if not properties or (_is_map(properties) and (more or not _are_items(properties, self._text))):
             raise NotPseudo
         return object_schema(properties)
 
-    def _noted(self, child: dict[str, Any]) -> dict[str, Any]:
+    def _noted(self, child: dict[str, Any], shown: str) -> dict[str, Any]:
         """A value with what follows it: "or null", words in brackets, a comment."""
         if null := _OR_NULL.match(self._text, self.position):
             self.position = null.end()
@@ -125,9 +133,9 @@ class _Reader:
         if aside := _ASIDE.match(self._text, self.position):
             # "..." (if applicable)
             self.position = aside.end()
-            child = with_note(child, aside["said"])
+            child = with_note(child, aside["said"], shown)
         if note := _NOTE.match(self._text, self.position):
-            child = with_note(child, (note["line"] or note["block"]).strip())
+            child = with_note(child, (note["line"] or note["block"]).strip(), shown)
         return child
 
     def _after_line_end(self) -> bool:
@@ -298,6 +306,25 @@ def _is_map(properties: Mapping[str, Any]) -> bool:
         return True
     numbered = [match["stem"] for name in properties if (match := _NUMBERED.fullmatch(name))]
     return len(numbered) > 1 and len(numbered) == len(properties) and len(set(numbered)) == 1
+
+
+# "2. Who signed it?"
+_NUMBERED_LINE = re.compile(
+    rf"^[ \t]*(?:[-*•][ \t]+)?[\"'(]?(?P<number>\d{{1,2}})[.):][ \t]+[^\s{MASK}{{]", re.MULTILINE
+)
+
+
+def _are_items(properties: Mapping[str, Any], text: str) -> bool:
+    """Whether the keys are the numbers of a list of the prompt, from the first to the last: there are no others."""
+    if not all(name.isdigit() for name in properties):
+        return False
+    runs: list[list[str]] = []
+    for match in _NUMBERED_LINE.finditer(text):
+        if match["number"] == "1" or not runs:
+            runs.append([])
+        runs[-1].append(match["number"])
+    keys = list(properties)
+    return len(runs) == 1 and runs[0] == keys and keys == [str(number) for number in range(1, len(keys) + 1)]
 
 
 def _labelled_keys(schema: Mapping[str, Any]) -> frozenset[str]:

@@ -11,7 +11,8 @@ from promptopt.structured.fields import Field, PromptText, Span, UnreadForm, fie
 from promptopt.structured.prose.choices import Choice, labels
 from promptopt.structured.prose.described import stated
 from promptopt.structured.prose.key_choices import with_choices
-from promptopt.structured.prose.labels_of_keys import with_items, with_only_key, with_prose
+from promptopt.structured.prose.key_facts import KeyFacts
+from promptopt.structured.prose.labels_of_keys import with_each_number, with_items, with_only_key, with_prose
 from promptopt.structured.prose.nulls import nulls_of
 from promptopt.structured.prose.plain_labels import whole_list
 from promptopt.structured.prose.quiz_options import with_options
@@ -62,6 +63,7 @@ def refined(
     nulls = nulls_of(document, keys, covered)
     graded = grades_of(document)
     label_lists = LabelLists(document, covered)
+    facts = KeyFacts(document, keys, covered)
 
     def leaf(name: str, child: dict[str, Any]) -> dict[str, Any]:
         bounds = graded.get(field_name(name))
@@ -72,6 +74,7 @@ def refined(
         child = with_most(name, with_bounds(name, with_items(name, child, lists), document), document)
         if "properties" in child or "properties" in child.get("items", {}):
             return nulls(name, child) if child.get("type") == "array" else child
+        child = facts.of(name, child)
         if shared and not set(child) & {"type", "enum"} and is_numeric(name):
             child = {**child, **shared[0]}
         child = _known(child, name)
@@ -99,7 +102,8 @@ def refined(
             node = {**node, "items": visit(items if "properties" in items else _known(items))}
         return node
 
-    return with_options(document, with_only_key(visit(schema), lists), covered)
+    told = with_each_number(document, facts.with_only(visit(schema)), lists)
+    return with_options(document, with_only_key(told, lists), covered)
 
 
 # "- budget: number", in a list of the keys

@@ -20,6 +20,11 @@ _LISTS = re.compile(
     rf"|[a-z] \((?P<aside>[a-z][\w-]*(?:, (?:or )?[\w-]+){{2,}}|[a-z][\w-]*(?:, [\w-]+)*,? or [\w-]+)\)",
     re.IGNORECASE | re.MULTILINE,
 )
+# "whether it is new, used or broken"
+_WHETHER = re.compile(
+    rf"\bwhether\b[^.;:\n]{{0,60}}?\b(?:is|are|was|were)\s+(?:either\s+)?(?P<list>(?!(?:an?|the|in|if|your|each|it)\s){ITEM}(?:\s*,\s*{ITEM})+\s*,?\s*\bor\s+[\"'`“]?[\w-]+)",
+    re.IGNORECASE,
+)
 _CLOSED = re.compile(r"\b(?:or|unknown|other|none|never|unclear|mixed)\b", re.IGNORECASE)
 
 
@@ -34,7 +39,7 @@ def chosen(document: PromptText, text: str, found: Inferred, leaves: Sequence[Ke
     known = words_read(leaves)
     if not free or found.whole not in ("JSON", "keys", "labels"):
         return
-    for pattern in (_LABEL_ORDER, _LISTS):
+    for pattern in (_LABEL_ORDER, _LISTS, _WHETHER):
         for match in pattern.finditer(text):
             aside = match.groupdict().get("aside")
             if aside and not (

@@ -17,7 +17,7 @@ def gainsaid_names(document: PromptText, found: Inferred, *, quoted: bool = Fals
     """
     keyed = found.whole in ("JSON", "keys")
     checks: tuple[tuple[Iterator[str], bool], ...] = (
-        (_no_names(found.fields), found.whole not in ("sections", "table") and not quoted),
+        (_no_names(document, found.fields), found.whole not in ("sections", "table") and not quoted),
         (_sibling_keys(document, found), keyed),
         (_other_keys(document, found), keyed),
         (_keys_below(document, found), keyed),
@@ -56,10 +56,11 @@ _NO_NAMES = frozenset(
 )
 
 
-def _no_names(fields: Sequence[Field]) -> Iterator[str]:
-    """Fields with a word for a name that only speaks of the form."""
+def _no_names(document: PromptText, fields: Sequence[Field]) -> Iterator[str]:
+    """Fields with a word for a name that only speaks of the form, unless it is a key in a list of keys."""
+    listed = {match["name"].casefold() for match in _NAMED_ITEM.finditer(document.text)}
     for item in fields:
-        if item.name.casefold() in _NO_NAMES and "JSON" not in item.source:
+        if item.name.casefold() in _NO_NAMES - listed and "JSON" not in item.source:
             yield f"line {item.line}: {item.name!r} is no name of a part of the answer"
 
 

@@ -29,6 +29,13 @@ def shown_otherwise(document: PromptText, found: Inferred, leaves: Sequence[KeyO
             if len(reasons) == len(same):
                 yield f"{shortened(shown)!r} is shown as {name!r}, which was read {reasons[0]}"
         yield from _cases(document, name, same)
+        numeric = all(leaf.kinds & {"number", "integer"} and not leaf.bounded for leaf in same)
+        for match in values_shown(form, name, _NUMBERS_NOTED) if numeric else ():
+            yield f"{shortened(match['said'])!r} is said beside {name!r}, which was read without these values"
+
+
+# 3,  // 1, 2, 3, 5 or 8
+_NUMBERS_NOTED = re.compile(r"[^\n/#]{1,20}(?://|#)\s*(?P<said>\d+(?:\s*[,/|]\s*\d+)+(?:\s*,?\s*or\s+\d+)?)")
 
 
 def _value(form: str, start: int) -> str:

@@ -12,7 +12,11 @@ from promptopt.structured.fields import Inferred, PromptText
 from promptopt.structured.prose.nulls import is_text_by_name
 from promptopt.structured.witness.keys import VARIABLE, KeyOfSchema, form_of, said_of, shortened, values_shown
 
-_NULL = re.compile(r"\bnull\b")
+# null,  // the date it was sent
+_NULL = re.compile(
+    r"\bnull\b(?!\s*,?[ \t]*(?://|#)[^\n]*\b(?:dates?|texts?|strings?|sentences?|names?|titles?|urls?|links?|quotes?|reasons?|e-?mails?|integers?|numbers?)\b)",
+    re.IGNORECASE,
+)
 _TYPE = r"(?:string|text|number|integer|float|boolean|bool|array|list|object)"
 _KINDS_SHOWN = re.compile(
     rf"(?:{_TYPE}|str|int|date|number|value|\w*string|n/?a|none|null|true|false|yes|no)", re.IGNORECASE
@@ -78,7 +82,7 @@ def shown(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
         for match in values_shown(text, leaf.name, _OPEN):
             if _is_told(text, match["open"]):
                 continue  # "QUERY is a set of words"
-            if len(spoken) < 2 or match["open"] not in ("...", "…"):
+            if (len(spoken) < 2 and not _wanted_as_text(text, leaf.name)) or match["open"] not in ("...", "…"):
                 line = document.line(match.start("open"))
                 yield f"line {line}: nothing says what {leaf.name!r} is, which is shown as {shortened(match['open'])!r}"
         if (
@@ -101,6 +105,19 @@ def shown(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
             if label := elsewhere.search(rest):
                 line = document.line(label.start())
                 yield f"line {line}: {sample!r} is shown as {leaf.name!r} and is in a list; its other labels were not read"
+
+
+def _wanted_as_text(text: str, name: str) -> bool:
+    """Whether a sentence wants a text by the words of a key: "a brief reason", "a one-sentence summary of it"."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", name).replace(" ", "[ -]")
+    return (
+        re.search(
+            rf"\b(?:an?|the|your|its)\s+(?:[\w-]+,?\s+)?(?:brief|short|concise|one-sentence|single-sentence|one-line|two-sentence|one-paragraph|detailed)\s+(?:[\w-]+\s+)?{words}\b",
+            text,
+            re.IGNORECASE,
+        )
+        is not None
+    )
 
 
 def set_to(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:

@@ -1,0 +1,184 @@
+"""Forms shown as JSON whose values prose or a comment describes: ranges, codes, counts, labels and null of each key."""
+
+import pytest
+
+from promptopt.structured.infer import infer
+
+_INPUT = "\n\nLogbook:\n{{ logbook }}\n"
+
+
+def _schemas(text: str) -> dict[str, dict[str, object]]:
+    return {item.name: dict(item.schema) for item in infer(text + _INPUT).fields}
+
+
+_WHOLE = {"type": "integer"}
+_TEXTS = {"type": "array", "items": {"type": "string"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "schema"),
+    [
+        (
+            'Return: {"leaks": 0, "remark": "..."}\n\nleaks is an integer from 0 to 40.',
+            "leaks",
+            _WHOLE | {"minimum": 0, "maximum": 40},
+        ),
+        (
+            'Return: {"swell": 0, "remark": "..."}\n\nswell is a decimal from 0 to 10.',
+            "swell",
+            {"type": "number", "minimum": 0, "maximum": 10},
+        ),
+        (
+            'Return: {"leaks": 0, "trim": 0}\n\nleaks is a whole number between 0 and 50, trim a number from 0 to 1.',
+            "trim",
+            {"type": "number", "minimum": 0, "maximum": 1},
+        ),
+        (
+            'Return JSON like {"port": "...", "berth": 0}\n\nberth is the index (0-3) of the berth that is free.',
+            "berth",
+            _WHOLE | {"minimum": 0, "maximum": 3},
+        ),
+        (
+            'Return JSON like {"part": "...", "damage": 0}\n\ndamage is a grade from 0 (a scratch) to 4 (lost).',
+            "damage",
+            _WHOLE | {"minimum": 0, "maximum": 4},
+        ),
+        (
+            'Set haste: 1 = now, 2 = this tide, 3 = this week.\nReturn only JSON, e.g. {"haste": 2, "crew": ["cook"]}',
+            "haste",
+            _WHOLE | {"minimum": 1, "maximum": 3},
+        ),
+        (
+            'Estimate the risk within 5 days, in percent (0-100%).\nReturn JSON: {"risk_pct": <number>, "why": "..."}',
+            "risk_pct",
+            {"type": "number", "minimum": 0, "maximum": 100},
+        ),
+    ],
+)
+def test_range_that_a_sentence_gives_to_a_key(text: str, name: str, schema: dict[str, object]) -> None:
+    assert _schemas(text)[name] == schema
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Return JSON like {"hull": "...", "knots": 12}\n\nknots is her speed (usually 10-30).',
+        'Return JSON like {"hull": "...", "page": 3}\n\npage is the page of the log (see pages 10-20).',
+        'The crew has grades from 1 to 6. Count the sailors.\n\nReturn JSON: {"sailors": <number>, "cooks": <number>}',
+    ],
+)
+def test_numbers_that_bound_nothing(text: str) -> None:
+    assert not any("maximum" in schema for schema in _schemas(text).values())
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        (
+            '- "ports": list of 2-3 short names\n- "crew": array of up to 3 sailors',
+            {"ports": (2, 3), "crew": (None, 3)},
+        ),
+        (
+            '- "ports": a list of at least 2 ports\n- "crew": list of sailors',
+            {"ports": (2, None), "crew": (None, None)},
+        ),
+        ('- "ports": list of ports, each 2-3 words long\n- "crew": list of 1-2 sailors', {"ports": (None, None)}),
+    ],
+)
+def test_count_in_the_line_of_a_key(text: str, counts: dict[str, tuple[int | None, int | None]]) -> None:
+    schemas = _schemas(f"Return a JSON object with the following keys:\n{text}")
+    assert {name: (schemas[name].get("minItems"), schemas[name].get("maxItems")) for name in counts} == counts
+
+
+@pytest.mark.parametrize(
+    ("order", "bounds"),
+    [
+        ("Give at least one reason.", {"minItems": 1}),
+        ("There has to be at least one reason, at most five.", {"minItems": 1, "maxItems": 5}),
+        ("Name the three strongest reasons.", {"minItems": 3, "maxItems": 3}),
+        ("Give at least one reason if she leaks.", {}),
+        ("Give at least one port for each reason.", {}),
+        ("A ship is sound unless it has at least one leak.", {}),
+    ],
+)
+def test_count_that_an_order_gives(order: str, bounds: dict[str, int]) -> None:
+    assert _schemas(f'Return: {{"sound": "yes|no", "reasons": ["..."]}}\n\n{order}')["reasons"] == _TEXTS | bounds
+
+
+_RIGS = ["sloop", "ketch", "yawl"]
+
+
+@pytest.mark.parametrize(
+    ("value", "note", "schema"),
+    [
+        ('"sloop"', "sloop, ketch, yawl", {"type": "string", "enum": _RIGS}),
+        ('"sloop"', "sloop / ketch / yawl", {"type": "string", "enum": _RIGS}),
+        ('"yes"', "yes, no", {"type": "string", "enum": ["yes", "no"]}),
+        ('["sloop"]', "sloop, ketch, yawl", {"type": "array", "items": {"type": "string", "enum": _RIGS}}),
+        ("3", "1, 2, 3, 5 or 8", {"type": "integer", "enum": [1, 2, 3, 5, 8]}),
+        ("12", "integer", {"type": "integer"}),
+        ("null", "ISO date, or null", {"type": ["string", "null"], "description": "ISO date, or null"}),
+        ('"Hull, Leith"', "port, port of call", {"type": "string", "description": "port, port of call"}),
+    ],
+)  # fmt: skip
+def test_comment_beside_a_value(value: str, note: str, schema: dict[str, object]) -> None:
+    text = f'Return this JSON:\n{{\n  "rig": {value},   // {note}\n  "name": "Ada"\n}}'
+    assert _schemas(text).get("rig") == schema
+
+
+def test_comment_with_samples_lists_no_labels() -> None:
+    assert "enum" not in _schemas(
+        'Return this JSON:\n{\n  "rig": "sloop",   // e.g. sloop, ketch, yawl\n  "name": "Ada"\n}'
+    ).get("rig", {})
+
+
+_GRADES = "A = sound\nB = usable\nD = a wreck\n\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "shown", "labels"),
+    [
+        (_GRADES, "A-D", ["A", "B", "D"]),
+        ("A means sound, B means usable and D means a wreck.\n\n", "A-D", ["A", "B", "D"]),
+        (_GRADES, "A-F", None),
+        ("", "A-D", None),
+    ],
+)
+def test_letters_shown_as_a_span(before: str, shown: str, labels: list[str] | None) -> None:
+    found = _schemas(f'Grade the hull.\n\n{before}Return JSON: {{"grade": "{shown}", "remark": "..."}}')
+    assert found.get("grade", {}).get("enum") == labels
+
+
+_STATEMENTS = "1. She is sound.\n2. She is fast.\n\n"
+
+
+@pytest.mark.parametrize(
+    ("order", "form", "schema"),
+    [
+        (
+            "Decide for each of the statements whether it is true, false or open.",
+            '{"1": "...", "2": "..."}',
+            {"type": "string", "enum": ["true", "false", "open"]},
+        ),
+        (
+            "Rate each of the statements from 1 to 5.",
+            '{"1": <number>, "2": <number>}',
+            {"type": "integer", "minimum": 1, "maximum": 5},
+        ),
+        ("Say for each of the statements why.", '{"1": "...", "2": "...", "3": "..."}', None),
+        ("Say for each of the statements why.", '{"1": "...", "2": "...", ...}', None),
+    ],
+)
+def test_keys_that_are_the_numbers_of_a_list(order: str, form: str, schema: dict[str, object] | None) -> None:
+    found = _schemas(f"{order}\n\n{_STATEMENTS}Return JSON of the form {form}")
+    assert found == ({} if schema is None else {"1": schema, "2": schema})
+
+
+def test_dots_in_the_place_of_a_text_that_a_sentence_asks_for() -> None:
+    text = 'Answer "sound" or "lost", with a confidence between 0 and 1 and a brief reason.\nGive JSON: '
+    assert list(_schemas(text + '{"reason": ..., "verdict": ..., "confidence": ...}')) == [
+        "reason",
+        "verdict",
+        "confidence",
+    ]
+    assert _schemas(text + '{"reason": ..., "verdict": ..., "confidence": ..., "steps": ...}') == {}
