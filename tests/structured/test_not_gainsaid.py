@@ -78,7 +78,7 @@ def _fields(text: str) -> dict[str, object]:
             {"cargoes": "array", "summary": "string"},
         ),
         (
-            'Read the log. Return only\n{"parameters": [{"name": "what it is", "unit": "its unit"}], "note": "what is odd"}',
+            'Return only\n{"parameters": [{"name": "what it is", "unit": "its unit"}], "note": "what is odd"}',
             {"parameters": "array", "note": "string"},
         ),
         (
