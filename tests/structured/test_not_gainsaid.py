@@ -85,6 +85,37 @@ def _fields(text: str) -> dict[str, object]:
             'Sort it. Return {"question": "<Trade Question/Question/Complaint/Other>", "port": "<name of the port>"}',
             {"question": ["Trade Question", "Question", "Complaint", "Other"], "port": "string"},
         ),
+        (
+            'Return {"town": <string or null>, "load": <int or null>}\n- `town`: port or village if given; else null',
+            {"town": ["string", "null"], "load": ["integer", "null"]},
+        ),
+        (
+            'Look for patterns:\n- Port: "Harbour", "Hafen", "Haven"\n\nReturn {"port": "<name>", "wet": true}',
+            {"port": "string", "wet": "boolean"},
+        ),
+        (
+            (
+                "Judge the log based ONLY on the given question, answer, and evidence.\n"
+                'Return {"grounded": boolean, "rationale": "why"}'
+            ),
+            {"grounded": "boolean", "rationale": "string"},
+        ),
+        (
+            'Extract:\n1. CARGOES: Main cargoes, crates, bales mentioned\nReturn {"cargoes": ["a", "b"], "wet": true}',
+            {"cargoes": "array", "wet": "boolean"},
+        ),
+        (
+            'Return {"wet": true, "followUpQuestions": []}',
+            {"wet": "boolean", "followUpQuestions": "array"},
+        ),
+        (
+            "Return a JSON array. Each item must have:\n- `quote`: exact words\n- `page`: which page (0-based)",
+            {"items": "array"},
+        ),
+        (
+            'Suggest exactly 5 questions about CARGO, CREW or PORTS.\nReturn only a JSON array: ["What is?", "Who?"]',
+            {"items": "array"},
+        ),
     ],
 )
 def test_what_is_no_fact_of_a_key_refuses_nothing(text: str, fields: dict[str, object]) -> None:
@@ -118,6 +149,12 @@ def test_what_is_no_fact_of_a_key_refuses_nothing(text: str, fields: dict[str, o
             "nothing but its name says whether 'cargoes' is a list",
         ),
         ('Read the log. Return only {"parameters": {"depth": "3 m"}, "note": "what is odd"}', "its keys may be others"),
+        ('Ports:\n- port: "Harbour", "Hafen" or "Haven"\n\nReturn {"port": "<name>", "wet": true}', "without labels"),
+        ('Return {"wet": true, "followups": []}', "nothing says what it holds"),
+        (
+            'Return {"cargoes": "x", "wet": true}\n- cargoes: crates, bales, barrels',
+            "without labels",
+        ),
         # Any key may be left out, and only one of them may be null.
         (
             'If a field is not given, do not include it.\nReturn {"port": "<name>", "cargo": "<cargo or null>"}',

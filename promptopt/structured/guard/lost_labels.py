@@ -165,6 +165,11 @@ _ONE_THING = re.compile(
     r"/(?:not\b|[^/]*\b(?:names?|titles?|types?|dates?|numbers?|codes?|texts?|urls?|ids?|domains?|topics?|category|field|area|subject|theme)\W*\Z)",
     re.IGNORECASE,
 )
+# "the town or village if mentioned": a name, of whichever there is
+_IF_KNOWN = re.compile(
+    r"\b(?:if|when|where) (?:mentioned|available|known|given|stated|present|found|named|provided|specified|applicable)\W*\Z",
+    re.IGNORECASE,
+)
 # "place: city, region or country": what the value is a name of
 _THINGS = frozenset(
     "city region country state town street address name date title email phone url link number code file line word phrase sentence".split()  # noqa: SIM905 - read as words
@@ -207,7 +212,7 @@ def words_alone(value: ReadValue, quotes: Sequence[Quoted], at: str) -> Iterator
 
 def _are_labels(pattern: re.Pattern[str], match: re.Match[str], text: str) -> bool:
     said_there = match[0]
-    if MASK in said_there or any(one.search(said_there) for one in (_PLACES, _SAMPLE_WITHIN, _ONE_THING)):
+    if MASK in said_there or any(one.search(said_there) for one in (_PLACES, _SAMPLE_WITHIN, _ONE_THING, _IF_KNOWN)):
         return False
     bounded = re.search(r"\b(?:(?:may|can|must|should) be|allowed|possible|valid)\W*\Z", text[: match.start()])
     if pattern is _QUOTED_OR and not (bounded or re.search(r"\bor\b|[/|]", said_there)):

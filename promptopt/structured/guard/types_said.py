@@ -12,7 +12,7 @@ _NUMERIC = re.compile(
     r"\b(?:int(?:eger)?s?|numbers?|numeric\w*|floats?|decimals?|double|percent(?:age)?s?|scores?|ratings?|grades?|counts?|how (?:many|much|sure|confident|likely|long|old)|amounts?|totals?|sum|average|mean"
     r"|probabilit\w+|confidence|prices?|costs?|fees?|years?|age|scale|quantit\w+|size|minutes|seconds|hours|days|weeks|months|index|rank|stars?|length|duration|rate|digits?|indices|weight|distance|height|width"
     r"|euros?|dollars?|usd|eur|gbp|cents?|met(?:re|er)s?|sqm|sq ?m|km|cm|mm|kg|grams?|kcal|calories|lit(?:re|er)s?|degrees|celsius|число|zahl|nombre|n[uú]mero)\b|[%€$£]"
-    r"|\b0[.,]X+\b|\d\s?(?:-|–|to|or|and)\s?\d|(?<![\"'“])\b\d+(?:\.\d+)?\s*(?:[,}\]\n]|//|\Z)",
+    r"|\b0[.,]X+\b|\b[01]-(?:based|indexed)\b|\d\s?(?:-|–|to|or|and)\s?\d|(?<![\"'“])\b\d+(?:\.\d+)?\s*(?:[,}\]\n]|//|\Z)",
     re.IGNORECASE,
 )
 _WHOLE = re.compile(r"\b(?:int(?:eger)?s?|whole numbers?)\b", re.IGNORECASE)

@@ -23,7 +23,8 @@ from promptopt.structured.prose.wording import (
 )
 
 _COUNTED = re.compile(
-    r"\W*(?:the |total |an? )*(?:(?:number|count) of \w|(?:[\w-]+ ){0,2}(?:line|page|row|step) number\b)", re.IGNORECASE
+    r"\W*(?:the |total |an? )*(?:(?:number|count) of \w|(?:[\w-]+ ){0,2}(?:line|page|row|step) number\b)|[^.,;]{0,40}\b[01]-(?:based|indexed)\b",
+    re.IGNORECASE,
 )
 
 

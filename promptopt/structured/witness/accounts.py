@@ -220,7 +220,7 @@ def _labels_of_key(document: PromptText, text: str, leaves: Sequence[KeyOfSchema
         stops = [start for start, name in marked if name != leaf.name]
         for said in said_of(own, leaf, stops):
             listed = _QUOTED_LIST.search(said.text) or _CASES.search(said.text)
-            if listed is None or _SAMPLE.search(said.text[: listed.start()]):
+            if listed is None or _SAMPLE.search(said.text[: listed.start()]) or looked_for(text, said.start):
                 continue
             # A bare list of words after the colon, or one that says how its parts are joined.
             bare = "," in listed[0] and " or " not in listed[0] and not said.text[: listed.start()].strip(" :-–—([")
@@ -230,6 +230,20 @@ def _labels_of_key(document: PromptText, text: str, leaves: Sequence[KeyOfSchema
             yield f"line {line}: {shortened(listed[0])!r} is said of {leaf.name!r}, which was read without labels"
 
 
+_TO_LOOK_FOR = re.compile(
+    r"\b(?:look for|search for|may vary|can vary|patterns|synonyms|phrases|keywords|appears? as|written as|called|also known as|aliases|spellings)\b[^\n]*:[* \t]*\Z",
+    re.IGNORECASE,
+)
+
+
+def looked_for(text: str, position: int) -> bool:
+    """Whether a place is in a list of what to look for in the input."""
+    lines = text[:position].split("\n")[:-1]
+    lead = next((line for line in reversed(lines) if line.strip() and not _ITEM.match(line)), "")
+    return _TO_LOOK_FOR.search(lead) is not None
+
+
+_ITEM = re.compile(r"[ \t]*(?:[-*•]|\d+[.)])[ \t]")
 _BARS = re.compile(r"(?<![\w|\]>)\"'`-])[A-Za-z][\w &/-]*(?:\|[ \t]*[A-Za-z][\w &/-]*){2,}(?!\|)")
 _DEFINED = re.compile(
     r"^(?P<indent>[ \t]*)(?:[-*•][ \t]+|\d+[.)][ \t]+)?(?P<mark>[\"'`“*]+)(?P<head>[^\"'`”*\n]{1,40})[\"'`”*]+[ \t]*(?P<end>[=:—–(→]|-[ \t]|(?:if|when|only|for|means)\b)",
@@ -328,6 +342,7 @@ def _lettered(text: str) -> Iterator[tuple[int, str, list[str]]]:
             yield first.start(), first[0], ["A", "B"]
 
 
+_FAR = 2
 # What begins a step to take or a question to ask, and says what no label means.
 _ORDERS = re.compile(
     r"[\s*_`\"':–—-]*(?:always |never |first,? |carefully )?(?:examine|look|check|read|use|apply|consider|identify|analy[sz]e|compare|try|note|make|ensure|avoid|focus|see|find|ask|what|is|are|does|do|did|how|who|why|which|was|were|can)\b",
@@ -341,7 +356,11 @@ def _defined(text: str) -> Iterator[tuple[int, str, list[str]]]:
     told: list[str] = []
     begin = position = 0
     indent = mark = lead = last = before = ""
+    gap = 0
     for line in [*text.split("\n"), ""]:
+        # A lead further up leads to something else: what was between them is no instruction.
+        gap = 0 if line.strip() else gap + 1
+        last = last if gap < _FAR else ""
         item = _DEFINED.match(line)
         if item and (not heads or (item["indent"], item["mark"][:1]) == (indent, mark)):
             if not heads:

@@ -224,7 +224,7 @@ def _layout_of_text(document: PromptText, text: str, found: Inferred) -> Iterato
 
 # "SPAM or HAM", "LOW, MID or HIGH", after words that say that it is one of them
 _CHOSEN = re.compile(
-    r"\b(?:whether|as|is|either|be|decide|choose|classify|between|into|one of)\b[^.\n]{0,40}?(?P<list>\b[A-Z][A-Z_]{2,}(?:, [A-Z][A-Z_]{2,})*,? or [A-Z][A-Z_]{2,})\b"
+    r"\b(?:whether|as|is|either|be|decide|choose|classify|between|into|one of)\b(?:(?!\b(?:about|inside|mention|contain|include|in|on)\b)[^.\n]){0,40}?(?P<list>\b[A-Z][A-Z_]{2,}(?:, [A-Z][A-Z_]{2,})*,? or [A-Z][A-Z_]{2,})\b"
 )
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText
-from promptopt.structured.witness.accounts import instructions
+from promptopt.structured.witness.accounts import instructions, looked_for
 from promptopt.structured.witness.clauses import FREE, words_of_key
 from promptopt.structured.witness.keys import NUMBER_WORDS, KeyOfSchema, shortened, words_read
 from promptopt.structured.witness.lists import ITEM, chosen, columns, headed
@@ -42,7 +42,7 @@ def left_over(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchem
         same = [leaf for leaf in leaves if leaf.name == name]
         for start, clause in clauses:
             spoken = subjects[name].search(clause)
-            if spoken is None:
+            if spoken is None or looked_for(text, start):
                 continue
             # What is said of one key ends where the next is named.
             further = [
@@ -104,6 +104,8 @@ def _number_unheld(leaf: KeyOfSchema, said: str) -> tuple[str, str] | None:
     if not kinds or kinds - {"number", "integer"}:
         return None
     if not leaf.bounded:
+        if not re.search(r"\d", said):
+            return None  # "a pull between two options"
         return (said, "without a range") if len(set(numbers)) > 1 or _BOUNDS.search(said) else None
     beyond = [match[0] for match, number in zip(found, numbers, strict=True) if not within(leaf, number)]
     return (beyond[0] if len(beyond) == 1 else said, "with a range that has it not") if beyond else None
@@ -112,11 +114,18 @@ def _number_unheld(leaf: KeyOfSchema, said: str) -> tuple[str, str] | None:
 _RANGE_ENDS = 2
 
 
+# "ideas, topics, themes mentioned": what belongs there, and where it is found
+_WITH_CLAUSE = re.compile(
+    r"\b(?:mentioned|discussed|found|used|involved|described|made|assigned|given|named|stated|covered|raised|shown|seen)\W*\Z",
+    re.IGNORECASE,
+)
+
+
 def _words_unheld(leaf: KeyOfSchema, said: str) -> tuple[str, str] | None:
     if leaf.labelled or leaf.kinds - {"null"} != {"string"}:
         return None
     listed = _WORDS_LISTED.search(said) or _WORDS_SPAN.match(said)
-    if listed is None:
+    if listed is None or _WITH_CLAUSE.search(listed[0]):
         return None
     parts = re.split(r"\s*[,/|]\s*(?:or\s+|and\s+)?|\s+(?:or|and|to)\s+", listed[0].strip(" .:=*\"'`"))
     return None if all(FREE.search(part.strip(" \"'`")) for part in parts) else (listed[0], "without labels")

@@ -30,7 +30,7 @@ _NOT = re.compile(
     re.IGNORECASE,
 )
 _IS_NOUN = re.compile(
-    r"\s+(?:is|are|was|were|has|have|must|should|shall|will|can|may|matches|contains?|includes?|from|of|length|quality|style|tone|format|schema|rules?|requirements?|tokens?|key|only if)\b",
+    r"\s*,? and\b|\s+(?:is|are|was|were|has|have|must|should|shall|will|can|may|matches|contains?|includes?|from|of|length|quality|style|tone|format|schema|rules?|requirements?|tokens?|key|only if)\b",
     re.IGNORECASE,
 )
 # Words in prose beside the form, or in its place.

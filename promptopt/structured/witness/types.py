@@ -204,6 +204,8 @@ def _empty_lists(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSc
         if not leaf.listed or not empty or any(values_shown(form, leaf.name, _HOLDS)):
             continue
         last = _plain(leaf.name).rpartition("_")[2]
+        if last in _TEXTS_ALWAYS:
+            continue
         if last in _TEXTS and re.search(rf"\b{last}\b", document.without(found.covered), re.IGNORECASE):
             continue  # "extract the sentences": they are texts
         told = [said.text for said in said_of(document, leaf, ()) if not re.match(r"\s*\[\s*\]", said.text)]
@@ -211,6 +213,7 @@ def _empty_lists(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSc
             yield f"{_at(document, found, leaf)}{leaf.name!r} is shown as an empty list, and nothing says what it holds"
 
 
+_TEXTS_ALWAYS = frozenset({"questions", "keywords", "tags", "urls"})
 _TEXTS = frozenset({"sentences", "quotes", "excerpts", "phrases", "passages", "keywords", "quotations", "paragraphs"})
 
 
