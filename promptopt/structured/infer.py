@@ -27,9 +27,11 @@ from promptopt.structured.prose.ranges import numbers, scale
 from promptopt.structured.readers.bare_values import from_values
 from promptopt.structured.readers.criteria import criteria_scores
 from promptopt.structured.readers.empty_labels import check_told
+from promptopt.structured.readers.form_lines import form_lines
 from promptopt.structured.readers.items_told import items_told, items_under_key
 from promptopt.structured.readers.json_blocks import ORDERS_JSON, Block
 from promptopt.structured.readers.json_blocks import blocks as json_blocks
+from promptopt.structured.readers.keys_of_labels import keys_of_labels
 from promptopt.structured.readers.label_lines import label_lines
 from promptopt.structured.readers.labelled import (
     bracketed,
@@ -122,12 +124,14 @@ def _inferred(document: PromptText) -> Inferred:
         lambda: items_under_key(document),
         lambda: _from_json(document, said),
         lambda: items_told(document),
+        lambda: keys_of_labels(document),
         lambda: told_keys(document, said),
         lambda: verdict_line(document),
         lambda: label_lines(document),
         lambda: _from_labels(document, said),
         lambda: _from_sections(document),
         lambda: told_parts(document),
+        lambda: form_lines(document),
         lambda: _from_tables(document),
         lambda: criteria_scores(document),
         lambda: several_labels(document),

@@ -64,7 +64,7 @@ def test_a_key_without_a_word_for_its_type_is_no_text_if_its_name_says_otherwise
         "comprehensive inspection results",
         "how full the hold is on this voyage 1-10",
         "if it is unloaded, the weight that is left (integer)",
-        "whether anything is left in it",
+        "whether it is empty or full",
     ],
 )
 def test_what_is_said_of_a_key_may_doubt_that_it_is_a_text(said: str) -> None:

@@ -145,10 +145,6 @@ def test_a_label_with_words_of_the_prompt_and_a_list_that_goes_on_are_refused(te
             'Return JSON with the keys "ship" and "port".\n{{ log }}\nYour whole reply must be one word.',
             "stands against the JSON",
         ),
-        (
-            'Answer as JSON with these keys:\n"risk" - integer from 0 to 100\n"cause" - one of: tide, wind',
-            "line 3: 'cause' stands beside a key that was read",
-        ),
     ],
 )
 def test_what_stands_against_the_form_or_goes_on_after_it_is_refused(text: str, reason: str) -> None:

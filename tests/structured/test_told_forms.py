@@ -11,7 +11,10 @@ from promptopt.structured.build import structure
 from promptopt.structured.proposal import Options
 from promptopt.templates import load_prompt
 
-CASES = yaml.safe_load((Path(__file__).parent / "told_forms.yaml").read_text())
+_FILES = [
+    yaml.safe_load((Path(__file__).parent / name).read_text()) for name in ("told_forms.yaml", "stated_keys.yaml")
+]
+CASES = {kind: [case for cases in _FILES for case in cases[kind]] for kind in ("read", "refused")}
 
 
 def proposed(text: str, path: Path) -> str:

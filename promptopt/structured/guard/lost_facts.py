@@ -69,6 +69,13 @@ def _null_said(text: str) -> bool:
     return any(not _NOT.search(text[: match.start()]) for match in _NULL.finditer(text))
 
 
+# "If a number cannot be told, put null."
+_IF_NUMBER = re.compile(
+    r"(?<=[.;] )[^.;\n]*\b(?:(?:a|any|the|some) (?:number|figure|amount)|numbers|figures)\b[^.;\n]*\bnull\b[^.;\n]*",
+    re.IGNORECASE,
+)
+
+
 def _null_lost(value: ReadValue, told: Sequence[str], proofs: Proofs, at: str) -> Iterator[str]:
     names = {other.name for other in proofs if other.name}
     within = {other.name for other in proofs if other.path[: len(value.path)] == value.path} - {value.name, ""}
@@ -83,6 +90,8 @@ def _null_lost(value: ReadValue, told: Sequence[str], proofs: Proofs, at: str) -
         others = [name for name in names - {value.name} if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text)]
         if _OBJECT_OR_NULL.search(whole) and "object" in value.types and begins:
             yield f"{at}null is said of {value.shown}, which was read without it"
+        if "number" not in value.types and "integer" not in value.types:
+            text = _IF_NUMBER.sub("", text)  # noqa: PLW2901 - null is for numbers only
         if (begins or not others) and _null_said(text):
             yield f"{at}null is said of {value.shown}, which was read without it"
         elif begins and (optional := _LEFT_OUT.search(text)):
@@ -213,7 +222,7 @@ def _count_lost(value: ReadValue, told: Sequence[str], at: str) -> Iterator[str]
             if int(match["count"]) != (value.min_items if match["side"] == "min" else value.max_items):
                 yield f"{at}{match[0]!r} is said of {value.shown}, which was read {_counted(value)}"
         head = _EACH.split(text)[0]
-        counts = [one for one in counts_said(head) if _is_of(one[2], head, value.name)]
+        counts = [one for one in counts_said(head) if _is_of(one[2], head, value.name) and not _OF_KEYS.search(one[2])]
         counts = [one for one in counts if _names(one[2], value.name)] or counts
         lows = {low for low, _, _ in counts if low is not None}
         highs = {high for _, high, _ in counts if high is not None}
@@ -229,6 +238,8 @@ def _counted(value: ReadValue) -> str:
     return f"with {said_so}" if said_so else "without a count"
 
 
+# "exactly four keys": so many has the object
+_OF_KEYS = re.compile(r"\b(?:keys|fields|properties|attributes)\Z", re.IGNORECASE)
 _FIRST = 30
 
 

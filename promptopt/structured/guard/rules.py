@@ -92,6 +92,8 @@ _ALL_LISTS = re.compile(r"\b(?:keys|fields)\b[^.]{0,20}\beach\b[^.]{0,30}\b(?:ar
 
 
 _LISTING = re.compile(r"\b(?:array|list) of\b", re.IGNORECASE)
+# "each topic as a key, and true or false as its value"
+_ALL_TRUTHS = re.compile(r"\b(?:each|every|one|per)\b[^.\n]{0,80}\b(?:true|boolean|bool)\b", re.IGNORECASE)
 
 
 class _Places:
@@ -127,6 +129,9 @@ class _Places:
             if "array" in value.types
             else []
         )
+        lists += [line for line in self._lines if "boolean" in value.types and _ALL_TRUTHS.search(line.text)]
+        if value.types == ("array",) and not value.labels:
+            lists += [each for line in self._lines if (each := _from_each(line))]
         return [*bounded, *lists, *(line for line in self._lines if value.name in line.text and own.search(line.text))]
 
     @staticmethod
@@ -176,6 +181,18 @@ class _Places:
         if own is None or len(_IN_MARKS.findall(line.text)) < _SEVERAL:
             return line
         return Quoted(line.line, Span(line.span.start + own.start(), line.span.end), line.text[own.start() :])
+
+
+# "For every ship give its name": there are several
+_FOR_EACH = re.compile(r"\bfor (?:each|every|all)\b[^.\n]*", re.IGNORECASE)
+
+
+def _from_each(line: Quoted) -> Quoted | None:
+    """The sentence of a line that says what each of several things has; ``None`` if it has none."""
+    each = _FOR_EACH.search(line.text)
+    if each is None:
+        return None
+    return Quoted(line.line, Span(line.span.start + each.start(), line.span.start + each.end()), each[0])
 
 
 def _lines(document: PromptText) -> Iterator[Quoted]:

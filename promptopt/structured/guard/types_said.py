@@ -77,7 +77,7 @@ def _family(kind: str) -> str:
 def _unproved(value: ReadValue, kinds: set[str], texts: Sequence[str], told: Sequence[str], at: str) -> Iterator[str]:
     nothing = f"{at}nothing in the words that are quoted for {value.shown} says that it is"
     near = "\n".join(text[:_NEAR] for text in told)
-    if kinds & {"integer", "number"} and not _is_number(value, near):
+    if kinds & {"integer", "number"} and not _is_number(value, near, texts):
         yield f"{nothing} a number"
     if "boolean" in kinds and not _TRUTH.search("\n".join(texts)) and not _TRUTH_NAME.search(value.name):
         yield f"{nothing} true or false"
@@ -89,10 +89,19 @@ def _unproved(value: ReadValue, kinds: set[str], texts: Sequence[str], told: Seq
         yield f"{at}{value.shown} is a whole number in the words that are quoted for it"
 
 
-def _is_number(value: ReadValue, near: str) -> bool:
+def _is_number(value: ReadValue, near: str, texts: Sequence[str]) -> bool:
     """Whether a number is said: by a word, a unit, a range, or the name of the value."""
     stated = value.minimum is not None or any(label.isdigit() for label in value.labels)
-    return stated or bool(_NUMERIC.search(near.replace("_", " ")) or _NUMERIC.search(value.name.replace("_", " ")))
+    several = re.compile(
+        rf"(?<![\w-]){re.escape(value.name)}(?:,? (?:and )?\w+)*,? \((?:all |both )?(?:numbers|integers|floats|decimals)\)"
+    )
+    if value.name and any(several.search(text) for text in texts):
+        return True
+    return (
+        stated
+        or value.name == "line"
+        or bool(_NUMERIC.search(near.replace("_", " ")) or _NUMERIC.search(value.name.replace("_", " ")))
+    )
 
 
 def _no_text(value: ReadValue, texts: Sequence[str], near: str, at: str, *, json_form: bool) -> Iterator[str]:

@@ -33,7 +33,7 @@ def described(name: str, text: str) -> dict[str, Any] | None:
     found = stated(text)
     if found is None:
         return None
-    if not set(found) & {"type", "enum"} and (labels := whole_list(name, text)):
+    if not set(found) & {"type", "enum"} and (labels := _whole_list(name, text)):
         found = {"type": "string", "enum": labels}
     if not set(found) & {"type", "enum"}:
         if is_numeric(name):
@@ -42,6 +42,18 @@ def described(name: str, text: str) -> dict[str, Any] | None:
             kind = {"type": "array", "items": {"type": "string"}} if is_plural(name) else {"type": "string"}
         found = or_null({**kind, **found}) if _says_null(text) else {**kind, **found}
     return found
+
+
+_OR_NULL = re.compile(
+    r"[,;]?\s*\b(?:or|else)\s+null\b[^,;.()]*|[,;]\s*null (?:if|when|where|unless)\b[^,;.()]*|\(\s*\)"
+)
+
+
+def _whole_list(name: str, text: str) -> list[str]:
+    """The labels of a text that is nothing but a list, in brackets or not, beside null."""
+    plain = _OR_NULL.sub("", text).strip()
+    enclosed = re.fullmatch(r"\((?P<list>[^()\n]+)\)", plain)
+    return whole_list(name, enclosed["list"] if enclosed else plain)
 
 
 def _says_null(text: str) -> bool:
@@ -58,7 +70,7 @@ def stated(text: str) -> dict[str, Any] | None:
     words = re.sub(r"[*_]{2}|`", "", text).strip(" :–-\n")
     words = re.sub(r"\A(?:must|should|has to|can only) be (?:always |exactly )?", "", words, flags=re.IGNORECASE)
     words = _IN_BRACKETS.sub(lambda ends: "from {} to {}".format(*sorted(ends.groups(), key=float)), words)
-    found = _kind_of(words)
+    found = _kind_of(_OR_NULL.sub("", words))
     # "true if the part can be left out" says it of the part.
     decided = found == {"type": "boolean"} and _DECIDES.match(words) and not re.search(r"\bnull\b", words)
     return or_null(found) if found and _says_null(words) and not decided else found
@@ -113,8 +125,27 @@ def _kind_of(words: str) -> dict[str, Any] | None:
     for kind, pattern in _HEADS:
         if pattern.match(head):
             return {"type": kind}
+    noted = _noted(words)
+    return {"type": noted} if noted else {}
+
+
+def _noted(words: str) -> str:
+    """The type that "whether", a note in brackets or "as a number" says; empty if nothing does."""
+    if _WHETHER.match(words):
+        return "boolean"
+    if (noted := _NOTED.match(words)) and not _SOMETIMES.match(words):
+        return TYPES[(noted["kind"] or noted["after"]).lower()]
     given = AS_NUMBER.search(words)
-    return {"type": TYPES[given["kind"].lower()]} if given else {}
+    return TYPES[given["kind"].lower()] if given else ""
+
+
+_SOMETIMES = re.compile(r"\W*(?:if|when|only)\b", re.IGNORECASE)
+# "(kcal, integer)"
+_NOTED = re.compile(
+    r"\(?[\w/ -]{1,20},\s*(?P<kind>integer|int|float|number|string)(?:\)|\Z)|[^()\n]{3,80}\((?P<after>integer|int|float|number|string|boolean)\)\W*\Z",
+    re.IGNORECASE,
+)
+_WHETHER = re.compile(r"\W*(?:tells |says |states |indicates )?whether\b(?!.*\bor (?!not\b|null\b))", re.IGNORECASE)
 
 
 # "string listing all that apply", "separate several of them with commas"

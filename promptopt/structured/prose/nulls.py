@@ -27,7 +27,7 @@ def is_text_by_name(name: str) -> bool:
 _NOT_NULL = re.compile(r"\b(?:not|never|no|non|without|instead of)\b[^.\n]{0,20}\bnull\b", re.IGNORECASE)
 _ABSENT = re.compile(
     r"\b(?:values?|fields?|keys?|information|anything|missing|unknown|absent|unclear|(?:not|n['’]t|cannot be) (?:\w+ )?(?:on|in|given|found|present"
-    r"|mentioned|available|stated|known|specified|provided|determined|applicable))\b",
+    r"|mentioned|available|stated|known|specified|provided|determined|applicable)|(?:cannot|can['’]t|could not|couldn['’]t|unable to) (?:be )?(?:told|tell|estimated?|find|found|determine|read|inferr?e?d?|say|known?|decided?)|(?:does(?: not|n['’]t)|do(?: not|n['’]t)) (?:say|state|mention|tell|give|name|know))\b",
     re.IGNORECASE,
 )
 
@@ -83,6 +83,8 @@ def nulls_of(
     owned = {line["name"] for line in _MARKED_LINE.finditer(prose) if _OR_NULL.search(line["rest"])}
     owned |= {beside["name"] for beside in _BESIDE.finditer(prose) if not _NOT_NULL.search(beside["rest"])}
     prose = _BESIDE.sub("", prose)
+    own, prose = _stated_of_one(prose, names)
+    owned |= own
     prose = re.sub(r"\([^()\n]*\bor null\b[^()\n]*\)", "", prose)  # "(number or null)" is said of one key
     prose = _OF_INPUT.sub("", prose)
     owned |= {item["name"] for item in _KEY_ITEM.finditer(prose) if _NULL.search(item["rest"])}
@@ -100,6 +102,7 @@ def nulls_of(
     lists = any(_ALL_FIELDS.search(text) for text in sentences) and not _EMPTY_LIST.search(document.text)
     empty = {match[1] for match in re.finditer(r"[\"'](\w+)[\"']\s*:\s*\[\s*\]", document.text)}
     known = [_mention(name) for name in names]
+    known_names = {name.lower() for name in names}
 
     def visit(name: str, schema: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(schema.get("type"), str) or schema["type"] == "object":
@@ -112,6 +115,8 @@ def nulls_of(
             and not re.search(r"[\"'`](?!null\b)\w+[\"'`]", text)
             and not any(key.search(text) for key in known)
             and not _owned(text, names)
+            and not _is_for_some(text, known_names)
+            and (schema["type"] in ("integer", "number") or not _OF_NUMBERS.search(text))
             for text in sentences
         )
         said = (
@@ -128,8 +133,42 @@ def nulls_of(
 _NULL_FOR = re.compile(r"\bnull\b\W*(?:for|in|as|value|when|if)\b", re.IGNORECASE)
 
 
+# "Use null for dose or route when the letter does not say"
+_NULL_FOR_KEYS = re.compile(
+    r"\bnull for (?:the )?(?P<keys>[\"'`]?\w+[\"'`]?(?:(?:, (?:and |or )?| and | or )(?:the )?[\"'`]?\w+[\"'`]?)*) (?:if|when|where|unless)\b",
+    re.IGNORECASE,
+)
+
+
 # "Set the date to null if none is named, and the hour to null if it is not clear."
 _AND_NULL = re.compile(r"[,;]? and (?=[^.;\n]*\bnull\b)", re.IGNORECASE)
+
+
+def _stated_of_one(prose: str, names: Sequence[str]) -> tuple[set[str], str]:
+    """The keys beside whose names brackets, or the rest of their line, speak of null; and the prose without these words."""
+    if not names:
+        return set(), prose
+    one = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
+    brackets = re.compile(
+        rf"(?<!\w)(?P<name>{one})[\"'`*]* ?\((?P<rest>[^()\n]*(?:\([^()\n]*\)[^()\n]*)*\bnull\b[^()\n]*)\)"
+    )
+    line = re.compile(
+        rf"^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*[*_`\"']*(?P<name>{one})[*_`\"']*[ \t]*(?:\([^()\n]*\)[*_]*)?[ \t]*(?::|[-–—](?=\s))(?P<rest>[^\n]*\bnull\b[^\n]*)$",
+        re.MULTILINE,
+    )
+    owned: set[str] = set()
+    for pattern in (line, brackets):
+        found = list(pattern.finditer(prose))
+        owned |= {match["name"] for match in found if not _NOT_NULL.search(match["rest"])}
+        prose = pattern.sub("\n", prose)
+    return owned, prose
+
+
+# "If a number cannot be told, put null", "use null for numbers that are missing"
+_OF_NUMBERS = re.compile(
+    r"\b(?:a|any|some|the) (?:number|numeric (?:value|field)|amount|figure)\b|\b(?:numbers|numeric (?:values|fields)|figures)\b",
+    re.IGNORECASE,
+)
 
 
 def _each_null(text: str) -> list[str]:
@@ -143,9 +182,18 @@ def _each_null(text: str) -> list[str]:
     return parts
 
 
+def _is_for_some(text: str, names: set[str]) -> bool:
+    """Whether a sentence says for which keys null is: "null for dose or route if the letter does not say"."""
+    listed = _NULL_FOR_KEYS.search(text)
+    return listed is not None and not names.isdisjoint(re.findall(r"\w+", listed["keys"].lower()))
+
+
 def _is_said(named: re.Pattern[str], text: str) -> bool:
     """Whether a sentence says null of a key: before that word, or after "null for"."""
     first, null = named.search(text), _NULL.search(text)
+    listed = _NULL_FOR_KEYS.search(text)
+    if first is not None and listed is not None:
+        return named.search(listed["keys"]) is not None
     return first is not None and (null is None or first.start() < null.start() or _NULL_FOR.search(text) is not None)
 
 

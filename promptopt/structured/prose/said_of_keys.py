@@ -10,15 +10,11 @@ from promptopt.structured.fields import MASK, PromptText, Span, UnreadForm, obje
 from promptopt.structured.prose.choices import labels
 from promptopt.structured.prose.counts import NUMERALS, number_of
 from promptopt.structured.prose.described import described
+from promptopt.structured.prose.key_statements import stated_in_lines, stated_in_sentence
 from promptopt.structured.prose.wording import is_numeric, number_range, or_null
 
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _SEVERAL = "|".join(word for word, number in NUMERALS.items() if 2 <= number <= 10)
-# "title: the name of the book (if given)"
-_PART = re.compile(
-    r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"']*(?P<name>[A-Za-z_]\w*)[*_`\"']*[ \t]*(?P<kind>\([^()\n]*\))?[ \t]*(?:[:–—]|-(?=\s))[*_]*[ \t]*(?P<said>[^\n]*)$",
-    re.MULTILINE,
-)
 _LISTED = re.compile(r"(?P<items>(?:[ \t]*\n)?(?:[ \t]*(?:[-*•]|\d+[.)])[ \t]+[^\n]+\n?)+)")
 _WHERE_KNOWN = re.compile(
     r"\b(?:if|when|where) (?:it is |they are )?(?:stated|given|known|mentioned|available|any|present|provided|applicable)\b"
@@ -287,7 +283,9 @@ def items_said(name: str, document: PromptText) -> dict[str, Any]:
     """
     last = (re.findall(r"[A-Z]?[a-z]+|\d+", name) or [name])[-1].lower()
     thing = rf"(?:{re.escape(last.removesuffix('s'))}|{re.escape(last.removesuffix('es'))})"
-    each = re.search(rf"\b(?:for )?each (?:[\w-]+ ){{0,2}}?{thing}\b(?P<rest>[^\n]*)", document.text, re.IGNORECASE)
+    each = re.search(
+        rf"\b(?:(?:for )?each|for every) (?:[\w-]+ ){{0,2}}?{thing}\b(?P<rest>[^\n]*)", document.text, re.IGNORECASE
+    )
     if each is None:
         each = _EACH_OF_ALL.search(document.text)
     if each is None or not re.search(
@@ -320,19 +318,40 @@ def list_under_key(document: PromptText) -> tuple[str, dict[str, Any], Span] | N
     return each["name"], {"type": "array", "items": items}, Span(each.start(), end)
 
 
+# "For each ship give:", "for every drug return"
+_GIVES = re.compile(
+    r"[ \t]*[,:]?[ \t]*(?:please |you (?:must|should) )?(?:provide|give|return|extract|report|state|list|output|include|write|(?:must |should )?(?:have|has|contains?|includes?))\b(?: the following| these| its| the)?(?: keys| fields)?:?[ \t]*",
+    re.IGNORECASE,
+)
+
+
 def _object_of(name: str, document: PromptText, each: re.Match[str], listed: re.Match[str] | None) -> dict[str, Any]:
-    """The keys in the list below "For each ...:", each with what is said of it."""
+    """The keys that "For each ..." states, in its sentence or in the lines below it, each with what is said of it."""
     unread = UnreadForm(
         f"line {document.line(each.start())}: what each item of {name!r} has is said in words, and not read"
     )
-    lines = [line for line in listed["items"].splitlines() if line.strip()] if listed else []
-    parts = list(_PART.finditer(listed["items"])) if listed else []
-    if not parts or len(parts) < len(lines) or not each["rest"].rstrip().endswith(":") or MASK in each[0]:
+    if MASK in each[0]:
         raise unread
+    if each["rest"].rstrip(" *_\t").endswith(":"):
+        stated = stated_in_lines(document.text, listed.start() + _blank(listed[0])) if listed else []
+    else:
+        gives = _GIVES.match(document.text, each.start("rest"))
+        stated = stated_in_sentence(document.text, gives.end()) if gives else []
     properties: dict[str, Any] = {}
-    for part in parts:
-        schema = described(part["name"], f"{part['kind'] or ''} {part['said']}".strip())
-        if schema is None or part["name"] in properties:
+    for one in stated:
+        schema = described(one.name, one.said)
+        if schema is None or one.name in properties:
             raise unread
-        properties[part["name"]] = or_null(schema) if _WHERE_KNOWN.search(part["said"]) else schema
+        properties[one.name] = or_null(schema) if _WHERE_KNOWN.search(one.said) else schema
+    if len(properties) < (1 if listed else _SEVERAL_KEYS):
+        raise unread
     return object_schema(properties)
+
+
+_SEVERAL_KEYS = 2
+
+
+def _blank(text: str) -> int:
+    """How many signs of a text are a blank line at its begin."""
+    begin = re.match(r"[ \t]*\n", text)
+    return begin.end() if begin else 0

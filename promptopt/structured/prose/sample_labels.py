@@ -189,7 +189,7 @@ def _inline(text: str) -> list[_List]:
     return [
         _List(match["name"], re.split(r"\s*\|\s*|, (?:or |and )?| or |/", match["list"]))
         for match in (*_LINE.finditer(text), *_AFTER_NAME.finditer(text))
-        if MASK not in match[0]
+        if MASK not in match[0] and not re.search(r"\bnull\b", match["list"])
     ]
 
 

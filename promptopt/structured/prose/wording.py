@@ -113,7 +113,8 @@ AT_MOST = re.compile(
     re.IGNORECASE,
 )
 _EXACTLY = re.compile(
-    rf"\b(?:list|array)s? of exactly (?P<n>[2-9]|\d\d|{TO_TEN}) (?!words|characters|sentences)[a-z]", re.IGNORECASE
+    rf"\b(?:list|array)s? of exactly (?P<n>[2-9]|\d\d|{TO_TEN}) (?!words|characters|sentences)[a-z]",
+    re.IGNORECASE,
 )
 _NUMERIC_NAME = re.compile(
     r"\b(score|rating|grade|stars|confidence|probability|correctness|readability|relevance|severity|priority|urgency)\b",
@@ -520,7 +521,9 @@ def list_of(what: str, words: str) -> dict[str, Any] | None:
         labels = noted_labels(f"one of {chosen['list'].strip(' .()')}")
         if labels:
             return {"type": "array", "items": {"type": "string", "enum": labels}}
-    number = thing in ("id", "index", "indice") and re.search(r"\b(?:integers?|numbers?|indices)\b", words)
+    number = (
+        thing in ("id", "index", "indice") and re.search(r"\b(?:integers?|numbers?|indices)\b", words)
+    ) or re.search(r"\b(?:list|array)s? of (?:[\w-]+ ){1,3}\((?:integers|ints)\)", words)
     exact = _EXACTLY.search(words)
     most = exact or AT_MOST.search(words)
     items = {"type": TYPES.get(thing) or ("integer" if number else "string")}

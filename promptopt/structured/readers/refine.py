@@ -9,6 +9,7 @@ from typing import Any
 
 from promptopt.structured.fields import Field, PromptText, Span, UnreadForm, field_name
 from promptopt.structured.prose.choices import Choice, labels
+from promptopt.structured.prose.criteria_grades import grades_of, shared_range
 from promptopt.structured.prose.described import stated
 from promptopt.structured.prose.key_choices import with_choices
 from promptopt.structured.prose.key_facts import KeyFacts
@@ -16,10 +17,10 @@ from promptopt.structured.prose.labels_of_keys import with_each_number, with_ite
 from promptopt.structured.prose.nulls import nulls_of
 from promptopt.structured.prose.plain_labels import whole_list
 from promptopt.structured.prose.quiz_options import with_options
-from promptopt.structured.prose.ranges import numbers, scale
+from promptopt.structured.prose.ranges import numbers
 from promptopt.structured.prose.said_of_keys import items_said, with_bounds, with_labels, with_least, with_most
 from promptopt.structured.prose.sample_labels import LabelLists
-from promptopt.structured.prose.wording import is_numeric, number_range, or_null
+from promptopt.structured.prose.wording import is_numeric, or_null
 from promptopt.structured.readers.labelled import read_pattern
 from promptopt.structured.readers.named_keys import named_keys
 from promptopt.structured.readers.pseudo_json import LEFT_OPEN
@@ -47,7 +48,7 @@ def refined(
     Args:
         covered: Where the form itself is: what it says of null it says of one key.
     """
-    keys = set(_keys(schema))
+    keys = {*_keys(schema), *_keys_of_items(document, schema)}
     ranges = list(numbers(document))
     lists = [choice for choice in said if "enum" in choice.schema and not document.depends(choice.span)]
     words = {
@@ -59,7 +60,7 @@ def refined(
     listed = {line["name"]: line["said"] for line in _PLAIN_LINE.finditer(document.text) if line["name"] in keys}
     words = (listed if len(listed) > 1 else {}) | words
     words = {line["name"]: line["said"] for line in _MUST_LINE.finditer(document.text) if line["name"] in keys} | words
-    shared = _shared_range(document, ranges)
+    shared = shared_range(document, ranges)
     nulls = nulls_of(document, keys, covered)
     graded = grades_of(document)
     label_lists = LabelLists(document, covered)
@@ -128,6 +129,13 @@ def _keys(schema: Mapping[str, Any]) -> Iterator[str]:
         yield from _keys(schema["items"])
 
 
+def _keys_of_items(document: PromptText, schema: Mapping[str, Any]) -> Iterator[str]:
+    """The keys that the prose gives to the items of lists that the form leaves open."""
+    for name, child in schema.get("properties", {}).items():
+        if child.get("type") == "array" and child.get("items") in (LEFT_OPEN, {}, None):
+            yield from items_said(name, document).get("properties", ())
+
+
 def _is_index(name: str, text: str) -> bool:
     """Whether a sentence says that a key counts: "`right` is the index of the right option"."""
     said = rf"[\"'`*]{re.escape(name)}[\"'`*]+\s*(?:is|=|:|-|–)\s*(?:the |an? )?(?:zero-based |0-based |1-based )?(?:index|position|rank|count|(?:line|page|row|step) number)\b"
@@ -143,7 +151,7 @@ _COUNTED = re.compile(r"(?:\A|_)(?:index|idx|count|rank|page|line_number|positio
 def refined_field(document: PromptText, field: Field, ranges: list[Choice], lists: list[Choice]) -> Field:
     """A labelled part of a text with what the prose says of it."""
     schema = with_prose(field.name, dict(field.schema), ranges, lists)
-    shared = _shared_range(document, ranges)
+    shared = shared_range(document, ranges)
     if shared and schema.get("type") in ("integer", "number") and not set(schema) & {"minimum", "enum"}:
         guessed = schema == {"type": "number"} and is_numeric(field.name)
         schema = dict(shared[0]) if guessed else _bounded(field.name, schema, shared)
@@ -152,38 +160,6 @@ def refined_field(document: PromptText, field: Field, ranges: list[Choice], list
     return replace(
         field, schema=schema, pattern=field.pattern.replace(read_pattern(field.schema), read_pattern(schema))
     )
-
-
-def _shared_range(document: PromptText, ranges: list[Choice]) -> tuple[dict[str, Any], bool] | None:
-    """The one range of numbers that the prose gives, and whether it is for each of several values."""
-    scales = scale(document)
-    found = [dict(choice.schema) for choice in ranges if choice.asks] + [grades for grades, _ in scales]
-    if not found or any(known != found[0] for known in found):
-        return None
-    each = any(every for _, every in scales) or any(
-        re.search(r"\b(?:each|every)\b", document.text[max(0, choice.span.start - 100) : choice.span.end + 60])
-        for choice in ranges
-    )
-    return found[0], each
-
-
-def grades_of(document: PromptText) -> dict[str, dict[str, Any]]:
-    """The criteria that have grades of their own: "Clarity (1-5)", "Method: 0 = missing, 1 = partial, 2 = full"."""
-    found = {
-        field_name(match["name"]): number_range(match["low"], match["high"])
-        for match in _GRADED.finditer(document.text)
-    }
-    for match in _GRADES.finditer(document.text):
-        grades = sorted(int(grade) for grade in re.findall(r"(?:[:,;(]\s*|^\s*)(-?\d+)\s*(?==)", match["grades"]))
-        found[field_name(match["name"])] = number_range(str(grades[0]), str(grades[-1]))
-    for match in _RATED.finditer(document.text):
-        names = [field_name(name) for name in re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+", match["names"])]
-        found |= {name: number_range(match["low"], match["high"]) for name in names if name not in found}
-    shared = _shared_range(document, list(numbers(document)))
-    for match in _CRITERIA.finditer(document.text) if shared and shared[1] else ():
-        names = [field_name(name) for name in re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+", match["names"])]
-        found |= {name: dict(shared[0]) for name in names if shared and name not in found}
-    return found
 
 
 # "the finish (matt, gloss, raw)": what is said of such a name is all it can be
@@ -239,28 +215,6 @@ def _bounded(name: str, schema: dict[str, Any], shared: tuple[dict[str, Any], bo
     return {**schema, **bounds, "type": kind}
 
 
-# "1. Clarity (1-5)": a criterion with its range.
-_GRADED = re.compile(
-    r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]*\**(?P<name>[A-Za-z][\w ]{2,30}?)\**[ \t]*\((?P<low>\d+)[ \t]*(?:-|–|to)[ \t]*(?P<high>\d+)\)",
-    re.MULTILINE,
-)
-# "Method: 0 = missing, 1 = partial, 2 = full"
-_GRADES = re.compile(
-    r"^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*[*`\"']*(?P<name>[A-Za-z][\w ]{2,30}?)[*`\"']*:(?P<grades>[ \t]*-?\d+[ \t]*=[^\n=]+(?:[,;][ \t]*-?\d+[ \t]*=[^\n=]+)+)$",
-    re.MULTILINE,
-)
-# "Score the essay from 1 to 6 on content, organisation and grammar"
-_RATED = re.compile(
-    r"\b(?:rate|score|grade|evaluate|assess)\b[^.\n]{0,60}?\b(?:from|between) (?P<low>\d+) (?:to|and) (?P<high>\d+) (?:on|for|in) (?:its |the |each of )?"
-    r"(?P<names>\w+(?:, \w+)*,? and \w+)",
-    re.IGNORECASE,
-)
-# "Evaluate the answer for tone, accuracy and brevity. Give each a score from 1 to 5."
-_CRITERIA = re.compile(
-    r"\b(?:rate|score|grade|evaluate|assess|judge)\b[^.\n]{0,60}? (?:on|for|by|in terms of|with respect to) (?:its |the |each of |their )?"
-    r"(?P<names>[\w-]+(?:, [\w-]+)*,? and [\w-]+)(?=[.,;:\n])",
-    re.IGNORECASE,
-)
 # "- `action`: must be one of `run` or `stop`", below the form that has the key.
 _EXPLAINED = re.compile(
     r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_]*[`\"'](?P<name>\w+)[`\"'][*_]*[ \t]*(?P<said>(?:\([^()\n]{1,40}\))?[ \t]*(?::|(?:must|should|has to|can only) be\b)[^\n]+)",

@@ -9,16 +9,19 @@ from typing import Any
 from promptopt.structured.completeness import wants_json
 from promptopt.structured.fields import Field, Inferred, PromptText, conditional, field_name, object_schema
 from promptopt.structured.prose.choices import Choice
+from promptopt.structured.prose.criteria_grades import grades_of
 from promptopt.structured.prose.described import described, stated
 from promptopt.structured.prose.key_choices import with_choices
 from promptopt.structured.prose.labels_of_keys import with_items, with_only_key, with_only_list, with_prose
 from promptopt.structured.prose.nulls import nulls_of
 from promptopt.structured.prose.ranges import numbers
+from promptopt.structured.prose.said_in_passing import SaidInPassing
 from promptopt.structured.prose.said_of_keys import list_under_key, with_bounds, with_labels, with_most
 from promptopt.structured.prose.wording import TYPES
 from promptopt.structured.readers.named_keys import NamedKey, named_keys
 from promptopt.structured.readers.pseudo_json import NotPseudo, read_pseudo
-from promptopt.structured.readers.refine import grades_of, with_aside
+from promptopt.structured.readers.refine import with_aside
+from promptopt.structured.readers.stated_keys import StatedKeys, holder_of_list, stated_keys
 
 # What is added to objects that come from somewhere else.
 _ADDED = re.compile(
@@ -39,19 +42,16 @@ def told_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
         line = document.line(span.start)
         field = Field(name, with_most(name, listed, document), f"key in the prose, line {line}", line)
         return conditional(document, span) or Inferred((field,), covered=(span,), whole="JSON")
-    keys = named_keys(document)
+    together = stated_keys(document)
+    keys = _both(document, together, named_keys(document))
     if not keys:
         return None
-    if bare := next(
-        (match for match in _BARE_PAIR.finditer(document.text) if match["name"] not in {key.name for key in keys}), None
-    ):
-        line = document.line(bare.start("name"))
-        return Inferred(
-            problems=(f"line {line}: {bare['name']!r} is a key outside of an object: the form cannot be read",)
-        )
+    if outside := _outside(document, keys):
+        return Inferred(problems=(outside,))
     ranges = list(numbers(document))
     lists = [choice for choice in said if "enum" in choice.schema]
     graded = grades_of(document)
+    passing = SaidInPassing(document, [key.name for key in keys], [key.span for key in keys])
     fields = []
     for key in keys:
         if bad := conditional(document, key.span):
@@ -63,6 +63,7 @@ def told_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
         if not key.inner:
             near = [choice for choice in ranges if key.span.overlaps(choice.span)] if len(keys) > 1 else []
             schema = _told(document, key, schema, (near, ranges, lists), graded)
+            schema = schema if stated(key.said) else _in_passing(key, schema, passing, keys)
         fields.append(Field(key.name, with_most(key.name, schema, document), f"key in the prose, line {line}", line))
     whole = with_only_key(object_schema({item.name: dict(item.schema) for item in fields}), lists)["properties"]
     fields = [replace(item, schema=whole[item.name]) for item in fields]
@@ -73,7 +74,57 @@ def told_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
     found = Inferred(
         tuple(fields), covered=tuple(key.span for key in keys), whole="JSON" if wants_json(document) else "keys"
     )
+    if together and together.each and len(together.keys) == len(keys):
+        return _joined_by(document, found, together)
     return _each_of_several(document, found, inside=bool(keys[0].inner))
+
+
+def _outside(document: PromptText, keys: list[NamedKey]) -> str | None:
+    """A key before a colon that is none of those that are named, with its line; ``None`` if there is none."""
+    names = {key.name for key in keys}
+    bare = next((match for match in _BARE_PAIR.finditer(document.text) if match["name"] not in names), None)
+    if bare is None:
+        return None
+    line = document.line(bare.start("name"))
+    return f"line {line}: {bare['name']!r} is a key outside of an object: the form cannot be read"
+
+
+def _in_passing(key: NamedKey, schema: dict[str, Any], passing: SaidInPassing, keys: list[NamedKey]) -> dict[str, Any]:
+    """The schema of a key of which nothing is said where it is named."""
+    if key.name == "line" and not key.said and any(_FILE.fullmatch(other.name) for other in keys):
+        return {"type": "integer"}  # of a file it is the number
+    return passing.of(key.name, schema)
+
+
+def _both(document: PromptText, together: StatedKeys | None, named: list[NamedKey]) -> list[NamedKey]:
+    """The keys that are stated together, with all that is said of each; those that are named if one is not among them."""
+    if together is None:
+        return named
+    said = {key.name: key for key in named}
+    if together.each and (under := holder_of_list(document)):
+        said.pop(under, None)
+    if not said.keys() <= {key.name for key in together.keys} or any(key.nested or key.inner for key in named):
+        return [] if together.each else named
+    return [
+        replace(key, said="; ".join(dict.fromkeys(part for part in (key.said, _more(said.get(key.name))) if part)))
+        for key in together.keys
+    ]
+
+
+def _more(key: NamedKey | None) -> str:
+    return key.said if key else ""
+
+
+def _joined_by(document: PromptText, found: Inferred, together: StatedKeys) -> Inferred:
+    """The objects of "for each ...", as an array, or under the one key that the prompt names."""
+    under = holder_of_list(document)
+    if under is None or under in {item.name for item in found.fields}:
+        line = document.line(together.span.start)
+        return Inferred(problems=(f"line {line}: {together.each!r}: how several objects are joined is not said",))
+    first = found.fields[0]
+    items = {"type": "array", "items": object_schema({item.name: dict(item.schema) for item in found.fields})}
+    field = Field(under or "items", items, first.source, first.line)
+    return replace(found, fields=(field,), wrapped=not under, covered=(together.span,))
 
 
 def _told(
@@ -117,6 +168,7 @@ def _with_whole_numbers(said: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {**schema, "type": "integer", "enum": [int(label) for label in labels]}
 
 
+_FILE = re.compile(r"(?:file|path|file_?path|file_?name)", re.IGNORECASE)
 _DIGITS = re.compile(r"-?\d+")
 
 

@@ -180,7 +180,7 @@ def _mention(name: str) -> re.Pattern[str]:
         return re.compile(rf"(?<![\w]){own}(?![\w]){_MARKS}*|(?<![\w]){spaced}(?![\w]){_MARKS}*{_OF_IT}", re.IGNORECASE)
     return re.compile(
         rf"(?<=[\"'`*]){own}{_MARKS}+(?!\w)|^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*{_MARKS}*{own}{_MARKS}*{_OF_IT}"
-        rf"|(?<=[.;] ){own}(?=:)|\b(?:for|the|and|set|use) {_MARKS}*{own}(?!\w){_MARKS}*{_OF_IT}",
+        rf"|(?<=[.;] ){own}(?=:)|(?<=[,:;] ){own}(?= \()|(?<=\([\"'`]){own}(?=[\"'`] \()|\b(?:for|the|and|set|use) {_MARKS}*{own}(?!\w){_MARKS}*{_OF_IT}",
         re.IGNORECASE | re.MULTILINE,
     )
 
@@ -193,11 +193,13 @@ class SaidOfKey:
         start: Where that begins in the text of the prompt.
         text: The rest of the line, up to the next key.
         value: Whether it is the value of the key in a form, or what a colon says of it.
+        aside: What brackets say between the key and the colon.
     """
 
     start: int
     text: str
     value: bool
+    aside: str = ""
 
 
 # "A number between 0 and 1 for NAME"
@@ -217,8 +219,9 @@ def said_of(document: PromptText, leaf: KeyOfSchema, stops: Sequence[int]) -> It
         further = bisect.bisect_left(stops, match.end())
         end = min(end, stops[further]) if further < len(stops) else end
         rest = text[match.end() : end]
-        colon = re.match(r"\s*(?:\([^()\n]{0,40}\)\s*)?[:=][ \t]*", rest)
-        yield SaidOfKey(match.end(), rest[colon.end() :] if colon else rest, bool(colon))
+        colon = re.match(r"\s*(?P<aside>\([^()\n]{0,40}\)\s*)?[:=][ \t]*", rest)
+        aside = (colon["aside"] or "") if colon else ""
+        yield SaidOfKey(match.end(), rest[colon.end() :] if colon else rest, bool(colon), aside)
         begin = text.rfind("\n", 0, match.start()) + 1
         if before := _FOR_IT.search(text[begin : match.start()].lstrip()):
             yield SaidOfKey(begin, before["what"], value=False)

@@ -107,6 +107,9 @@ def headed(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> It
         named = next((key for low, key in open_keys.items() if stems & {low, re.split(r"[_\s]", low)[-1]}), None)
         if labelled and not words_read(leaves) & {head["code"].casefold() for head in heads if head}:
             named = named or next(iter(open_keys.values()), None)
+        own = {leaf.name.casefold() for leaf in leaves}
+        if any((first := re.search(r"\w+", line)) and first[0].casefold() in own for line in items):
+            continue  # the next keys
         if named and all(_BARE_ITEM.fullmatch(line) for line in items) and MASK not in match[0]:
             line = document.line(match.start())
             yield f"line {line}: {shortened(match['head'])!r} heads a list of what {named!r} may be, which was read without labels"

@@ -144,12 +144,16 @@ def _left_out(document: PromptText, found: Inferred) -> Iterator[str]:
 _TYPES_USED = re.compile(r"\b(?:List|Dict|Optional|Union|Array|Set)[\[<]\s*[A-Z]\w+")
 _JSON_WANTED = re.compile(
     r"\b(?:return|respon[ds]e?|reply|repl(?:y|ies)|outputs?|answer|provide|produce|generate|give|write|format\w*|create|emit|extract|must|should|result|only|valid|strict|structure\w*|conform\w*|schema|using|use|as|in|with)\b"
-    r"[^.\n]{0,80}?(?<![.\w])json\b|(?<![.\w])json (?:only|object|format|output|array|with|response|structure|keys?)\b",
+    r"[^.\n]{0,80}?(?<![.\w])json\b|(?<![.\w])json (?:only|object|format|output|array|list|with|response|structure|keys?)\b",
     re.IGNORECASE,
 )
 _RECEIVED = re.compile(
     r"\b(?:receive|given|input|posting (?:to|json|a json)|resume schema|source of truth|parsed)\b", re.IGNORECASE
 )
+
+
+# "Given the recipe, return ...": what is given is not the JSON
+_HAVING = re.compile(r"\A\W*given [^.,\n]{3,80},", re.IGNORECASE)
 
 
 def _of_something_else(document: PromptText, found: Inferred) -> Iterator[str]:
@@ -164,7 +168,8 @@ def _of_something_else(document: PromptText, found: Inferred) -> Iterator[str]:
         listed = re.match(r"[ \t]*(?:[-*•]|\d+[.)])[ \t]", line)
         lead = lead if listed or not line.strip() else line
         for sentence in re.split(r"(?<=[.!?:])\s", line):
-            if _JSON_WANTED.search(sentence) and not _RECEIVED.search(sentence + (lead if listed else "")):
+            told = _HAVING.sub("", sentence)
+            if _JSON_WANTED.search(told) and not _RECEIVED.search(told + (lead if listed else "")):
                 return
     yield f"line {found.fields[0].line}: no sentence wants JSON with the key {found.fields[0].name!r}"
 

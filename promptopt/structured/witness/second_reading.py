@@ -308,9 +308,18 @@ def _labels_lack(leaf: KeyOfSchema, text: str, *, quoted: bool, value: bool) -> 
     return (shortened(listed[0]), _UNLABELLED) if listed.start() < (_NEAR // 2 if quoted else _NEAR) else None
 
 
+# "If a number cannot be told, put null": no text may be
+_IF_NUMBER = re.compile(
+    r"[.;] (?:if|where|when) (?:you |we )?(?:\w+ ){0,3}?(?:a|the|any|some) (?:number|figure|amount)\b[^.;]*\Z",
+    re.IGNORECASE,
+)
+
+
 def _null_lacks(leaf: KeyOfSchema, text: str) -> tuple[str, str] | None:
     null = _NULL.search(text)
     if null is None or leaf.nullable or leaf.labelled or _NOT_NULL.search(text[: null.end()]):
+        return None
+    if not leaf.kinds & {"integer", "number"} and _IF_NUMBER.search(text[: null.end()]):
         return None
     return shortened(text[max(0, null.start() - 20) : null.end()]), "without null"
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import Inferred, PromptText
-from promptopt.structured.witness.keys import KeyOfSchema, form_of, said_of, shortened, values_shown
+from promptopt.structured.witness.keys import KeyOfSchema, form_of, mentions, said_of, shortened, values_shown
 
 _TEXT = re.compile(
     r"\b(?:strings?|texts?|str|sentences?|phrases?|paragraphs?|words?|names?|titles?|explanations?|descriptions?|summary|summar(?:y|ies|ise|ize)|reasons?|reasoning|rationale|why|date|label"
@@ -23,7 +23,7 @@ _NAMES: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "a number",
         re.compile(
-            r"(?:\A|_)(?:scores?|ratings?|grades?|counts?|totals?|percent(?:age)?|probability|confidence|age|quantity|qty|num|number|index|page_no|rank|average|mean|sum|price|amount|cost|duration"
+            r"(?:\A|_)(?:scores?|ratings?|grades?|counts?|totals?|percent(?:age)?|probability|confidence|age|quantity|qty|num|(?<!house_)(?<!phone_)(?<!fax_)(?<!mobile_)(?<!invoice_)(?<!order_)(?<!account_)(?<!serial_)(?<!tracking_)(?<!reference_)(?<!flight_)(?<!passport_)(?<!contract_)(?<!policy_)(?<!card_)(?<!case_)(?<!ticket_)(?<!customer_)(?<!vat_)(?<!license_)number|index|page_no|rank|average|mean|sum|price|amount|cost|duration"
             r"|minutes|seconds|hours|weight|height|width|length|size|year|certainty|likelihood|calories|ratio|rate)\Z|(?:\A|_)(?:score|rating|grade)_|\A(?:num|number|count|total|avg|average|max|min|n)_|_out_of_\d"
         ),
     ),
@@ -36,6 +36,7 @@ _NAMES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("an object", re.compile(r"(?:\A|_)(?:json|object|dict|data|metadata|config|params|parameters|schema)\Z")),
     ("a choice", re.compile(r"\A[a-z]_?or_[a-z]\Z|\A(?:yes_or_no|true_or_false|pass_or_fail)\Z")),
 )
+_FILE = re.compile(r"(?:\A|_)(?:file|path|filename|filepath|module)\Z")
 # What is said of a value, at the begin.
 _SAID: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
@@ -104,15 +105,27 @@ _EMPTY = re.compile(r"\[\s*(?:\.\.\.|…)?\s*\]")
 _HOLDS = re.compile(r"\[\s*[^\]\s.…]")
 
 
+def _line_of_file(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """A line beside the name of a file, if it was read as a text and nothing calls it one."""
+    files = any(_FILE.search(_plain(other.name)) for other in leaves)
+    for leaf in leaves if files else ():
+        told = any(_TEXT.search(said.text[:_BEGIN]) for said in said_of(document, leaf, ()))
+        if _plain(leaf.name) == "line" and leaf.kinds <= {"string", "null"} and not told:
+            yield f"{_at(document, found, leaf)}{leaf.name!r} was read as a text, and is a number beside a file"
+
+
 def _undecided(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Values that were read as texts for want of a word on them; each with what it may be."""
     form = form_of(document, found)
+    yield from _line_of_file(document, found, leaves)
+    places = sorted((match.start(), leaf.name) for leaf in leaves for match in mentions(document.text, leaf.name))
     for leaf in leaves:
         if leaf.labelled or leaf.kinds - {"string", "null"} or not leaf.kinds:
             continue
         if any(values_shown(form, leaf.name, _MARKED)):
             continue  # in quotation marks it is a text, whatever its name
-        told = [said.text.strip() for said in said_of(document, leaf, ())]
+        stops = [start for start, name in places if name != leaf.name]
+        told = [said.text.strip() for said in said_of(document, leaf, stops)]
         name = _plain(leaf.name)
         text = any(_TEXT.search(said[:_BEGIN]) for said in told)
         for what, pattern in _NAMES:
@@ -233,7 +246,7 @@ def _lists_by_name(document: PromptText, found: Inferred, leaves: Sequence[KeyOf
             continue
         if any(values_shown(form, leaf.name, _IS_SHOWN_LIST)):
             continue
-        told = [said.text for said in said_of(document, leaf, ())]
+        told = [f"{said.aside} {said.text}" for said in said_of(document, leaf, ())]
         if not any(_LIST_SAID.search(said) for said in told) and not _listed_elsewhere(document, leaf.name):
             yield f"{_at(document, found, leaf)}nothing but its name says whether {leaf.name!r} is a list or a text"
 

@@ -1,0 +1,126 @@
+"""An object whose keys are the labels of a list: "Labels: toxic, spam", "return each label as a key, and true or false as its value"."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from promptopt.structured.fields import (
+    BOUNDARY,
+    MASK,
+    Field,
+    Inferred,
+    PromptText,
+    Span,
+    conditional_part,
+)
+from promptopt.structured.prose.counts import stem
+from promptopt.structured.prose.described import described
+from promptopt.structured.prose.key_statements import stated_in_sentence
+from promptopt.structured.prose.wording import number_range
+
+_NOUN = r"(?P<noun>[a-z]{4,}?)"
+_EACH = r"(?:each|every)(?: of the)?(?: \w+ing)?"
+# "a JSON object with each category as a key", "where each topic is a key", "one boolean per category (... is the key)"
+_AS_KEY = re.compile(
+    rf"\b(?:{_EACH} {_NOUN}(?: name)? (?:as|is|being|should be|must be|becomes) (?:a|the|its|their own|its own) (?:json )?keys?\b"
+    rf"|(?:one|a) (?P<kind>boolean|number|integer|score|bool) (?:per|for each|for every) (?P<noun2>[a-z]{{4,}}?)(?= ?\([^()\n]*\bkey\b))",
+    re.IGNORECASE,
+)
+_VALUES = (
+    (re.compile(r"\b(?:true (?:or|/|and) false|true/false|boolean|bool)\b", re.IGNORECASE), "boolean"),
+    (re.compile(r"\b(?:score|rating|grade|number|probability|confidence|integer)\b", re.IGNORECASE), "number"),
+)
+_RANGE = re.compile(
+    r"\b(?:from|between|of|in)?\s*(?<![\d.,-])(?P<low>[01](?:\.0)?)\s?(?:-|–|to|and)\s?(?P<high>\d{1,3}(?:\.\d+)?)(?![\d-])(?!\.\d)",
+    re.IGNORECASE,
+)
+_PLUS = re.compile(
+    r"\b(?:plus|and|as well as|along with|together with)(?: also)? (?=(?:an?|the|your) [\"'`]|[\"'`])", re.IGNORECASE
+)
+_SOME = re.compile(r"\b(?:that|which|only|if|mentioned|present|found|applicable|relevant|any)\b", re.IGNORECASE)
+_MARK = r"(?:[-*•]|\d{1,2}[.)])[ \t]+"
+_LABEL = r"[\"'`*]*[A-Za-z][\w-]*(?: [a-z][\w-]*)?[\"'`*]*"
+
+
+def keys_of_labels(document: PromptText) -> Inferred | None:
+    """The object; ``None`` if the prompt wants none, or its labels or their values are not told plainly."""
+    orders = list(_AS_KEY.finditer(document.text))
+    if len(orders) != 1:
+        return None
+    order = orders[0]
+    begin, end = _sentence(document.text, order.start(), order.end())
+    sentence = document.text[begin:end]
+    listed = _labels(document.text, (order["noun"] or order["noun2"]).lower(), Span(begin, end))
+    if listed is None or MASK in sentence or not re.search(r"\bjson\b", document.text, re.IGNORECASE):
+        return None
+    labels, span = listed
+    plus = _PLUS.search(document.text, order.end(), end)
+    value = _value(document.text[order.start() : plus.start() if plus else end], order["kind"] or "", document.text)
+    if not value or _SOME.search(document.text[order.end() : plus.start() if plus else end]):
+        return None
+    properties = dict.fromkeys(labels, value)
+    if plus:
+        further = stated_in_sentence(document.text, plus.end())
+        added = {one.name: described(one.name, one.said) for one in further}
+        if not added or None in added.values() or not added.keys().isdisjoint(properties):
+            return None
+        properties |= {name: schema for name, schema in added.items() if schema is not None}
+    covered = (span, Span(begin, end))
+    line = document.line(begin)
+    fields = tuple(Field(name, schema, f"labels as keys, line {line}", line) for name, schema in properties.items())
+    return conditional_part(document, covered) or Inferred(fields, covered=covered, whole="JSON")
+
+
+def _sentence(text: str, start: int, end: int) -> tuple[int, int]:
+    """The sentence around a place, and the one after it that says what the value is."""
+    begin = max(text.rfind(sign, 0, start) for sign in ("\n", ". ", "! ", "? ", BOUNDARY)) + 1
+    stop = re.compile(r"[.!?](?=\s|\Z)|\n|\Z").search(text, end)
+    end = stop.start() if stop else len(text)
+    further = re.compile(r"\. (?:use|set|put|the value|its value|values)[^.\n]*", re.IGNORECASE).match(text, end)
+    return begin, further.end() if further else end
+
+
+def _value(said: str, kind: str, text: str) -> dict[str, Any]:
+    """What each key holds; empty if that is not told."""
+    found = [what for pattern, what in _VALUES if pattern.search(f"{said} {kind}")]
+    if found == ["boolean"]:
+        return {"type": "boolean"}
+    if found != ["number"]:
+        return {}
+    ranges = {(match["low"], match["high"]) for match in _RANGE.finditer(text)}
+    return number_range(*ranges.pop()) if len(ranges) == 1 else {}
+
+
+def _labels(text: str, noun: str, order: Span) -> tuple[list[str], Span] | None:
+    """The labels of the one list that is called by a noun, in its line or below it."""
+    plural = rf"(?:\w+ )?{re.escape(stem(noun)[:-2])}\w{{1,5}}"
+    heads = re.compile(
+        rf"^[^\n.]*?\b{plural}[*_]*:[*_]*[ \t]*(?:(?P<line>[^\n.]+)|\n(?:[ \t]*\n)?(?P<items>(?:[ \t]*{_MARK}[^\n]+(?:\n|\Z)){{2,}}))",
+        re.IGNORECASE | re.MULTILINE,
+    )
+    inline = re.compile(rf"(?:(?<=[.?!] )|^){plural}:[ \t]*(?P<line>[^\n.]+)", re.IGNORECASE | re.MULTILINE)
+    found = {
+        match.span(): match
+        for match in (*heads.finditer(text), *inline.finditer(text))
+        if not Span(*match.span()).overlaps(order) or match["line"]
+    }
+    lists: list[tuple[list[str], Span]] = []
+    for match in found.values():
+        parts = _parts(match.groupdict().get("line") or "", match.groupdict().get("items") or "")
+        if parts and not any(parts == other for other, _ in lists):
+            lists.append((parts, Span(*match.span())))
+    return lists[0] if len(lists) == 1 else None
+
+
+def _parts(line: str, items: str) -> list[str]:
+    """The labels of a line or of items; empty if one of them is none."""
+    if items:
+        heads = [re.match(rf"[ \t]*{_MARK}(?P<label>{_LABEL})[ \t]*(?:[:(–—-]|\Z)", one) for one in items.splitlines()]
+        parts = [head["label"] for head in heads if head]
+        whole = len(parts) == len(heads)
+    else:
+        parts = re.split(r"\s*,\s*(?:and\s+|or\s+)?|\s+(?:and|or)\s+", line.strip())
+        whole = all(re.fullmatch(_LABEL, part) for part in parts)
+    parts = [part.strip("\"'`*") for part in parts]
+    return parts if whole and len(set(parts)) == len(parts) > 1 and MASK not in line + items else []

@@ -1,0 +1,157 @@
+"""The keys that a prompt states one after the other, below or behind the order to give them, and how objects of them are joined."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from promptopt.structured.fields import MASK, PromptText, Span
+from promptopt.structured.prose.key_statements import KeyStatement, stated_in_lines, stated_in_sentence
+from promptopt.structured.readers.named_keys import NamedKey
+
+
+@dataclass(frozen=True, slots=True)
+class StatedKeys:
+    """Keys that stand together.
+
+    Attributes:
+        each: What they are given for, if for each of several things: the words that say so.
+        span: From the order that leads to them to their end.
+    """
+
+    keys: tuple[NamedKey, ...]
+    each: str
+    span: Span
+
+
+_KINDS = r"(?:keys|fields|properties|attributes)"
+_WITH = r"(?:with|containing|including|having|using|that (?:has|have|contains?|includes?)|which (?:has|have|contains?|includes?)|of the form)"
+_COUNT = (
+    r"(?:(?:the|these|this|exactly|only|just|following|all|its|two|three|four|five|six|seven|eight|\d{1,2})[ \t]+)*"
+)
+_JSON = r"\bjson\b(?: (?:objects?|format|form|dict(?:ionary)?|only|response|output|records?|document|array|list))*"
+# "JSON with the keys", "JSON only, keys:", "as JSON:", "JSON ("
+_OBJECT = re.compile(
+    rf"{_JSON}(?:,?[ \t]+(?:only,?[ \t]+)?{_WITH}\b[ \t]*{_COUNT}(?P<kinds>{_KINDS}\b(?:[ \t]+(?:are|named|called|below|only))*)?(?P<below>[ \t]*[:.](?=\s))?"
+    rf"|(?P<colon>[ \t]*:)|(?P<bracket>[ \t]*\()(?=[\"'`]?[a-z_]\w*[\"'`]?[ ,(])|,?[ \t]+(?:only,?[ \t]+)?(?P<kinds2>{_KINDS})(?: are)?(?P<below2>[ \t]*:)|(?=[ \t]+the\b))[ \t]*",
+    re.IGNORECASE,
+)
+_GIVE = r"(?:return|give|extract|provide|output|list|report|state|include|write|add|note|record|capture|identify|answer with|respond with|reply with)"
+# "For each ship give:", "for every drug return"
+_EACH = re.compile(
+    rf"\bfor (?:each|every|all)(?: of the)? (?P<thing>[^.:,;\n]{{1,40}}?)(?P<sign>[,:]|(?=[ \t]+{_GIVE}\b))[ \t]*(?:please[ \t]+)?(?:{_GIVE}\b(?: me)?[ \t]*(?:the following|these|its|the)?[ \t]*{_KINDS}?[ \t]*(?P<colon>:?))?[ \t]*",
+    re.IGNORECASE,
+)
+_WRITES = re.compile(
+    r"\b(?:outputs?|return(?:s|ed|ing)?|respon[ds]e?|reply|answer|produce|generate|provide|give|write|extract|report|create|convert|fill|make|mark|as json|into json)\b|\A\W*json\b",
+    re.IGNORECASE,
+)
+_GIVEN = re.compile(
+    r"\b(?:inputs?|(?:will|are going to) (?:be given|receive|see|get)|receives?|provided|tools?|functions?|tables?|columns?|(?:the|this|that|given) json)\b",
+    re.IGNORECASE,
+)
+_ORDERS_JSON = re.compile(
+    r"\b(?:return|respond|reply|answer|output|give|provide|produce|write|fill|format)\b[^.\n]{0,60}\bjson\b|^\W*json\b[^.\n]{0,30}\b(?:only|please|pls)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+# "claim_valid (bool): ..." says of itself that it is a key
+_TYPED = re.compile(
+    r"\(\s*(?:str(?:ing)?|text|int(?:eger)?|float|number|bool(?:ean)?|list|array|date)\b[^()\n]*\)", re.IGNORECASE
+)
+_FIRST_TYPED = re.compile(rf"^[ \t]*[a-z]\w* {_TYPED.pattern}[^\n]*$", re.MULTILINE | re.IGNORECASE)
+_DENIES = re.compile(r"\b(?:no|not|never|without|don['’]t|instead of)\b[^.\n]{0,20}\Z", re.IGNORECASE)
+_FEWEST_PLAIN = 3
+
+
+def stated_keys(document: PromptText) -> StatedKeys | None:
+    """The one statement of keys that a prompt has; ``None`` if it has none, or several that differ."""
+    found: list[StatedKeys] = []
+    for one in (*_after_json(document), *_for_each(document), *_typed_lines(document)):
+        names = [key.name for key in one.keys]
+        if len(set(names)) < len(names):
+            return None
+        if not any(one.span.overlaps(other.span) for other in found):
+            found.append(one)
+    return found[0] if len(found) == 1 else None
+
+
+def _after_json(document: PromptText) -> Iterator[StatedKeys]:
+    text = document.text
+    for match in _OBJECT.finditer(text):
+        begin = max(text.rfind(sign, 0, match.start()) for sign in ("\n", ". ", "! ", "? ")) + 1
+        before = text[begin : match.end()]
+        if not _WRITES.search(before) or _GIVEN.search(before) or MASK in match[0]:
+            continue
+        if _DENIES.search(text, begin, match.start()):
+            continue
+        kinds = bool(match["kinds"] or match["kinds2"])
+        below = match["below"] or match["below2"] or match["colon"]
+        stated = stated_in_sentence(text, match.end(), enclosed=bool(match["bracket"]))
+        if not stated and below and (lines := _lines_below(text, match.end())):
+            stated = lines
+        certain = kinds or any(one.marked or one.aside or one.told for one in stated) or len(stated) >= _FEWEST_PLAIN
+        if len(stated) > 1 and certain:
+            yield _stated(match.start(), stated, "")
+
+
+def _lines_below(text: str, position: int) -> list[KeyStatement]:
+    """The keys of the lines below the line that ends at a position."""
+    blank = re.compile(r"[ \t]*\n(?:[ \t]*\n)?").match(text, position)
+    return stated_in_lines(text, blank.end()) if blank else []
+
+
+def _for_each(document: PromptText) -> Iterator[StatedKeys]:
+    text = document.text
+    for match in _EACH.finditer(text):
+        if MASK in match[0]:
+            continue
+        colon = match["colon"] or match["sign"] == ":"
+        stated = stated_in_sentence(text, match.end()) or (_lines_below(text, match.end()) if colon else [])
+        if len(stated) > 1:
+            words = text[match.start() : match.end("thing")]
+            yield _stated(match.start(), stated, words)
+
+
+def _typed_lines(document: PromptText) -> Iterator[StatedKeys]:
+    """Lines such as "paid (bool): whether it is paid", in a prompt that orders JSON."""
+    text = document.text
+    if not _ORDERS_JSON.search(text):
+        return
+    end = 0
+    for match in _FIRST_TYPED.finditer(text):
+        if match.start() < end:
+            continue
+        stated = stated_in_lines(text, match.start())
+        before = text[: match.start()].rstrip()
+        lead = re.split(r"(?<=[.!?])\s", before.rpartition("\n")[2])[-1]
+        if len(stated) < 2 or _GIVEN.search(lead) or not text[: match.start()].endswith(("\n\n", ":\n")):
+            continue
+        if all(_TYPED.search(f"({one.aside})") for one in stated):
+            end = stated[-1].end
+            yield _stated(match.start(), stated, "")
+
+
+def _stated(start: int, stated: list[KeyStatement], each: str) -> StatedKeys:
+    keys = tuple(NamedKey(one.name, one.said, Span(one.start, one.end)) for one in stated)
+    return StatedKeys(keys, each, Span(start, stated[-1].end))
+
+
+_ARRAY = re.compile(
+    r"\bjson (?:array|list)\b|\b(?:array|list) of (?:\w+ )?(?:json )?(?:objects|dict\w*)\b", re.IGNORECASE
+)
+_Q = "[\"'`“”]"
+# 'a single key "ships"', 'under the key "ships"'
+_UNDER = re.compile(
+    rf"\b(?:single|only|one|under|in|a|the)(?: (?:a|the|single|only|one|top-level|root))* (?:key|field|property)\b,?(?: (?:called|named))?:? {_Q}(?P<key>\w+){_Q}"
+    rf"|\bunder (?:a |the )?{_Q}(?P<key2>\w+){_Q}|{_Q}(?P<key3>\w+){_Q} (?:key|array|list)\b",
+    re.IGNORECASE,
+)
+
+
+def holder_of_list(document: PromptText) -> str | None:
+    """The key that holds the objects of a prompt; empty if the answer is an array of them, ``None`` if nothing joins them."""
+    under = {match["key"] or match["key2"] or match["key3"] for match in _UNDER.finditer(document.text)}
+    if len(under) == 1:
+        return under.pop()
+    return "" if not under and _ARRAY.search(document.text) else None
