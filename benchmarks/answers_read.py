@@ -2,10 +2,10 @@
 
     python benchmarks/answers_read.py
 
-The inputs (benchmarks/answers/inputs.jsonl) are the project's own, in the kinds that users of json_repair,
-jsonrepair, instructor, LangChain and BAML report: fences in fences, stray quotes, cut-off texts, labels in words,
-nulls, dates. Each has the only data that a careful reader takes from it, or is to be refused because there is none.
-Other data is wrong; a refusal of what could be read is only a pity.
+The inputs (benchmarks/answers/inputs.jsonl, their schemas beside them) are the project's own, in the kinds that users
+of json_repair, jsonrepair, instructor, LangChain and BAML report: fences in fences, stray quotes, cut-off texts, labels
+in words, nulls, dates, corrections after the JSON. Each has the only data that a careful reader takes from it, or is to
+be refused because there is none. Other data is wrong; a refusal of what could be read is only a pity.
 """
 
 from __future__ import annotations
@@ -24,32 +24,7 @@ from promptopt.errors import AnswerError
 INPUTS = Path(__file__).parent / "answers" / "inputs.jsonl"
 
 
-def _object(**properties: Any) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
-
-
-_TEXT = {"type": "string"}
-_MOODS = {"type": "string", "enum": ["calm", "very calm", "angry"]}
-SCHEMAS: Mapping[str, dict[str, Any]] = {
-    "order": _object(item=_TEXT, quantity={"type": "integer"}, price={"type": "number"}),
-    "note": _object(note=_TEXT),
-    "mood": _object(mood=_MOODS),
-    "tags": _object(tags={"type": "array", "items": _TEXT}),
-    "person": _object(person=_object(name=_TEXT, city=_TEXT)),
-    "visit": _object(day={"type": "string", "format": "date"}, guests={"type": ["integer", "null"]}),
-    "stance": _object(
-        stance={"type": "string", "enum": ["for", "against"]},
-        strength={"type": "integer", "minimum": 0, "maximum": 100},
-    ),
-    "spam": _object(spam={"type": "boolean"}),
-    "script": _object(command=_TEXT, exit={"type": "integer"}),
-    "menu": _object(
-        dishes={"type": "array", "items": _object(dish=_TEXT, price={"type": "number"}, vegan={"type": "boolean"})}
-    ),
-    "task": _object(state={"type": "string", "enum": ["open", "in progress", "on hold", "done"]}),
-    "reading": _object(celsius={"type": "number", "minimum": -90, "maximum": 60}),
-    "grade": _object(grade={"type": "integer", "minimum": 1, "maximum": 10}),
-}
+SCHEMAS: Mapping[str, dict[str, Any]] = json.loads((INPUTS.parent / "schemas.json").read_text(encoding="utf-8"))
 
 
 def rows() -> list[dict[str, Any]]:

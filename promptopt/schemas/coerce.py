@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from promptopt.errors import AnswerAmbiguous, AnswerInvalid, SchemaError
+from promptopt.schemas.around import is_place
 from promptopt.schemas.strict import WRAPPED, resolve
+from promptopt.schemas.wrappers import is_meant, json_in, payload_of
 from promptopt.values import JSONSchema
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ _POSSIBLE: dict[str, Callable[[str], object]] = {
     "uuid": UUID,
 }
 
+_BETWEEN = re.compile(r"(\w)[\s_-]+(?=(\w))")
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
@@ -120,22 +123,50 @@ class _Coercer:
         self.notes: list[str] = []
 
     def unwrapped(self, value: Any, schema: Any) -> Any:
-        """An object that is alone in a list, or under one key that is none of the schema's."""
+        """Data without what a model puts around it: a list of one, one key, the call of a tool."""
         target = self._target(schema)
         properties = target.get("properties") if target is not None else None
         if not isinstance(properties, Mapping):
-            wrapped = isinstance(value, dict) and list(value) == [WRAPPED] and not self._takes_key(schema, WRAPPED)
-            return value[WRAPPED] if wrapped else value
+            if isinstance(value, dict) and list(value) == [WRAPPED] and not self._takes_key(schema, WRAPPED):
+                return value[WRAPPED]
+            return self._as_list(value, target) if target is not None and _kinds(target) == ("array",) else value
+        names = set(map(plain, properties))
+        if isinstance(value, list) and (only := self._only_list(properties)) and not _has(value, only):
+            self._note("", f"taken as {only!r}")
+            return {only: value}
         if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
             self._note("", "taken out of a list of one")
-            return value[0]
+            return self.unwrapped(value[0], schema)
+        if isinstance(value, dict) and (call := payload_of(value, properties)):
+            self._note("", f"taken out of {call[0]!r}")
+            return call[1]
         if isinstance(value, dict) and len(value) == 1:
             key, inner = next(iter(value.items()))
-            if (
-                plain(key) not in map(plain, properties)
-                and isinstance(inner, dict)
-                and set(map(plain, inner)) & set(map(plain, properties))
-            ):
+            inner = inner if isinstance(inner, dict) else json_in(inner)
+            if plain(key) not in names and isinstance(inner, dict) and set(map(plain, inner)) & names and is_meant(key):
+                self._note("", f"taken out of {key!r}")
+                return inner
+        return value
+
+    def _only_list(self, properties: Mapping[str, Any]) -> str | None:
+        """The only property, if it is a list."""
+        name, *others = properties
+        target = self._target(properties[name])
+        return name if not others and target is not None and _kinds(target) == ("array",) else None
+
+    def _as_list(self, value: Any, target: Mapping[str, Any]) -> Any:
+        """A list that is under one key, or one object where a list of such objects is wanted."""
+        if not isinstance(value, dict):
+            return value
+        item = self._target(target.get("items"))
+        properties = item.get("properties") if item is not None else None
+        if isinstance(properties, Mapping) and set(map(plain, value)) & set(map(plain, properties)):
+            self._note("", "put into a list of one")
+            return [value]
+        if len(value) == 1:
+            key, inner = next(iter(value.items()))
+            inner = inner if isinstance(inner, list) else json_in(inner)
+            if isinstance(inner, list) and is_meant(key):
                 self._note("", f"taken out of {key!r}")
                 return inner
         return value
@@ -159,6 +190,9 @@ class _Coercer:
         if isinstance(options := schema.get("anyOf", schema.get("oneOf")), list):
             return self._choice(value, options, pointer)
         kinds = _kinds(schema)
+        if {"array", "object"} & set(kinds) and "string" not in kinds and (inner := json_in(value)) is not None:
+            self._note(pointer, "JSON in a text, read")
+            value = inner
         if isinstance(value, dict) and isinstance(schema.get("properties"), Mapping):
             return self._object(value, schema, pointer)
         if isinstance(value, list):
@@ -168,6 +202,8 @@ class _Coercer:
             return value
         if isinstance(schema.get("enum"), list):
             return self._label(value, schema["enum"], pointer)
+        if isinstance(schema.get("const"), str):
+            return self._label(value, [schema["const"]], pointer)
         return self._scalar(value, kinds, pointer)
 
     def _target(self, schema: Any) -> Mapping[str, Any] | None:
@@ -211,6 +247,10 @@ class _Coercer:
             if item is None and name not in required and self._refuses_null(properties.get(name)):
                 self._note(f"{pointer}/{name}", "null for an optional value, left out")
             elif name in properties:
+                if isinstance(item, str) and is_place(item, name):
+                    raise AnswerInvalid(
+                        f"{item!r} is the place of a value, not a value", self._text, f"{pointer}/{name}"
+                    )
                 coerced[name] = self.coerce(item, properties[name], f"{pointer}/{name}")
             elif (same := _same_key(key, value, properties)) is not None and value[same] != item:
                 raise AnswerAmbiguous(f"the keys {same!r} and {key!r} are one, with different values", self._text)
@@ -254,7 +294,7 @@ class _Coercer:
     def _label(self, value: Any, labels: list[Any], pointer: str) -> Any:
         if any(value == label and type(value) is type(label) for label in labels):
             return value
-        matches = [label for label in labels if plain(str(label)) == plain(str(value)) and plain(str(value))]
+        matches = [label for label in labels if _same_label(label, value)]
         if len(matches) == 1 and not isinstance(value, bool):
             self._note(pointer, f"{value!r} read as {matches[0]!r}")
             return matches[0]
@@ -265,6 +305,14 @@ class _Coercer:
         if type(converted) is not type(value):
             self._note(pointer, f"{value!r} read as {converted!r}")
         return converted
+
+
+def _same_label(label: Any, value: Any) -> bool:
+    if isinstance(label, int) and not isinstance(label, bool):
+        if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
+            return int(value) == label
+        return isinstance(value, float) and value == label
+    return bool(plain(str(value))) and plain(str(label)) == plain(str(value))
 
 
 def _converted(value: Any, kinds: tuple[str, ...]) -> Any:
@@ -304,9 +352,19 @@ def _same_key(key: str, value: Mapping[str, Any], properties: Mapping[str, Any])
     return next((name for name in value if name != key and name in properties and plain(name) == plain(key)), None)
 
 
+def _has(items: list[Any], name: str) -> bool:
+    """Whether an object of a list has a key."""
+    return any(isinstance(item, dict) and plain(name) in map(plain, item) for item in items)
+
+
 def plain(label: str) -> str:
-    """A label without case, blanks, hyphens, underscores, quotes, Markdown and a final stop."""
-    return re.sub(r"[\s_\-*`\"'“”‘’#]+", "", label).strip(".:,;!()[]").casefold()
+    """A label without case, blanks, hyphens, underscores, quotes, Markdown and a final stop.
+
+    What tells labels apart stays: the sign of a number, the hyphen of a range, ``C#`` and ``A-``.
+    """
+    bare = re.sub(r"\A\s*#+\s|[`\"'“”‘’]+", "", label).strip()
+    bare = re.sub(r"\A(\*+)(.*)\1\Z", r"\2", bare, flags=re.DOTALL).lstrip(" _:,;!([").rstrip(" _.:,;!)]")
+    return _BETWEEN.sub(lambda gap: gap[0] if (gap[1] + gap[2]).isdigit() else gap[1], bare).casefold()
 
 
 def inlined(node: Any, root: JSONSchema, depth: int = 0) -> Any:

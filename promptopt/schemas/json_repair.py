@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from promptopt.errors import AnswerAmbiguous, AnswerCutOff, AnswerUnreadable
+from promptopt.schemas.around import doubts, leaves_out
+from promptopt.schemas.python_literal import python_literal
+from promptopt.schemas.strict_json import DuplicateKey, nearly_json, vanishes
 
 # json-repair's time grows faster than the text; longer damage is refused.
 MOST_REPAIRED = 200_000
@@ -23,75 +26,23 @@ _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _MARKS = "_*[](){}.-+#$&%~^|<>=!?"
 _WORD = re.compile(r"(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|\.\d+)|[^\W\d_]+|[^\s{}\[\]:,\"'“”‘’\\\\]")
 # 007 is a code, not a number; a schema that wants a number still reads 7.
-_LEADING_ZERO = re.compile(rf"(?P<string>{_STRING})|(?P<before>[:\[,]\s*)(?P<code>0\d+)(?=\s*[,}}\]])", re.DOTALL)
+_UNMARKED = re.compile(
+    rf"(?P<string>{_STRING})|(?P<before>[:\[,]\s*)(?:(?P<code>0\d+)|(?P<nothing>undefined|nil|[nN]/[aA]))(?=\s*[,}}\]])",
+    re.DOTALL,
+)
+# "high" | "low": texts of their own, of which nobody can say which one is meant.
+_OPERATOR = re.compile(r"""(?:""|')\s*(?:[|+;/&-]|\(?\s*(?:or|and)\b)\s*(?:""|')""", re.IGNORECASE)
 # A quotation mark after which no string can have ended.
 _STRAY_QUOTE = re.compile(r"(?P<near>[^\s\"{}\[\],:]{1,20}\"[ \t]*[^\s\"{}\[\],:][^\"\n]{0,20})")
 _CONSTANTS = {"none": "null"}
-_ELLIPSIS = re.compile(r"(?:[,\[{:]\s*|^\s*)(?:\.\.\.|…)\s*(?:[,\]}]|$)", re.MULTILINE)
+_ELLIPSIS = re.compile(r"(?:[,\[{:]\s*|^\s*)(?:\.\.\.|…|etc\.?|and so on)\s*(?:[,\]}]|$)", re.MULTILINE)
 
 
 _TINY = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?[eE]-\d+")
 
 
-class DuplicateKey(Exception):
-    """A key occurs twice in an object, with different values."""
-
-
-def strict_loads(text: str) -> Any:
-    """``json.loads`` that refuses what JSON does not have: NaN, numbers without an end, one key with two values.
-
-    Raises:
-        ValueError: The text is not JSON.
-        DuplicateKey: A key has two values.
-    """
-    value, end = first_value(text, len(text) - len(text.lstrip()))
-    if text[end:].strip():
-        raise ValueError("there is more than one value")
-    return value
-
-
-def first_value(text: str, start: int) -> tuple[Any, int]:
-    """The JSON value that begins at a place of a text, read as :func:`strict_loads` does, and the place of its end.
-
-    Raises:
-        ValueError: No JSON value begins there.
-        DuplicateKey: A key has two values.
-    """
-    return _DECODER.raw_decode(text, start)
-
-
-def _finite(number: str) -> float:
-    if math.isinf(value := float(number)):
-        raise ValueError(f"{number} is larger than a number can be")
-    if _vanishes(number):
-        raise ValueError(f"{number} is smaller than a number can be")
-    return value
-
-
-def _vanishes(number: str) -> bool:
-    """Whether a number that is not zero becomes zero."""
-    return float(number) == 0 and re.search(r"[1-9]", re.split("[eE]", number)[0]) is not None
-
-
-def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object from its pairs; raises DuplicateKey if a key has two values."""
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found and found[key] != value:
-            raise DuplicateKey(key)
-        found[key] = value
-    return found
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=without_duplicates, parse_constant=_no_constant, parse_float=_finite)
-
-
-def repaired(body: str, text: str) -> tuple[Any, list[str]]:  # noqa: C901 - one branch a form
-    """The value of damaged JSON that begins with a bracket, and what was repaired.
+def repaired(body: str, text: str) -> tuple[Any, list[str], str]:  # noqa: C901 - one branch a form
+    """The value of damaged JSON that begins with a bracket, what was repaired, and the text that follows it.
 
     Args:
         text: The whole answer, for errors.
@@ -104,7 +55,7 @@ def repaired(body: str, text: str) -> tuple[Any, list[str]]:  # noqa: C901 - one
     if len(body) > MOST_REPAIRED:
         raise AnswerUnreadable(f"the JSON is damaged, and too long to repair ({len(body):,} characters)", text)
     notes: list[str] = []
-    clean = _QUOTED.sub(lambda match: "" if match["comment"] else match[0], body)
+    clean = _without_comments(body, text)
     if clean != body:
         notes.append("removed comments")
     if _ELLIPSIS.search(_QUOTED.sub('""', clean)):
@@ -112,41 +63,82 @@ def repaired(body: str, text: str) -> tuple[Any, list[str]]:  # noqa: C901 - one
     clean, rest = _balanced(clean)
     state = _tail(clean)
     if state.inside_string:
-        if clean.rstrip()[-1:] in ("}", "]") and (stray := _STRAY_QUOTE.search(clean)):
-            raise AnswerUnreadable(f"a quotation mark within a text is not escaped: {stray['near']!r}", text)
+        if clean.rstrip()[-1:] in ("}", "]"):
+            stray = _STRAY_QUOTE.search(clean)
+            where = f"within a text is not escaped: {stray['near']!r}" if stray else "is missing or not escaped"
+            raise AnswerUnreadable(f"a quotation mark {where}", text)
         raise AnswerCutOff("the answer is cut off within a text", text)
-    clean = _LEADING_ZERO.sub(
-        lambda match: match[0] if match["string"] else f'{match["before"]}"{match["code"]}"', clean
-    )
     if state.open:
         _check_cut_off(clean, state, text)
         notes.append("closed what was left open")
+    closed = clean + _closing(state)
     try:
-        value = _nearly_json(clean + _closing(state), notes)
+        value = _mended(closed, text, notes)
     except DuplicateKey as error:
         raise AnswerAmbiguous(f"the key {error.args[0]!r} occurs twice, with different values", text) from None
     except RecursionError:
         raise AnswerUnreadable("the answer is nested too deeply", text) from None
-    except ValueError:
-        value = _by_library(clean, text, notes)
-    tiny = map(_vanishes, _TINY.findall(_QUOTED.sub('""', clean)))
+    tiny = map(vanishes, _TINY.findall(_QUOTED.sub('""', clean)))
     if any(tiny) or not all(map(math.isfinite, _numbers(value))):
         raise AnswerUnreadable("the JSON holds NaN, Infinity or a number that is too large or too small", text)
     if rest.strip(" \n\t`;,."):
         if rest.lstrip(" \n\t`;,.")[0] in "{[":
             raise AnswerAmbiguous("the answer holds several JSON values", text)
         notes.append("left out the text after the JSON")
-    return value, notes
+    return value, notes, rest
+
+
+def _without_comments(body: str, text: str) -> str:
+    """The JSON without its comments; one that doubts a value, or leaves some out, is no mere comment."""
+    for match in _QUOTED.finditer(body):
+        if match["comment"] and leaves_out(match["comment"]):
+            raise AnswerUnreadable(f"the JSON leaves values out: {match['comment'].strip()!r}", text)
+        if match["comment"] and doubts(match["comment"]):
+            raise AnswerUnreadable(f"a comment doubts the JSON: {match['comment'].strip()!r}", text)
+    return _QUOTED.sub(lambda match: "" if match["comment"] else match[0], body)
+
+
+def _mended(clean: str, text: str, notes: list[str]) -> Any:
+    """The value of JSON that is closed, by the first reader that takes it."""
+    marks: list[str] = []
+    marked = _UNMARKED.sub(lambda match: _json_of(match, marks), clean)
+    try:
+        return _nearly_json(marked, notes, marks)
+    except ValueError:
+        pass
+    try:
+        value = python_literal(clean)
+    except ValueError:
+        notes.extend(dict.fromkeys(marks))
+        return _by_library(marked, text, notes)
+    notes.append("repaired the JSON's quotes or commas")
+    return value
+
+
+def _json_of(match: re.Match[str], notes: list[str]) -> str:
+    """JSON for a code with leading zeros, for what other languages call null, and for an escaped apostrophe."""
+    if match["string"]:
+        # JSON has no such escape, and it has one meaning.
+        plain = _ESCAPE.sub(lambda escape: "'" if escape[2] == "'" else escape[0], match[0])
+        if plain != match[0]:
+            notes.append("removed the backslash before apostrophes")
+        return plain
+    if match["nothing"]:
+        notes.append(f"{match['nothing']} read as null")
+        return f"{match['before']}null"
+    notes.append(f"{match['code']} read as a text")
+    return f'{match["before"]}"{match["code"]}"'
 
 
 def _closing(tail: _Tail) -> str:
     return "".join("}" if bracket == "{" else "]" for bracket in reversed(tail.open))
 
 
-def _nearly_json(text: str, notes: list[str]) -> Any:
+def _nearly_json(text: str, notes: list[str], marks: list[str]) -> Any:
     """JSON but for commas before a closing bracket and line ends within strings; else raises ValueError."""
     without = _COMMA.sub(lambda match: match[0] if match["string"] else match["bracket"], text)
-    value = json.loads(without, object_pairs_hook=without_duplicates, parse_constant=_no_constant, strict=False)
+    value = nearly_json(without)
+    notes.extend(dict.fromkeys(marks))
     if without != text:
         notes.append("removed commas before a closing bracket")
     elif not notes:
@@ -159,6 +151,10 @@ def _by_library(clean: str, text: str, notes: list[str]) -> Any:
 
     if odd := next((one[0] for one in _ESCAPE.finditer(clean) if one[2] and one[2] in _MARKS), None):
         raise AnswerUnreadable(f"{odd!r} is no escape of JSON: with its backslash, or without?", text)
+    if broken := re.search(r"(?<!\\)(?:\\\\)*\\u(?![0-9a-fA-F]{4}).{0,4}", clean):
+        raise AnswerUnreadable(f"{broken[0]!r} is no character", text)
+    if _OPERATOR.search(_QUOTED.sub('""', clean)):
+        raise AnswerUnreadable("the JSON has an expression of several texts for one value", text)
     try:
         value, log = json_repair.repair_json(
             clean, return_objects=True, skip_json_loads=True, logging=True, strict=True
@@ -174,7 +170,9 @@ def _by_library(clean: str, text: str, notes: list[str]) -> Any:
         raise AnswerUnreadable("the answer is nested too deeply", text) from None
     if not isinstance(value, (dict, list)):
         raise AnswerUnreadable("the answer holds no JSON object", text)
-    if list(_words(_unescaped(clean))) != list(_words(_plain(value))) or any(map(_frayed, _texts(value))):
+    if list(_words(_unescaped(clean))) != list(_words(_plain(value))) or any(
+        _frayed(each) or _torn(each, clean) for each in _texts(value)
+    ):
         raise AnswerUnreadable("the JSON is damaged so that a repair would lose or add something", text)
     steps = list(dict.fromkeys(str(step["text"]).split(",")[0].replace("While parsing", "in") for step in log))
     notes.append(f"repaired the JSON ({'; '.join(steps[:3])})" if steps else "repaired the JSON's quotes or commas")
@@ -305,3 +303,16 @@ def _texts(value: Any) -> Iterator[str]:
 def _frayed(text: str) -> bool:
     """A mark of JSON at the rim of a text says that the repair cut in the wrong place."""
     return bool(text) and (text[0] in "\"'{[:," or text[-1] in "\"'}]:,")
+
+
+def _torn(text: str, source: str) -> bool:
+    """Whether the quotation marks in a text that were not escaped do not come in pairs around words."""
+    if f"'{text}'" in source and re.search(r"'\s*[,:}\]]", text):
+        return True
+    marks = [match.start() for match in re.finditer('"', text)]
+    if not marks or any(json.dumps(text, ensure_ascii=way)[1:-1] in source for way in (True, False)):
+        return False
+    padded = f" {text} "
+    opens = [not padded[mark].isalnum() and not padded[mark + 2].isspace() for mark in marks]
+    closes = [not padded[mark].isspace() and not padded[mark + 2].isalnum() for mark in marks]
+    return len(marks) % 2 == 1 or not all(opens[::2]) or not all(closes[1::2])

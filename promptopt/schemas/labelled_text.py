@@ -13,14 +13,16 @@ from itertools import pairwise
 from typing import Any
 
 from promptopt.errors import AnswerAmbiguous
+from promptopt.schemas.around import is_place
 from promptopt.schemas.coerce import inlined, plain
 from promptopt.schemas.doubt import TAKEN_BACK
 from promptopt.schemas.stated import MOST_CHARACTERS, stated
-from promptopt.schemas.text_values import BULLET, bare, is_text, leading, listed, scalar, shown
+from promptopt.schemas.text_values import BULLET, bare, is_replaced, is_text, leading, listed, scalar, shown
 from promptopt.values import JSONSchema
 
 _LINE = re.compile(
     r"^[ \t>]*(?:[-*+•][ \t]+|\d+[.)][ \t]+)?(?:\*\*|__|[`'“\x22])?(?P<label>[^\W\d][\w \-/]{0,60}?)(?:\*\*|__|`)?[ \t]*"
+    r"(?:\(-?\d+(?:\.\d+)?\s?(?:-|–|to)\s?(?P<scale>-?\d+(?:\.\d+)?)\)(?:\*\*|__)?[ \t]*)?"
     r"(?::|=|：|[ \t][–—-][ \t])[ \t]*(?:\*\*|__)?[ \t]*(?P<value>.*)$"
 )
 _NEXT_PAIR = re.compile(r"[,;|]\s+(?:\*\*|__|[`'“\x22])?(?P<label>[^\W\d][\w \-/]{0,60}?)(?:\*\*|__|`)?[ \t]*[:=：]")
@@ -28,7 +30,6 @@ _HEADING = re.compile(
     r"^[ \t]*(?:#{1,6}[ \t]+(?P<hash>.+?)|\*\*(?P<bold>[^*]+)\*\*|-{3}[ \t]+(?P<rule>\w[\w ]*))[ \t:#]*$"
 )
 _ROW = re.compile(r"^[ \t]*\|(?P<cells>.+)\|[ \t]*$")
-_PLACE = re.compile(r"[\[<{]+(?:your |the )?([\w -]{1,40})[\]>}]+")
 # A text that says so has no value there; "none" and "unknown" may be values.
 _ABSENT = re.compile(
     r"(?:n/?a|null|nil|[-–—]|not (?:available|applicable|specified|provided|given|mentioned|stated|found))\.?",
@@ -97,7 +98,7 @@ class _Reading:
         blocks = _blocks(self._text, self._properties)
         for name, child in self._properties.items():
             given = [block for block in blocks.get(name, ()) if block]
-            if any((place := _PLACE.fullmatch(block)) and plain(place[1]) == plain(name) for block in given):
+            if any(is_place(block, name) for block in given):
                 self.unread[name] = f"{name} (the text has the place of its value)"
                 continue
             read = [(block, _value(block, child)) for block in given]
@@ -208,12 +209,19 @@ def _label_of(line: str, names: Mapping[str, str]) -> tuple[str | None, str]:
     if match := _LINE.match(line):
         name = names.get(plain(match["label"]))
         if name is not None:
-            return name, match["value"]
+            return name, _on_scale(match["value"], match["scale"])
     if heading := _HEADING.match(line):
         name = names.get(plain(heading["hash"] or heading["bold"] or heading["rule"]))
         if name is not None:
             return name, ""
     return None, ""
+
+
+def _on_scale(value: str, highest: str | None) -> str:
+    """A value whose label names its scale, "Score (1-5): 4", with the scale after its number, "4/5"."""
+    if highest is None:
+        return value
+    return re.sub(r"\A([*_`]*\d+(?:\.\d+)?)(?![\d.]*\s*(?:/|out of\b|of\b))", rf"\1/{highest}", value)
 
 
 def _value(block: str, schema: Any) -> Any:
@@ -228,6 +236,9 @@ def _value(block: str, schema: Any) -> Any:
         return scalar(block, schema)
     if TAKEN_BACK.search(block[:MOST_CHARACTERS]):
         return None
-    paragraph = block.split("\n\n", maxsplit=1)[0].strip()
-    value = scalar(paragraph, schema)
-    return value if value is not None else leading(paragraph, schema)
+    paragraph, _, later = block.partition("\n\n")
+    value = scalar(paragraph.strip(), schema)
+    if value is None:
+        value = leading(paragraph.strip(), schema)
+        later = block.partition("\n")[2]
+    return None if value is None or is_replaced(later, value, schema) else value

@@ -22,10 +22,13 @@ from promptopt.errors import (
     check_argument,
 )
 from promptopt.schemas.answer_type import target_of
+from promptopt.schemas.around import taken_back
 from promptopt.schemas.coerce import coerce
-from promptopt.schemas.json_repair import DuplicateKey, first_value, repaired, strict_loads
+from promptopt.schemas.json_repair import repaired
 from promptopt.schemas.labelled_text import labelled
 from promptopt.schemas.strict import is_endless
+from promptopt.schemas.strict_json import DuplicateKey, first_value, strict_loads
+from promptopt.schemas.wrappers import bared_object
 from promptopt.values import JSONSchema
 
 if TYPE_CHECKING:
@@ -47,6 +50,7 @@ _ASIDE = re.compile(r"\[[^\[\]{}\"]*\]|\{[^{}:\"\[\]]*\}")
 _PAIR = re.compile(
     r'"(?P<key>[^"\\]+)"\s*:\s*(?P<value>"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt])*"|-?(?:0|[1-9]\d{0,15})(?:\.\d+)?(?=[\s,}])|true|false|null)'
 )
+_HALF = re.compile("[\ud800-\udfff]")
 _MOST_COMPARED = 2_000
 # Starts of JSON that are tried in one text; a longer list is not an answer but an attack.
 _MOST_STARTS = 64
@@ -68,8 +72,12 @@ class Parsed(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class _Found:
+    """A value in an answer, what was repaired for it, and the text around it."""
+
     value: Any
     repairs: tuple[str, ...]
+    before: str = ""
+    after: str = ""
 
 
 def parse(text: str, schema: JSONSchema | type[BaseModel] | Any) -> Parsed[Any]:
@@ -111,6 +119,8 @@ def _read(text: str, given: Any, *, prose: bool) -> Parsed[Any]:
         raise AnswerUnreadable(f"the answer has {len(text):,} characters (limit {_MOST_CHARACTERS:,})", text)
     try:
         found = _free(text, target.schema) if prose else _found(text, target.schema)
+        if _HALF.search(json.dumps(found.value, ensure_ascii=False)):
+            raise AnswerUnreadable("a text of the answer has half of a character (a lone surrogate)", text)
         value, coerced = coerce(found.value, target.schema, text)
     except RecursionError:
         if _refers_endlessly(target.schema):
@@ -125,7 +135,7 @@ def _refers_endlessly(schema: JSONSchema) -> bool:
     return any(is_endless(node, schema) for node in nodes)
 
 
-def _found(text: str, schema: JSONSchema) -> _Found:  # noqa: C901 - one branch a form
+def _found(text: str, schema: JSONSchema) -> _Found:
     body = text.strip().lstrip("\ufeff")
     if not body:
         raise AnswerUnreadable("the answer is empty", text)
@@ -146,18 +156,31 @@ def _found(text: str, schema: JSONSchema) -> _Found:  # noqa: C901 - one branch 
             return _Found(whole.value, tuple(notes))
     elif _THINKING_OPEN.match(body):
         raise AnswerCutOff("the answer ends within its reasoning", text)
-    candidates = list(_candidates(body, text))
+    if (bared := bared_object(body, schema.get("properties"))) is not None:
+        return _Found(bared[0], (*notes, bared[1]))
+    return _chosen(body, schema, text, notes)
+
+
+def _chosen(body: str, schema: JSONSchema, text: str, notes: list[str]) -> _Found:
+    """The only value in the text that can be meant, or what its labels say if it has no JSON."""
+    candidates = list(_candidates(body, text, lists=schema.get("type") == "array"))
+    if not all(map(_is_reference, candidates)) and not _takes_numbers(schema.get("items")):
+        candidates = [item for item in candidates if not _is_reference(item)]
     distinct = {json.dumps(item.value, sort_keys=True): item for item in candidates}
     if len(candidates) > len(distinct):
         notes.append("left out a repetition of the JSON")
     if len(distinct) > 1:
         valid = _valid_of(distinct, schema, text)
-        notes += ["left out JSON that the schema refuses"] * bool(valid)
-        distinct = valid or distinct
+        refused = [item.value for key, item in distinct.items() if key not in valid]
+        if not any(_contradicts(other, item.value) for other in refused for item in valid.values()):
+            notes += ["left out JSON that the schema refuses"] * bool(valid)
+            distinct = valid or distinct
     if len(distinct) > 1:
         raise AnswerAmbiguous(f"the answer holds {len(distinct)} different JSON values", text)
     if distinct:
         item = next(iter(distinct.values()))
+        if words := taken_back(item.before, item.after):
+            raise AnswerUnreadable(f"the text around the JSON says that it is not the answer: {_shown(words)}", text)
         return _Found(item.value, (*notes, *item.repairs))
     return _without_json(body, schema, text, notes)
 
@@ -173,6 +196,23 @@ def _valid_of(distinct: Mapping[str, _Found], schema: JSONSchema, text: str) -> 
     return valid
 
 
+def _is_reference(item: _Found) -> bool:
+    """Whether it is the mark of a reference, such as [1]."""
+    return isinstance(item.value, list) and len(item.value) == 1 and type(item.value[0]) is int
+
+
+def _takes_numbers(items: Any) -> bool:
+    kinds = items.get("type") if isinstance(items, Mapping) else None
+    return kinds not in ("string", "object", "array")
+
+
+def _contradicts(other: Any, value: Any) -> bool:
+    """Whether JSON that the schema refuses gives another value to a key of the answer; a schema does not."""
+    if not isinstance(other, dict) or not isinstance(value, dict) or "properties" in other:
+        return False
+    return any(key in value and value[key] != item for key, item in other.items())
+
+
 def _whole(body: str, text: str) -> _Found | None:
     try:
         return _Found(strict_loads(body), ())
@@ -184,43 +224,46 @@ def _whole(body: str, text: str) -> _Found | None:
         raise AnswerUnreadable("the answer is nested too deeply", text) from None
 
 
-def _candidates(body: str, text: str) -> Iterator[_Found]:
-    """JSON values in the text: in fences first; else those that are whole; else one that can be repaired."""
-    fenced = [part for part in _fenced(body) if part.strip()[:1] in ("{", "[")]
-    for part in fenced:
-        found = _whole(part.strip(), text)
-        if found is None:
-            found = _mended(part.strip(), text)
-        if found is not None:
-            yield _Found(found.value, ("took the JSON out of a code fence", *found.repairs))
+def _candidates(body: str, text: str, *, lists: bool) -> Iterator[_Found]:
+    """JSON values in the text: in fences first; else those that are whole; else one that can be repaired.
+
+    Args:
+        lists: Whether a list of plain values may be the answer; in prose it is a reference or an aside.
+    """
+    fenced = [(part, *around) for part, *around in _fenced(body) if part.strip()[:1] in ("{", "[")]
+    for part, before, after in fenced:
+        found = _whole(part.strip(), text) or _mended(part.strip(), text)
+        yield _Found(found.value, ("took the JSON out of a code fence", *found.repairs), before, found.after or after)
     if fenced:
         return
-    embedded = _embedded(body, text)
+    embedded = _embedded(body, text, lists=lists)
     yield from embedded
     if not embedded:
         start = min((position for bracket in "{[" if (position := body.find(bracket)) >= 0), default=-1)
-        if start >= 0 and (found := _mended(body[start:], text)) is not None:
-            before = ("left out the text before the JSON",) if start else ()
-            yield _Found(found.value, (*before, *found.repairs))
+        if start >= 0:
+            found = _mended(body[start:], text)
+            left_out = ("left out the text before the JSON",) if start else ()
+            yield _Found(found.value, (*left_out, *found.repairs), body[:start], found.after)
 
 
-def _fenced(body: str) -> Iterator[str]:
-    """What is in code fences. A fence within a text of the JSON does not end it."""
+def _fenced(body: str) -> Iterator[tuple[str, str, str]]:
+    """What is in code fences, and before and after each. A fence within a text of the JSON does not end it."""
     position = 0
     while start := _FENCE_START.search(body, position):
         begin = start.end()
         try:
-            _, end = first_value(body, len(body) - len(body[begin:].lstrip()))
+            _, end = first_value(body, len(body) - len(body[begin:].lstrip()), line_ends=True)
         except (ValueError, DuplicateKey, RecursionError):
             own_line = re.compile(rf"^[ \t]*{start['mark']}", re.MULTILINE).search(body, begin)
             close = own_line.start() if own_line else body.find(start["mark"], begin)
             end = close if close >= 0 else len(body)
-        yield body[begin:end]
         close = body.find(start["mark"], end)
-        position = close + len(start["mark"]) if close >= 0 else len(body)
+        after = close + len(start["mark"]) if close >= 0 else len(body)
+        yield body[begin:end], body[position : start.start()], body[after:]
+        position = after
 
 
-def _embedded(body: str, text: str) -> list[_Found]:
+def _embedded(body: str, text: str, *, lists: bool) -> list[_Found]:
     """The whole JSON values of a text, one after the other; none after the first that is broken."""
     found: list[_Found] = []
     position = 0
@@ -247,8 +290,8 @@ def _embedded(body: str, text: str) -> list[_Found]:
         rest = body[end:].strip()
         if rest and rest[0] not in "{[":
             notes.append("left out the text after the JSON")
-        if isinstance(value, dict) or (value and isinstance(value[0], (dict, list))) or not rest:
-            found.append(_Found(value, tuple(notes)))
+        if isinstance(value, dict) or (value and (lists or isinstance(value[0], (dict, list)))) or not rest:
+            found.append(_Found(value, tuple(notes), body[position:start], body[end:]))
         position = end
     return found
 
@@ -260,7 +303,8 @@ def _before_broken(found: list[_Found], broken: str, text: str) -> list[_Found]:
     last = found[-1]
     if _begins_differently(broken, last.value):
         raise AnswerAmbiguous("after its JSON the answer begins another one that differs", text)
-    return [*found[:-1], _Found(last.value, (*last.repairs, "left out broken JSON after the JSON"))]
+    repairs = (*last.repairs, "left out broken JSON after the JSON")
+    return [*found[:-1], _Found(last.value, repairs, last.before, last.after)]
 
 
 def _begins_differently(broken: str, value: Any) -> bool:
@@ -271,9 +315,9 @@ def _begins_differently(broken: str, value: Any) -> bool:
     return any(pair["key"] in value and value[pair["key"]] != json.loads(pair["value"]) for pair in pairs)
 
 
-def _mended(body: str, text: str) -> _Found | None:
-    value, notes = repaired(body, text)
-    return _Found(value, tuple(notes))
+def _mended(body: str, text: str) -> _Found:
+    value, notes, after = repaired(body, text)
+    return _Found(value, tuple(notes), after=after)
 
 
 def _without_json(body: str, schema: JSONSchema, text: str, notes: list[str]) -> _Found:

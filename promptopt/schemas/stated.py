@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from promptopt.schemas.doubt import CHANGED, DENIED, doubted, sentences_of
+from promptopt.schemas.doubt import CHANGED, DENIED, contradicted, doubted, sentences_of
 from promptopt.schemas.text_values import AFTER, MOST_PRESENT, label_hits, scalar, shown
 
 # A value that a longer text mentions somewhere, or one of so many, is not what the text says.
@@ -30,8 +30,6 @@ _ANY_SUBJECT = (
 _JUDGED = r"(?:classified|labell?ed|rated|categori[sz]ed|tagged|marked)\s+as"
 # The one "would" that doubts nothing.
 _OPINION = re.compile(r"\A\W*i would (?=say|classify|label|rate|categori[sz]e|tag)", re.IGNORECASE)
-# "No, it is spam": yes and no that the rest of the sentence contradicts.
-_CLAUSE = re.compile(r"\A,\s+(?:it|this|that|they|the \w+)\s*(?:['’]s|is|are|was|were|does|do|did|has|have)")
 # What the name of a yes-or-no property begins with: "is_spam" is about spam.
 _BE = re.compile(r"\A(?:is|are|was|has|have|contains?|needs?|should|can|does)[_ -]+", re.IGNORECASE)
 
@@ -65,8 +63,8 @@ def _stated_boolean(text: str, name: str) -> tuple[bool | None, str]:
     )
     for sentence in sentences_of(rest):
         other = re.search(r"\b(?:no|false)\W*$" if value else r"\b(?:yes|true)\b", sentence, re.IGNORECASE)
-        says = _CLAUSE.match(sentence) or subject.search(sentence)
-        if other or (says and bool(DENIED.search(sentence)) == value):
+        named = subject.search(sentence) is not None and bool(DENIED.search(sentence)) == value
+        if other or named or contradicted(sentence, yes=value):
             return None, f"{shown(text)} contradicts itself"
     return value, ""
 
@@ -120,8 +118,7 @@ def _stated_label(text: str, words: str, labels: list[str], *, alone: bool) -> t
             if DENIED.search(before) or sentence.endswith("?"):
                 return None, f"{shown(sentence)} doubts, denies or asks it"
             rest = sentence[end:]
-            against = _CLAUSE.match(rest) and bool(DENIED.search(rest)) != (label.lower() == "no")
-            if label.lower() in ("yes", "no") and against:
+            if label.lower() in ("yes", "no") and contradicted(rest, yes=label.lower() == "yes"):
                 return None, f"{shown(sentence)} contradicts itself"
             if doubted(f"{rest} {text[text.find(sentence) + len(sentence) :]}"):
                 return None, f"{shown(sentence)} is doubted after it"

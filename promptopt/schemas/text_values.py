@@ -8,7 +8,7 @@ from typing import Any
 
 from promptopt.errors import AnswerError
 from promptopt.schemas.coerce import coerce, plain
-from promptopt.schemas.doubt import CHANGED, DENIED, TAKEN_BACK, doubted
+from promptopt.schemas.doubt import CHANGED, DENIED, TAKEN_BACK, contradicted, corrections, doubted
 
 # A list item; "mark" is what it begins with.
 BULLET = re.compile(r"^[ \t]*(?P<mark>[-*+•]|\d+[.)])[ \t]+(?P<item>.+?)[ \t]*$")
@@ -19,6 +19,7 @@ _NO_LIST = re.compile(r"\W*(?:none|nothing|no \w+|empty|unknown)\W*", re.IGNOREC
 # What may follow a value: the end of its clause.
 AFTER = r"[\"'*_`”’)]*\s*(?:$|[.!;:—–(\n](?!\d)|,\s+(?!or\b|\d)|-\s|because\b|since\b)"
 _WRAP = "*_`\"'“”‘’ \t"
+_DIGITS = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?")
 # A value that is one of so many is not what a text says.
 MOST_PRESENT = 50
 
@@ -29,12 +30,23 @@ def leading(text: str, schema: Mapping[str, Any]) -> Any:
     if match is None or DENIED.search(match["value"]):
         return None
     rest = text[match.end() :]
-    if _names_another(rest, match["value"], schema):
+    yes = match["value"].lower() == "yes"
+    if _names_another(rest, match["value"], schema) or (
+        (yes or match["value"].lower() == "no") and contradicted(rest, yes=yes)
+    ):
         return None
     changed = (
         TAKEN_BACK.search(rest) or doubted(rest) or CHANGED.search(rest.split("\n", 1)[0]) or re.search(r"\bor\b", rest)
     )
     return None if changed else scalar(match["value"], schema)
+
+
+def is_replaced(rest: str, value: Any, schema: Mapping[str, Any]) -> bool:
+    """Whether a later sentence begins as a correction does and names another value."""
+    if "enum" in schema:
+        return any(_names_another(each, str(value), schema) for each in corrections(rest, turns=True))
+    numbers = [number for each in corrections(rest, turns=False) for number in _DIGITS.findall(each)]
+    return any(scalar(number, schema) not in (None, value) for number in numbers)
 
 
 def _names_another(rest: str, value: str, schema: Mapping[str, Any]) -> bool:

@@ -114,7 +114,7 @@ REFUSED = {
     "wrong type": (TEXT.replace("4", '"four"'), AnswerInvalid),
     "NaN": (TEXT.replace("4", "NaN"), AnswerInvalid),
     "a value missing": (TEXT.replace("4", ""), AnswerUnreadable),
-    "a colon missing": (TEXT.replace('"score":', '"score"'), AnswerInvalid),
+    "a colon missing": (TEXT.replace('"score":', '"score"'), AnswerUnreadable),
     "an ellipsis": (TEXT.replace("4", "..."), AnswerUnreadable),
     "a word after a number": (TEXT.replace("4", "4 stars"), AnswerUnreadable),
     "quotes that cannot be told apart": ("{'sentiment': 'positive', 'score': 4, 'summary': 'it's'}", AnswerUnreadable),
