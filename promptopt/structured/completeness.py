@@ -111,6 +111,8 @@ _LEADS = re.compile(
     r"\b(?:formats?|form|structure|template|layout)\b[^\n.:]{0,60}:(?P<rest>[^\n]*)",
     re.IGNORECASE,
 )
+# "Format:", as a line of its own
+_FORMAT_HEAD = re.compile(r"^[ \t#*]*(?:expected )?format[ \t*]*:(?P<rest>)[ \t*]*$", re.IGNORECASE | re.MULTILINE)
 _GIVEN = re.compile(
     r"\b(?:inputs?|given|provided|presented|receive|examples?)\b|\bwill be (?:formatted|shown)\b|\bis (?:formatted|structured)\b",
     re.IGNORECASE,
@@ -182,7 +184,7 @@ def other_form(document: PromptText, found: Inferred, *, quoted: bool = False) -
 def _unread_below(document: PromptText, found: Inferred) -> str | None:
     """What "in the following format:" leads to and no field was read from."""
     text = document.text
-    for lead in _LEADS.finditer(text):
+    for lead in (*_LEADS.finditer(text), *_FORMAT_HEAD.finditer(text)):
         line = text[text.rfind("\n", 0, lead.start()) + 1 : lead.start("rest")]
         if _GIVEN.search(line) or document.depends(Span(*lead.span())):
             continue
@@ -340,12 +342,12 @@ def _orders(
     for match in _verbs(sentence[0], known):
         start, end = offset + match.start(), offset + match.end()
         before = sentence[0][: match.start()]
-        if match["verb"].lower() in known and (not match["object"].strip() or before.endswith(('"', "'", "`", "“"))):
-            continue  # a label: '"correct" means that the call is runnable and correct'
         if not _BEFORE.search(before) or _NEGATED.search(_LABEL_IN_QUOTES.sub(" ", before)):
             continue
         # The verb that a reader's span belongs to asks for what was read.
         if any(start < span.end and span.start < end for span in own) and not _FOLLOWS.search(match["object"]):
+            continue
+        if _is_no_order(match, before, labelled=labelled):
             continue
         if (alone := _ALONE.match(match["object"])) and re.search(rf"\b{alone['noun']}\b", form, re.IGNORECASE):
             continue
@@ -364,12 +366,19 @@ def _orders(
             yield offset + match.start(), offset + match.end()
 
 
+def _is_no_order(match: re.Match[str], before: str, *, labelled: bool) -> bool:
+    """Whether others do what a verb says, or the label that was read is what it orders."""
+    sorts = labelled and match["verb"].lower() == "assign" and _SORTS.search(match["object"])
+    return bool(sorts or _THEY.search(before))
+
+
 def _verbs(sentence: str, known: frozenset[str]) -> Iterator[re.Match[str]]:
     """The verbs of a sentence that may order something: no nouns, and no labels ('"correct" means that it is correct')."""
     for match in _VERB.finditer(sentence):
         marked = sentence[: match.start()].endswith(('"', "'", "`", "“"))
         label = match["verb"].lower() in known and (marked or not match["object"].strip())
-        if not label and not _NOUN.match(match["object"]):
+        listed = match["verb"].lower() == "list" and match["object"].startswith(" of ")
+        if not label and not listed and not _NOUN.match(match["object"]):
             yield match
 
 
@@ -388,6 +397,13 @@ _ALONE = re.compile(
     r"\s+(?:with )?(?:the |its |your |a |only |just )*(?P<noun>[a-z]+)(?: name)? (?:only|alone|and nothing else)\b",
     re.IGNORECASE,
 )
+# "unless they also say what they think of it": what others say
+_THEY = re.compile(
+    r"\b(?:they|he|she|who|customers|users|people|authors|reviewers|readers)(?: (?:also|then|even|only|just|do|must|should|can|may|will))*\s*\Z",
+    re.IGNORECASE,
+)
+# "Assign the report to a path": the order that the label answers
+_SORTS = re.compile(r"\bto (?:an?|one|its|the (?:right|best|correct|fitting|most \w+)) [\w -]+\Z", re.IGNORECASE)
 _ONLY = re.compile(r"\A\s*(?:with\s+)?(?:only|just|exactly|(?=nothing (?:but|except|other than)\b))")
 
 

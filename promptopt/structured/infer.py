@@ -25,8 +25,11 @@ from promptopt.structured.prose.choices import Choice, choices
 from promptopt.structured.prose.counts import with_count_of_items, with_counts
 from promptopt.structured.prose.ranges import numbers, scale
 from promptopt.structured.readers.bare_values import from_values
+from promptopt.structured.readers.bold_sections import bold_sections
+from promptopt.structured.readers.bracket_labels import bracket_labels
 from promptopt.structured.readers.criteria import criteria_scores
-from promptopt.structured.readers.empty_labels import check_told
+from promptopt.structured.readers.empty_labels import with_told
+from promptopt.structured.readers.extracted_lines import extracted_lines
 from promptopt.structured.readers.form_lines import form_lines
 from promptopt.structured.readers.items_told import items_told, items_under_key
 from promptopt.structured.readers.json_blocks import ORDERS_JSON, Block
@@ -42,8 +45,11 @@ from promptopt.structured.readers.labelled import (
     read_pattern,
     tuples,
 )
+from promptopt.structured.readers.lines_of_text import with_commas
+from promptopt.structured.readers.plain_headings import plain_headings
 from promptopt.structured.readers.plain_orders import plain_order
 from promptopt.structured.readers.pseudo_json import merge
+from promptopt.structured.readers.reasoned_first import with_reasoning
 from promptopt.structured.readers.refine import (
     refined,
     refined_field,
@@ -63,6 +69,8 @@ from promptopt.structured.readers.variants import (
     without_values,
 )
 from promptopt.structured.readers.verdict_lines import verdict_line
+from promptopt.structured.readers.verdict_then_why import verdict_then_why
+from promptopt.structured.unread import why_unread
 from promptopt.structured.witness.second_reading import gainsaid
 
 # Two lists of labels that share this much are meant to be one list.
@@ -127,16 +135,20 @@ def _inferred(document: PromptText) -> Inferred:
         lambda: keys_of_labels(document),
         lambda: told_keys(document, said),
         lambda: verdict_line(document),
+        lambda: verdict_then_why(document, said),
         lambda: label_lines(document),
         lambda: _from_labels(document, said),
+        lambda: extracted_lines(document),
         lambda: _from_sections(document),
         lambda: told_parts(document),
         lambda: form_lines(document),
         lambda: _from_tables(document),
         lambda: criteria_scores(document),
         lambda: several_labels(document),
+        lambda: bracket_labels(document),
         lambda: from_values(document, said),
         lambda: plain_order(document),
+        lambda: with_commas(document),
     )
     for read in readers:
         found = read()
@@ -149,7 +161,7 @@ def _inferred(document: PromptText) -> Inferred:
         return Inferred(
             problems=(f"line {line}: {other[0]!r}: YAML, XML, tables, CSV and types of a program are not read",)
         )
-    unread = form_in_variable(document) or "the prompt names no labels, keys or sections for its answers"
+    unread = form_in_variable(document) or why_unread(document)
     return Inferred(problems=(unread,))
 
 
@@ -317,13 +329,13 @@ def _from_labels(document: PromptText, said: list[Choice]) -> Inferred | None:
             return None
         inferred = of_fields(document, [single], carried=False)
         near = tuple(choice.span for choice in ranges)
-        return replace(inferred, covered=(*inferred.covered, *near), whole="labels")
+        return with_reasoning(document, replace(inferred, covered=(*inferred.covered, *near), whole="labels"))
     lists = [choice for choice in said if "enum" in choice.schema]
     if len(found) == 1 and not carried:
         found = [_only_part(*found[0], ranges, lists)]
     if found:
         found = [(refined_field(document, field, ranges, lists), span) for field, span in found]
-        check_told(document, found)
+        found = with_told(document, found)
     return replace(of_fields(document, found, carried=False), whole="labels")
 
 
@@ -339,7 +351,8 @@ def _only_part(field: Field, span: Span, ranges: list[Choice], lists: list[Choic
 def _from_sections(document: PromptText) -> Inferred | None:
     found = sorted(sections(document), key=lambda pair: pair[1].start) or list(titled(document))
     if len(found) < 2:
-        found = list(headed(document)) or list(parted(document))
+        found = list(headed(document)) or list(plain_headings(document)) or list(bold_sections(document))
+        found = found or list(parted(document))
     names = [field.name for field, _ in found]
     if len(found) < 2 or len(set(names)) < len(names):
         return None

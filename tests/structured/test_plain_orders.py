@@ -44,7 +44,7 @@ def test_an_order_that_names_all_labels_is_read(text: str, labels: list[Any]) ->
     "text",
     [
         "The possible labels are: [a, b, c]. Return only the labels that apply, comma-separated.\n{{ t }}",
-        'Respond only with "yes" or "no", followed by a short reason.\n{{ t }}',
+        'Respond only with "yes" or "no", followed by a short reason and a date.\n{{ t }}',
         "The intents are: book, cancel and other. Return only the intent. If you are unsure, return UNKNOWN.\n{{ t }}",
         "The categories are food, drink and service. Give only the category and a confidence.\n{{ t }}",
         'Verdict must be either "guilty" or "innocent". Begin with the verdict.\n{{ t }}',

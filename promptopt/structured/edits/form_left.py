@@ -26,6 +26,7 @@ _NEVER = re.compile(
 _OF_TEXT = re.compile(
     rf"\b(?:in|exactly|only|of|on) {_NUMBER} (?:\w+ )?lines\b|\bone (?:\w+ )?(?:per|a) line\b|\beach (?:\w+ )?on (?:its own|a (?:new|separate)) line\b"
     r"|\b(?:sepa?e?rated|joined|divided)(?: (?:by|with))? (?:an? )?(?:commas?|semicolons?|newlines?|line breaks?|pipes?)\b|\b(?:comma|semicolon|newline|pipe|tab)[- ]separated\b"
+    r"|\b(?:these|following|exact|below|above|same) (?:\w+ )?(?:headings|headers)\b"
     r"|\[RESULT\]|\[\[\s*\w|\b(?:as|in) (?:a |an )?(?:markdown )?(?:table|bullet(?:ed)? list|numbered list)\b",
     re.IGNORECASE,
 )

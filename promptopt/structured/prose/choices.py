@@ -12,8 +12,10 @@ import regex
 from promptopt.structured.fields import BOUNDARY, MASK, PromptText, Span, field_name, scan
 from promptopt.structured.prose.choice_patterns import ASK, CLOSE, INNER, PATTERNS, QUOTE
 from promptopt.structured.prose.chosen_lists import chosen_lists
+from promptopt.structured.prose.far_cases import far_cases
 from promptopt.structured.prose.plain_labels import is_denied, plain_labels
-from promptopt.structured.prose.subject_lists import subject_lists
+from promptopt.structured.prose.subject_lists import CONDITION, subject_lists
+from promptopt.structured.prose.table_labels import table_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,8 @@ def choices(document: PromptText) -> Iterator[Choice]:
         )
     yield from _lists(document)
     yield from _cases(document)
+    for values, span in far_cases(document):
+        yield Choice("", enum(values), span, f"cases in the prose, line {document.line(span.start)}")
     yield from _of_leads(document)
 
 
@@ -203,6 +207,9 @@ def _of_leads(document: PromptText) -> Iterator[Choice]:
     for chosen in chosen_lists(document):
         source = f"list in the prose, line {document.line(chosen.span.start)}"
         yield Choice(chosen.name, enum(list(chosen.values)), chosen.span, source)
+    for head, values, span in table_labels(document):
+        source = f"table in the prose, line {document.line(span.start)}"
+        yield Choice(_name(head), enum(values), span, source)
     for known in subject_lists(document):
         source = f"list in the prose, line {document.line(known.span.start)}"
         yield Choice(
@@ -299,7 +306,7 @@ def _lists(document: PromptText) -> Iterator[Choice]:
                 re.IGNORECASE,
             ):
                 continue
-            if len(values) < 2 or not complete or len(set(values)) < len(values):
+            if len(values) < 2 or not complete or len(set(values)) < len(values) or CONDITION.search(match["lead"]):
                 continue
             span = Span(match.start("lead"), match.end())
             yield Choice(

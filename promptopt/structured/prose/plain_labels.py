@@ -43,7 +43,7 @@ _ANSWER = r"(?:answer|respond|reply)"
 _WRITE = r"(?:return|output|print|emit|write|say|give|use|choose|pick|select|state|put|set|assign)"
 _ONLY = r"(?:(?:only|just|exactly|simply|strictly|either|always|with|using|single|one|word|words|label|labels|the|of|a|these|following|value|values|option|options|two|three|four)\b[ :]*)"
 # An order begins a clause; "the score in" and "if you classified it as" do not.
-_HEAD = r"(?:(?:\A|[.!?:;,)]\s+|\n[ \t]*(?:[-*•#>]+[ \t]+|\d+[.)][ \t]+)?)\**(?:(?:please|then|and|now|first|next|finally|also|only|just|you (?:must|should|will|have to|need to|are to)) )*|\b(?:to|and|then|please|must|should|will|can|only|just|always|or|first|next|finally|also) )"
+_HEAD = r"(?:(?:\A|\ufffa|[.!?:;,)]\s+|\n[ \t]*(?:[-*•#>]+[ \t]+|\d+[.)][ \t]+)?)\**(?:(?:please|then|and|now|first|next|finally|also|only|just|you (?:must|should|will|have to|need to|are to)) )*|\b(?:to|and|then|please|must|should|will|can|only|just|always|or|first|next|finally|also) )"
 _THE = r"(?:the|this|that|these|each|every|all|it|its|their|them|whether|how|what|which|whichever|who|where|when|if|an?|your|my|our|\ufffc|\{\w)"
 # Where a list begins, and how sure it is that it is one: after a colon or in brackets every word is a label.
 _LEADS: tuple[tuple[str, regex.Pattern[str]], ...] = tuple(
@@ -60,10 +60,11 @@ _LEADS: tuple[tuple[str, regex.Pattern[str]], ...] = tuple(
         ("of", r"\b(?:one|a single) [\w-]+ from (?:this|the following|the) (?:list|set|options)\s*(?P<sign>:)\s*"),
         ("sort", rf"{_HEAD}set\b[^.:;?!\n()\"]{{3,60}}?\bto (?:either )?(?=\S)"),
         ("coded", rf"{_HEAD}{_WRITE}\s+(?=[A-Z\"'“`])"),
-        ("whether", rf"(?:{_HEAD}|\bfor each\b[^.:;?!\n(),]{{2,60}}? ){_DECIDE}(?: (?:for|of|about) (?:each|every)\b[^.:;?!\n(),]{{2,80}}?)?,?\s+(?:whether|if)\s+[^.:;?!\n(),]{{2,80}}?\b(?:is|are|was|were|should be)\s+(?:a |an |clearly |more )?(?:either\s+)?(?=\S)"),
+        ("whether", rf"(?:{_HEAD}|\bfor each\b[^.:;?!\n(),]{{2,60}}? ){_DECIDE}(?: (?:for|of|about) (?:each|every)\b[^.:;?!\n(),]{{2,80}}?)?,?\s+(?:whether|if)\s+[^.:;?!\n(),]{{2,140}}?\b(?:is|are|was|were|should be)\s+(?:a |an |clearly |more )?(?:either\s+)?(?=\S)"),
         ("answer", rf"{_HEAD}{_ANSWER}\b\s*:?\s*{_ONLY}*(?P<sign>[(:])?\s*(?=\S)"),
         ("write", rf"{_HEAD}{_WRITE}\s+{_ONLY}+(?P<sign>[(:])?\s*(?=\S)"),
         ("kind", rf"{_HEAD}(?P<verb>{_SORT}|{_DECIDE}|{_WRITE}|{_ANSWER}|provide|add|include)\b(?:(?! for | with | using | in | like )[^.\n()]){{0,90}}?\b(?P<noun>{_KIND})s?\s*\((?:either |one of:? )?"),
+        ("said", rf"{_HEAD}name (?:the|its|their|a) [^.:;?!\n()\"]{{1,80}}:[ \t]*(?=\S)"),
         (
             "said",
             rf"{_HEAD}(?:{_DECIDE}|choose|pick|select|answer|respond|reply|return|output)(?: with)?:[ \t]*(?=\S)",

@@ -45,6 +45,12 @@ _FROM_IT = re.compile(
 )
 
 
+CONDITION = re.compile(
+    r"\b(?:if|when|unless) [^,]*\bof (?:the|these)\b[^,]*|\b(?:is|are) (?:true|met|given|fulfilled)\b", re.IGNORECASE
+)
+"""What leads to conditions and not to labels: "if one of the following is true:"."""
+
+
 @dataclass(frozen=True, slots=True)
 class SubjectList:
     """Labels of a value.
@@ -72,7 +78,7 @@ def subject_lists(document: PromptText) -> Iterator[SubjectList]:
                 if pattern is _BRACKETED
                 else [re.split(r"[:(–→]| - ", line)[0].strip("-*•_`\"' \t") for line in match["items"].splitlines()]
             )
-            if subject and _are_labels(values):
+            if subject and _are_labels(values) and not CONDITION.search(match["lead"]):
                 many = _MANY.search(match["lead"], subject.end()) is not None
                 yield SubjectList(field_name(subject["name"]), "", tuple(values), Span(*match.span()), many)
     if _FROM_IT.search(document.text):

@@ -464,12 +464,19 @@ def _described(kind: str, rest: str) -> dict[str, Any]:
     )
 
 
+_OUT_OF_100 = re.compile(
+    r"\b(?:score|mark|grade|rating|points?|number)s?\b[^.;\n]{0,40}\bout of 100\b|\A\W*out of 100\b", re.IGNORECASE
+)
+
+
 def ranged_number(text: str) -> dict[str, Any]:
     """``1-5``, ``integer between 1 and 5``, ``float (0.0 to 1.0)``: the number; ``{}`` if the text gives no range."""
     span = RANGE.search(text)
     said = next((one for one in _NUMERIC.finditer(text) if one["any"] or one["whole"]), _NUMERIC.search(text))
     alone = span is not None and re.fullmatch(r"[\s(\[<]*(?:from|between)?\s*", text[: span.start()], re.IGNORECASE)
     after = re.sub(r"\A\s*\([^()\n]{1,200}\)", "", text[span.end() :]) if span else ""
+    if span is None and _OUT_OF_100.search(text):
+        return number_range("0", "100")
     if span is None or not (said or (alone and not after.strip(" )]>%.,"))):
         return {}
     if re.search(

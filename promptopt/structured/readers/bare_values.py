@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from promptopt.structured.fields import (
 )
 from promptopt.structured.prose.choices import Choice, enum
 from promptopt.structured.prose.label_codes import label_codes
-from promptopt.structured.prose.ranges import numbers
+from promptopt.structured.prose.ranges import numbers, scale
 from promptopt.structured.readers.lines_of_text import lines_of_text
 from promptopt.structured.readers.refine import anchor, asks_for_label, object_of_task, with_fallback
 from promptopt.structured.readers.sections import arrays, lines, listings
@@ -141,7 +141,7 @@ _ASKS_FOR_NUMBER = re.compile(
 
 
 def _from_range(document: PromptText, ranges: list[Choice]) -> Inferred | None:
-    asked = [choice for choice in ranges if choice.asks]
+    asked = [choice for choice in ranges if choice.asks] or list(_scale_wanted(document))
     distinct = {str(sorted(choice.schema.items())): choice for choice in asked}
     if len(distinct) != 1 or not _ASKS_FOR_NUMBER.search(document.text):
         return None
@@ -151,6 +151,23 @@ def _from_range(document: PromptText, ranges: list[Choice]) -> Inferred | None:
     name = anchor(document.text) or choice.name or "score"
     covered = tuple(known.span for known in ranges)
     return Inferred((Field(name, choice.schema, choice.source, document.line(choice.span.start)),), covered=covered)
+
+
+# "Reply with the number only.", or "Score:" at the end
+_NUMBER_WANTED = re.compile(
+    r"\b(?:only|just|exactly|nothing but) (?:with )?(?:the |one |a single |your )?(?:\w+ )?(?:number|digit|score|rating|grade)\b(?!,? (?:and|then|plus|with|followed|for)\b)"
+    r"|\bthe (?:number|digit|score|rating|grade) (?:only|alone)\b(?!,? (?:and|then|plus)\b)|\n[ \t*]*(?:score|rating|grade):[ \t*]*\s*\Z",
+    re.IGNORECASE,
+)
+
+
+def _scale_wanted(document: PromptText) -> Iterator[Choice]:
+    """The one scale whose grades are listed, where nothing but one of its numbers is wanted."""
+    scales = scale(document)
+    wanted = _NUMBER_WANTED.search(document.text)
+    if len(scales) == 1 and wanted and scales[0][0] and not scales[0][1]:
+        source = f"grades in the prose, wanted in line {document.line(wanted.start() + len(wanted[0]) - len(wanted[0].lstrip()))}"
+        yield Choice("", scales[0][0], Span(*wanted.span()), source)
 
 
 def _from_listings(document: PromptText, said: list[Choice]) -> Inferred | None:

@@ -83,6 +83,7 @@ def plain_order(document: PromptText) -> Inferred | None:
     if len({frozenset(one) for one in values}) != 1:
         return None
     name, labels, span = found[0]
+    labels = [*labels, *_further(document, text, labels)]
     if not _LEAST <= len(set(labels)) == len(labels) or _shown_otherwise(document, labels):
         return None
     if bad := conditional_part(document, [span]):
@@ -137,6 +138,25 @@ def _coded(text: str) -> Iterator[tuple[str, list[str], Span]]:
             and MASK not in "".join(line[0] for line in lines)
         ):
             yield "answer", codes, Span(lines[0].start(), lines[-1].end())
+
+
+# "Say small_talk for greetings.", "If it leaks, it is urgent."
+_CASE = re.compile(
+    r"\b(?:say|use|write|answer(?: with)?|return|give|output|reply with|it is|it['’]s|label it(?: as)?|mark it(?: as)?) [\"'`]?(?P<label>[a-z][a-z_]+)[\"'`]?(?= (?:for|if|when|whenever)\b|[.;,\n])",
+    re.IGNORECASE,
+)
+
+
+def _further(document: PromptText, text: str, labels: list[str]) -> list[str]:
+    """The labels that the turns of examples have besides those of a list, if the prompt names each of them in a case."""
+    answers = [
+        document.source[chat.body_start : chat.body_end].strip()
+        for chat in read_source(document.source).chats
+        if chat.role == "assistant"
+    ]
+    further = list(dict.fromkeys(answer for answer in answers if answer not in labels))
+    cases = {match["label"] for match in _CASE.finditer(text)}
+    return further if further and set(further) <= cases else []
 
 
 def _shown_otherwise(document: PromptText, labels: list[str]) -> bool:

@@ -275,7 +275,7 @@ def _short_keys(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) 
 # ---- bare values -------------------------------------------------------------------------------------------------------
 
 _TABLE = re.compile(
-    r"\b(?:answer|respond|reply|return|output|give|write|provide|make|create|produce)\b[^.\n]{0,60}\b(?:markdown |html )?table\b|\bthe columns (?:are|of)\b|^[ \t]*\|[^|\n]+\|[^|\n]+\|",
+    r"\b(?:answer|respond|reply|return|output|give|write|provide|make|create|produce)\b[^.\n]{0,60}\b(?:markdown |html )?table\b(?! (?:names?|ids?)\b)|\bthe columns (?:are|of)\b|^[ \t]*\|[^|\n]+\|[^|\n]+\|",
     re.IGNORECASE | re.MULTILINE,
 )
 # '"kcal" is a whole number between 400 and 900'
@@ -293,7 +293,9 @@ def _of_a_part(document: PromptText, text: str, found: Inferred) -> Iterator[str
     """A bare value where a table is wanted, or whose range is said of something else."""
     if found.wrapped:
         return
-    if table := _TABLE.search(text):
+    labels = {str(label) for item in found.fields for label in item.schema.get("enum", ())}
+    heads = set(re.findall(r"^[ \t]*\|[ \t*_`\"']*([^|\n]*?)[ \t*_`\"']*\|", text, re.MULTILINE))
+    if (table := _TABLE.search(text)) and not (labels and labels <= heads):
         yield f"line {document.line(table.start())}: {shortened(table[0])!r}: a table is asked for, and one value was read"
     for span in found.covered if any("minimum" in item.schema for item in found.fields) else ():
         before = re.match(r"[^\d]*", text[span.start : span.end])

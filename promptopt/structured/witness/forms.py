@@ -243,10 +243,12 @@ def _label(item: Field) -> str:
 def _of_input(document: PromptText, found: Inferred) -> Iterator[str]:
     """Labels that a value of the template follows, and one at the very end, after which the answer begins."""
     fields = found.fields
+    # After a form with nothing beside its labels comes a gap before the input.
+    gap = r"[ \t]*\n?[ \t]*" if _all_empty(document, fields) else r"\s*"
     for item in fields:
         labels = list(re.finditer(_label(item), document.text, re.IGNORECASE | re.MULTILINE))
         for match in labels:
-            if re.compile(rf"\s*(?:{VARIABLE.pattern})").match(document.text, match.end()):
+            if re.compile(rf"{gap}(?:{VARIABLE.pattern})").match(document.text, match.end()):
                 yield f"line {document.line(match.start())}: {item.name!r} is a label of the prompt's own input"
             last = not document.text[match.end() :].strip(" \t\n*")
             # After it the first part begins, of a form that is shown elsewhere: "(feedback) [RESULT] (1 to 5)".

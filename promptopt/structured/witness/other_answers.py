@@ -41,16 +41,25 @@ def other_answers(document: PromptText, found: Inferred, leaves: Sequence[KeyOfS
         if not _denied(text, match.start()) and (what := _unlike(leaf, match["kind"].lower())):
             yield f"line {document.line(match.start())}: {shortened(match[0])!r}: {what} was read"
     if leaf.listed:
+        for match in _PARTS.finditer(text) if "properties" not in leaf.value else ():
+            yield f"line {document.line(match.start())}: {shortened(match[0])!r}: each item has more than a text"
         return
-    if leaf.labelled and not _has_digits(leaf) and not _THRESHOLD.search(text):
-        for match in _TO_RATE.finditer(text):
-            if not _denied(text, match.start()):
-                yield f"line {document.line(match.start())}: {shortened(match[0])!r}: a number is wanted, and labels were read"
+    yield from _rated(document, text, leaf)
     for match in (*_SEPARATED.finditer(text), *_COUNTED.finditer(text)) if leaf.labelled else ():
         begin = max(text.rfind(sign, 0, match.start()) for sign in (". ", "\n", ";")) + 1
         if not _OF_INPUT.search(text, begin, match.start()) and not _denied(text, match.start()):
             line = document.line(match.start())
             yield f"line {line}: {shortened(match[0])!r}: one label was read, and the answer may have several"
+
+
+def _rated(document: PromptText, text: str, leaf: KeyOfSchema) -> Iterator[str]:
+    """Orders to rate with a number, where labels were read and no threshold makes one of the other."""
+    if not leaf.labelled or _has_digits(leaf) or _THRESHOLD.search(text):
+        return
+    for match in _TO_RATE.finditer(text):
+        if not _denied(text, match.start()):
+            line = document.line(match.start())
+            yield f"line {line}: {shortened(match[0])!r}: a number is wanted, and labels were read"
 
 
 def _denied(text: str, position: int) -> bool:
@@ -76,6 +85,10 @@ def _has_digits(leaf: KeyOfSchema) -> bool:
     return any(any(sign.isdigit() for sign in label) for label in leaf.labels)
 
 
+_PARTS = re.compile(
+    r"\beach (?:one |of them )?(?:followed by|along with|together with|with|having|including) (?:an?|its|the|their|one)\b|\b(?:with|and) (?:its|their) (?:answers?|reasons?|explanations?|scores?|sources?|ratings?|confidences?|definitions?|translations?)\b",
+    re.IGNORECASE,
+)
 _MANY = "|".join(word for word, number in NUMBER_WORDS.items() if number > 1)
 _SEPARATED = re.compile(
     r"\bcomma[- ]separated\b|\bseparated (?:by|with) (?:an? )?(?:commas?|semicolons?|pipes?)\b|\bseparate\b[^.;\n]{0,20}\b(?:by|with) (?:an? )?(?:commas?|semicolons?|pipes?|new ?lines?)\b|\bone (?:label|tag|category|topic|class)? ?per line\b",

@@ -1,0 +1,131 @@
+"""Headings without numbers that the answer is to use, with what belongs below each: "## Summary", and "Use exactly these headings."."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import regex
+
+from promptopt.structured.fields import MASK, Field, PromptText, Span, field_name, object_schema, scan
+from promptopt.structured.prose.counts import NUMERALS, number_of
+
+_HEADING = regex.compile(
+    r"^(?P<marks>#{1,4})[ \t]+(?P<name>[A-Za-z][\w '’/&-]{1,50}?)[ \t]*:?[ \t]*(?:\n|\Z)", regex.MULTILINE
+)
+_WHAT = r"(?:headings?|headers?|sections?|structure|markdown structure)"
+# "Use exactly these headings.", below them
+_ABOVE = re.compile(
+    rf"\b(?:use|keep|write|with|follow)\b[^.\n]{{0,20}}\b(?:exactly |only |just )?(?:these|the above|the same|those)(?: exact| same| (?P<n>\w+))? {_WHAT}\b(?![^.\n]*\b(?:if|where|when|as needed)\b)",
+    re.IGNORECASE,
+)
+# "Use the following headings:", above them
+_BELOW = re.compile(
+    rf"\b(?:use|with|has|have|using|in|write|structure\w*|organi[sz]e\w*)\b[^.:\n]{{0,40}}\b(?:the following|these|the)(?: exact| same| (?P<n>\w+))? {_WHAT}\b[^.:\n]{{0,40}}:[ \t]*\n",
+    re.IGNORECASE,
+)
+_N = rf"(?:\d{{1,2}}|{'|'.join(NUMERALS)})"
+_COUNT = re.compile(
+    rf"\b(?P<bound>up to |at most |at least |exactly |max(?:imum)? )?(?P<low>{_N})(?:\s?(?:-|–|to)\s?(?P<high>{_N}))?[\w ]{{0,20}}?(?:bullets?|bullet points|items|points|entries)\b",
+    re.IGNORECASE,
+)
+_LIST = re.compile(r"\A\s*(?:[-*•]\s)|\bbullet|\b(?:numbered |bulleted |short )?list\b", re.IGNORECASE)
+_FOR_EACH = re.compile(
+    r"\A\s*(?:list )?(?:for each|each with|one per line, each with)(?: [\w ]{1,30})?[:,] ?(?P<keys>[^\n:]+?)\.?\s*\Z",
+    re.IGNORECASE,
+)
+_VALUE = re.compile(
+    r"\b(?:one of|either|rate|rating|score|grade|json|table|yes or no|true or false)\b|\w ?\| ?\w|[a-z]/[a-z]+\b[^\n]*\Z",
+    re.IGNORECASE,
+)
+_KEY = re.compile(r"[a-z][a-z-]*(?: [a-z-]+){0,2}", re.IGNORECASE)
+_LEAST = 2
+
+
+def plain_headings(document: PromptText) -> Iterator[tuple[Field, Span]]:
+    """The headings that an order points at, up to one that the prompt fills in itself."""
+    text = document.text
+    found = [match for match in scan(_HEADING, text) if MASK not in match["name"]]
+    for order in _BELOW.finditer(text):
+        yield from _fields(document, _run([match for match in found if match.start() >= order.end() - 1]), order)
+        return
+    for order in _ABOVE.finditer(text):
+        before = [match for match in found if match.start() < order.start()]
+        after = [match for match in found if match.start() > order.start()]
+        yield from _fields(
+            document,
+            _run([match for match in before if not after or match["marks"] == before[-1]["marks"]]),
+            order,
+            order.start(),
+        )
+        return
+
+
+def _run(matches: Sequence[re.Match[str]]) -> Sequence[re.Match[str]]:
+    """The first headings of one level."""
+    level = [match["marks"] for match in matches]
+    same = next((number for number, marks in enumerate(level) if marks != level[0]), len(level))
+    return matches[:same]
+
+
+def _fields(
+    document: PromptText, matches: Sequence[re.Match[str]], order: re.Match[str], stop: int | None = None
+) -> Iterator[tuple[Field, Span]]:
+    text = document.text
+    found: list[tuple[Field, Span]] = []
+    for number, match in enumerate(matches):
+        ends = [one.start() for one in matches[number + 1 : number + 2]] + ([stop] if stop else [])
+        further = regex.compile(r"^#{1,6}[ \t]|^[\w ]{2,40}:[ \t]*\n?[ \t]*\ufffc", regex.MULTILINE).search(
+            text, match.end()
+        )
+        ends += [further.start()] if further else []
+        body = text[match.end() : min([*ends, len(text)])].strip()
+        # The last one ends with its paragraph.
+        body = body.split("\n\n")[0] if number == len(matches) - 1 else body
+        if MASK in body:
+            break
+        if _VALUE.search(body):
+            return  # labels or a number, which are not read here
+        line = document.line(match.start())
+        found.append(
+            (
+                Field(field_name(match["name"]), _schema(body), f"heading in the prose, line {line}", line),
+                Span(match.start(), match.end() + len(body)),
+            )
+        )
+    wanted = order["n"]
+    counted = wanted and (wanted.isdigit() or wanted.lower() in NUMERALS) and number_of(wanted) != len(found)
+    if (
+        len(found) >= _LEAST
+        and not counted
+        and any(document.text[span.start : span.end].count("\n") for _, span in found)
+    ):
+        yield from found
+
+
+def _schema(body: str) -> dict[str, Any]:
+    """What belongs below a heading: a list, objects with the keys that "for each" names, or a text."""
+    if each := _FOR_EACH.match(body):
+        keys = [
+            re.sub(r"\([^()]*\)", "", key).strip()
+            for key in re.split(r",\s*(?:and\s+)?|\s+and\s+", re.sub(r"\([^()]*\)", "", each["keys"]))
+        ]
+        if len(keys) > 1 and all(_KEY.fullmatch(key) for key in keys):
+            return {"type": "array", "items": object_schema({field_name(key): {"type": "string"} for key in keys})}
+    if not _LIST.search(body):
+        return {"type": "string"}
+    schema: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
+    counts = list(_COUNT.finditer(body))
+    if len(counts) != 1:
+        return schema
+    low, high, bound = (
+        number_of(counts[0]["low"]),
+        counts[0]["high"],
+        (counts[0]["bound"] or "exactly ").strip().lower(),
+    )
+    if high:
+        return {**schema, "minItems": low, "maxItems": number_of(high)}
+    if bound == "at least":
+        return {**schema, "minItems": low}
+    return {**schema, "maxItems": low} if bound != "exactly" else {**schema, "minItems": low, "maxItems": low}
