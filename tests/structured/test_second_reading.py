@@ -159,7 +159,7 @@ def test_what_the_schema_holds_is_no_objection(text: str, schemas: dict[str, obj
             "'[score]' is a number, and 'hull' was read as a text",
         ),
         (
-            "Reply with only YES or NO, followed by a reason and a date. Answer YES if it is dry. Answer NO if not.\n{{ x }}",
+            "Reply with only YES or NO, followed by a reason and a date. Answer YES if dry, NO if not.\n{{ x }}",
             "followed by",
         ),
         (
