@@ -29,7 +29,6 @@ from promptopt.structured.readers.bold_sections import bold_sections
 from promptopt.structured.readers.bracket_labels import bracket_labels
 from promptopt.structured.readers.criteria import criteria_scores
 from promptopt.structured.readers.empty_labels import with_told
-from promptopt.structured.readers.extracted_lines import extracted_lines
 from promptopt.structured.readers.form_lines import form_lines
 from promptopt.structured.readers.items_told import items_told, items_under_key
 from promptopt.structured.readers.json_blocks import ORDERS_JSON, Block
@@ -138,7 +137,6 @@ def _inferred(document: PromptText) -> Inferred:
         lambda: verdict_then_why(document, said),
         lambda: label_lines(document),
         lambda: _from_labels(document, said),
-        lambda: extracted_lines(document),
         lambda: _from_sections(document),
         lambda: told_parts(document),
         lambda: form_lines(document),

@@ -171,7 +171,7 @@ def _form(document: PromptText, lines: list[str], number: int, offset: int) -> l
         return []
     if not any(told) and len({bool(_MARKED.match(document.text, part[2])) for part in parts}) > 1:
         return []  # a part of a part
-    return [labelled_part(document, *part) for part in parts]
+    return [_labelled(document, *part) for part in parts]
 
 
 def _parts(lines: list[str], offset: int) -> list[tuple[str, str, int, int]]:
@@ -236,8 +236,7 @@ def _is_variable(value: str) -> bool:
 _POINTS = re.compile(r"\A\s*[-*•]\s+[<\[]")
 
 
-def labelled_part(document: PromptText, name: str, said: str, start: int, end: int) -> Found:
-    """A part of an answer in lines: its label, and what is said beside it."""
+def _labelled(document: PromptText, name: str, said: str, start: int, end: int) -> Found:
     line = document.line(start)
     if _POINTS.search(said):
         schema = {"type": "array", "items": dict(TEXT)}
