@@ -182,3 +182,76 @@ def test_dots_in_the_place_of_a_text_that_a_sentence_asks_for() -> None:
         "confidence",
     ]
     assert _schemas(text + '{"reason": ..., "verdict": ..., "confidence": ..., "steps": ...}') == {}
+
+
+_OPEN_FORM = 'Return JSON like {{"rig": {}, "remark": "..."}}\n\n{}'
+
+
+@pytest.mark.parametrize(
+    ("shown", "said", "labels"),
+    [
+        ('"sloop"', "rig is sloop, ketch or yawl.", _RIGS),
+        ('"..."', "rig is sloop, ketch or yawl. remark is one sentence.", _RIGS),
+        ('"sloop"', "Keep it short. rig: sloop, ketch, yawl", _RIGS),
+        ('"..."', "rig can be sloop, ketch, yawl, or anything else that fits.", None),
+        ('"..."', "rig is the name, the port or the number.", None),
+        ('"sloop"', "rig is the two-word kind such as ketch or yawl.", None),
+        ('"none"', "rig is none if she has no mast, else sloop, ketch or yawl.", ["none", *_RIGS]),
+        ('"R2"', "R1 is a hulk. R2 needs work, R3 is fit to sail.", ["R1", "R2", "R3"]),
+    ],
+)
+def test_labels_that_a_sentence_gives_to_a_key(shown: str, said: str, labels: list[str] | None) -> None:
+    assert _schemas(_OPEN_FORM.format(shown, said)).get("rig", {}).get("enum") == labels
+
+
+@pytest.mark.parametrize(
+    ("said", "bounds"),
+    [
+        ("Ports are plain names, no more than four of them.", {"maxItems": 4}),
+        ("ports: two to four ports that are near", {"minItems": 2, "maxItems": 4}),
+        ("ports are ports, usually three of them", {}),
+        ("ports are names of one to three words each", {}),
+    ],
+)
+def test_count_that_a_sentence_gives_to_a_key(said: str, bounds: dict[str, int]) -> None:
+    found = _schemas(f'Return JSON like {{"ports": ["..."], "remark": "..."}}\n\n{said}').get("ports", {})
+    assert {key: found[key] for key in ("minItems", "maxItems") if key in found} == bounds
+
+
+def test_labels_that_a_sentence_gives_to_each_value() -> None:
+    labelled = {"type": "string", "enum": ["sound", "leaky", "lost"]}
+    found = _schemas('Return JSON {"A": "...", "B": "..."} where each value is sound, leaky or lost.\n\nA. Ada\nB. Bee')
+    assert found == {"A": labelled, "B": labelled}
+
+
+@pytest.mark.parametrize(
+    ("text", "null"),
+    [
+        ('Return {"port": "...", "due": "Explicit date or None"}', {"due"}),
+        ('Return {"port": "...", "due": "..."}\nport is a name. If the due cannot be read use null.', {"due"}),
+    ],
+)
+def test_null_of_one_key(text: str, null: set[str]) -> None:
+    assert {name for name, schema in _schemas(text).items() if "null" in str(schema["type"])} == null
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Read the log and give me:\n{"port": "...", "crew": 3}',
+        '{"port": "...", "crew": 3}\n\nport: where she lies\n\nReturn only the JSON above.',
+    ],
+)
+def test_template_that_an_order_without_a_word_for_a_form_wants(text: str) -> None:
+    assert list(_schemas(text)) == ["port", "crew"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Return: {"pros": ["..."], "cons": ["..."]}\n\nList 2 or 3 pros and as many cons.',
+        'Return JSON:\n{\n  "points": 3   // 1, 2, 3, 5 or 8 (or whatever fits)\n}',
+    ],
+)
+def test_counts_and_codes_that_are_not_read_are_refused(text: str) -> None:
+    assert _schemas(text) == {}

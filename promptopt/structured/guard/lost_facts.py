@@ -132,6 +132,9 @@ _RANGE = re.compile(
 _JOINED = re.compile(r"\b(?:between|from|range|ranging|in|of|scale)\W*\Z|[\[(]\Z", re.IGNORECASE)
 
 
+_SAMPLE_LIST = re.compile(r"[\"'”]\s*:\s*\[\s*\Z")
+
+
 def _range_lost(value: ReadValue, told: Sequence[str], at: str) -> Iterator[str]:
     if not {"integer", "number"} & set(value.types) or value.labels:
         return
@@ -155,6 +158,8 @@ def ranges_said(text: str) -> Iterator[tuple[float, float, str]]:
         joined = re.search(r"and|,", re.sub(r"\([^()]*\)", "", match[0]))
         if match["low"] and joined and not _JOINED.search(text[: match.start()]):
             continue
+        if _SAMPLE_LIST.search(text[: match.start()]) and "," in match[0]:
+            continue  # "sources": [1, 2]
         if match["of"]:
             yield 0.0, float(match["of"]), match[0]
             continue

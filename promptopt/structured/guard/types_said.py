@@ -150,7 +150,7 @@ def _several(name: str, texts: Sequence[str]) -> str:
 
 _NEAR = 90
 _SAID_TYPE = re.compile(
-    r"\b(?:whole number|real number|integers?|how many)\b(?!,? or [a-z\"'])|\bin (?:square |cubic |whole )?(?:percent|grams|kilograms|kg|met(?:re|er)s|km|euros?|dollars|usd|eur|cents|seconds|minutes|hours|kcal)\b(?!\W*(?:or|e\.g|with)\b)|(?<![\w.-])-?\d+(?:\.\d+)?\s?(?:-|–|\bto\b)\s?\d+(?:\.\d+)?(?![\w:/.-])(?!\s*-?\s*(?:words?|sentences?|char|lines?|para|bullet|tokens?|minutes|hours|days|weeks|months|years|items|points))(?!,? or [a-z\"'])|\b(?:as an?|is an?|must be an?|should be an?|given as an?) (?:integer|int|whole number|number|float|decimal|boolean|bool|list|array|object)\b(?! (?:or|of))|\((?:an? )?(?:integer|int|number|float|boolean|bool|list|array)\)",
+    r"\b(?:whole number|real number|integers?|how many)\b(?!,? or [a-z\"'])|\bin (?:square |cubic |whole )?(?:percent|grams|kilograms|kg|met(?:re|er)s|km|euros?|dollars|usd|eur|cents|seconds|minutes|hours|kcal)\b(?!\W*(?:or|e\.g|with)\b)|(?<![\w.-])(?<!ISO )-?\d+(?:\.\d+)?\s?(?:-|–|\bto\b)\s?\d+(?:\.\d+)?(?![\w:/.-])(?!\s*-?\s*(?:words?|sentences?|char|lines?|para|bullet|tokens?|minutes|hours|days|weeks|months|years|items|points))(?!,? or [a-z\"'])|\b(?:as an?|is an?|must be an?|should be an?|given as an?) (?:integer|int|whole number|number|float|decimal|boolean|bool|list|array|object)\b(?! (?:or|of))|\((?:an? )?(?:integer|int|number|float|boolean|bool|list|array)\)",
     re.IGNORECASE,
 )
 _LISTED = re.compile(

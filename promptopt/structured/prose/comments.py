@@ -96,7 +96,7 @@ _NULL = re.compile(r"\s*[,;(]?\s*(?:\bor )?\bnull\b[^,;|/]*\Z", re.IGNORECASE)
 _END_ASIDE = re.compile(r"\s*\([^()]*\)\s*\Z")
 # The list of a comment goes on, or has samples only.
 _OPEN = re.compile(
-    r"\b(?:e\.g|etc|such as|like|example|for instance|and so on|others?\s+\w|any)\b|\.\.\.|…", re.IGNORECASE
+    r"\b(?:e\.g|etc|such as|like|example|for instance|and so on|others?\s+\w|any|anything|something|whatever)\b|\.\.\.|…", re.IGNORECASE
 )
 _SHORT = 3
 _SURELY = 3

@@ -8,23 +8,17 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from promptopt.structured.fields import MASK, PromptText, Span, field_name
+from promptopt.structured.fields import MASK, field_name
+from promptopt.structured.prose.key_clauses import MARK, KeyClauses, words_of
 from promptopt.structured.prose.wording import number_range
 
 _N = r"-?\d{1,4}(?:\.\d+)?"
-_CLAUSE = re.compile(r"[^;.!?\n]*(?:\.(?=\d)[^;.!?\n]*|(?<=\be\.g)\.[^;.!?\n]*)*[.!?;]?")
-_MARK = r"[ \t>]*(?:(?:[-*•]|\d+[.)])[ \t]+)?[*_]*"
-_LEADS = r"(?:the|its|their|an?|set|give|assign|and|for|where|with|then|also|estimate|rate)"
-_IS = (
-    r"(?=[\"'`*_]*\s*(?:[:=(]|[-–—]\s|,?\s*(?:is|are|must|should|shall|has to|needs to|will|can|ranges?|runs|goes|between|from \d|on an? |as an?|in (?:the )?(?:range|percent)"
-    r"|an? (?:whole |real |decimal )?(?:number|integer|float|decimal|score|percentage)|\d)))"
-)
 # "from 0 (harmless) to 4", "0-100 %", "between 1 and 5"
 _SPAN = re.compile(
-    rf"(?P<lead>\(|\[|[:=]|\b(?:between|from|range|scale|of|is|be|in|rated|scored|within)\b)[\s:(\[]*(?P<low>{_N})\s?%?(?:\s?\([^()\d]{{1,40}}\)|\s?=\s?[A-Za-z][\w ]{{0,30}}?)?\s*"
+    rf"(?P<lead>\(|\[|[:=,]|\b(?:integer|number|float|between|from|range|scale|of|is|be|in|rated|scored|within)\b)[\s:(\[]*(?P<low>{_N})\s?%?(?:\s?\([^()\d]{{1,40}}\)|\s?=\s?[A-Za-z][\w ]{{0,30}}?)?\s*"
     rf"(?P<joint>-|–|—|to|up to|through|and|\.\.\.?)\s*(?P<high>{_N})(?![\d.]*\d)(?![\w-])(?P<percent>\s?%)?(?=(?P<after>[^\n]{{0,20}}))",
     re.IGNORECASE,
 )
@@ -53,86 +47,58 @@ _NEAR = 40
 _BEFORE = 24
 
 
-class KeyFacts:
-    """The sentences of a prompt that say something of the keys of its form.
+def with_number(name: str, schema: Mapping[str, Any], clauses: KeyClauses) -> dict[str, Any]:
+    """A number with the range that clauses give its key, or as a whole one if they say so."""
+    known = dict(schema)
+    said = clauses.said_of(name)
+    whole = any(_WHOLE.search(words[:_NEAR]) and not _HEDGED.search(words[:_NEAR]) for words in said)
+    part = any(_PART.search(words[:_NEAR]) for words in said)
+    if not _is_open(known):
+        # A range that was read elsewhere, of a key that is said to be whole, or has a place and no kind.
+        ends = float(known.get("minimum", 0.5)), float(known.get("maximum", 0.5))
+        integral = known.get("type") == "number" and all(end.is_integer() for end in ends) and "enum" not in known
+        placed = ends != (0, 1) and not part and clauses.shown(name, r"0(?=\s*[,}\n])")
+        return {**known, "type": "integer"} if integral and (whole or placed) else known
+    found = [bounds for words in said for bounds in _bounds(words)] or list(_before(name, clauses))
+    if found and all(bounds[:2] == found[0][:2] for bounds in found):
+        kind = "integer" if whole or any(one for _, _, one in found) else "number" if part else ""
+        return _bounded(name, known, *found[0][:2], clauses, kind)
+    if whole and not found and known.get("type") in (None, "number"):
+        return {**known, "type": "integer"}
+    return known
 
-    Args:
-        names: All keys of the form.
-        covered: Where the form itself is.
-    """
 
-    def __init__(self, document: PromptText, names: Iterable[str], covered: Sequence[Span]) -> None:
-        self._shown = "\n".join(document.text[span.start : span.end] for span in covered)
-        text = document.text
-        for span in (*covered, *document.conditional):
-            text = text[: span.start] + re.sub(r"[^\n]", MASK, text[span.start : span.end]) + text[span.end :]
-        self._text = text
-        self._clauses = [match.span() for match in _CLAUSE.finditer(text) if match[0].strip()]
-        subjects = {name: _subject(name) for name in names if re.fullmatch(r"[A-Za-z][\w -]*", name)}
-        self._said: dict[str, list[str]] = {}
-        for start, end in self._clauses:
-            found = sorted(
-                (match.start("name"), match.end(), name)
-                for name, subject in subjects.items()
-                for match in subject.finditer(text[start:end])
-            )
-            for number, (_, after, name) in enumerate(found):
-                stop = next((begin for begin, _, other in found[number + 1 :] if other != name), end - start)
-                said = text[start + after : start + stop]
-                if lines := _CODE_LINES.match(text, end) if said.strip(" *_\"'`") == ":" else None:
-                    said += ", ".join(lines[0].split("\n"))
-                self._said.setdefault(name, []).append(said)
+def with_only_scale(schema: dict[str, Any], clauses: KeyClauses) -> dict[str, Any]:
+    """A form with the one scale that an order gives, if only one of its numbers can have it."""
+    properties = schema.get("properties")
+    if not isinstance(properties, Mapping):
+        return schema
+    numbers = [name for name, child in properties.items() if _types(child) & {"integer", "number"}]
+    free = [name for name in numbers if not {"minimum", "maximum", "enum"} & set(properties[name])]
+    if len(numbers) != 1 or len(free) != 1 or _COUNTS.search(field_name(free[0])) or _holds_numbers(schema):
+        return schema
+    found = {bounds[:2] for start, end in clauses.clauses for bounds in _asked(clauses.text[start:end])}
+    if len(found) != 1:
+        return schema
+    child = _bounded(free[0], dict(properties[free[0]]), *found.pop(), clauses, "")
+    return {**schema, "properties": {**properties, free[0]: child}}
 
-    def of(self, name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-        """A number with the range that clauses give it, or as a whole one if they say so."""
-        known = dict(schema)
-        said = self._said.get(name, ())
-        whole = any(_WHOLE.search(words[:_NEAR]) and not _HEDGED.search(words[:_NEAR]) for words in said)
-        if not self._is_open(known):
-            # A range that was read elsewhere, of a key that is said to be whole.
-            ends = float(known.get("minimum", 0.5)), float(known.get("maximum", 0.5))
-            integral = known.get("type") == "number" and all(end.is_integer() for end in ends)
-            return {**known, "type": "integer"} if whole and integral and "enum" not in known else known
-        found = [bounds for words in said for bounds in _bounds(words)]
-        if found and all(bounds[:2] == found[0][:2] for bounds in found):
-            part = any(_PART.search(words[:_NEAR]) for words in said)
-            codes = any(one for _, _, one in found)
-            return self._bounded(
-                name, known, *found[0][:2], kind="integer" if whole or codes else "number" if part else ""
-            )
-        if whole and not found and known.get("type") in (None, "number"):
-            return {**known, "type": "integer"}
-        return known
 
-    def with_only(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """A form with the one scale that an order gives, if only one of its numbers can have it."""
-        properties = schema.get("properties")
-        if not isinstance(properties, Mapping):
-            return schema
-        numbers = [name for name, child in properties.items() if _types(child) & {"integer", "number"}]
-        free = [name for name in numbers if not {"minimum", "maximum", "enum"} & set(properties[name])]
-        if len(numbers) != 1 or len(free) != 1 or _COUNTS.search(field_name(free[0])) or _holds_numbers(schema):
-            return schema
-        found = {bounds[:2] for start, end in self._clauses for bounds in _asked(self._text[start:end])}
-        if len(found) != 1:
-            return schema
-        child = self._bounded(free[0], dict(properties[free[0]]), *found.pop(), kind="")
-        return {**schema, "properties": {**properties, free[0]: child}}
+def _is_open(schema: Mapping[str, Any]) -> bool:
+    if {"enum", "minimum", "maximum", "properties", "items"} & set(schema):
+        return False
+    return bool(_types(schema) & {"integer", "number"}) or not _types(schema)
 
-    def _is_open(self, schema: Mapping[str, Any]) -> bool:
-        if {"enum", "minimum", "maximum", "properties", "items"} & set(schema):
-            return False
-        return bool(_types(schema) & {"integer", "number"}) or not _types(schema)
 
-    def _bounded(self, name: str, schema: dict[str, Any], low: str, high: str, *, kind: str) -> dict[str, Any]:
-        """A number with a range; of the kind that is said, else a whole one if its sample or nothing says otherwise."""
-        bounds = number_range(low, high)
-        if not bounds:
-            return schema
-        types = _types(schema)
-        sampled = re.search(rf"[\"']{re.escape(name)}[\"']\s*:\s*-?\d+\s*[,}}\n]", self._shown) is not None
-        known = kind or (bounds["type"] if not types or sampled else "number")
-        return {**schema, **bounds, "type": [known, "null"] if "null" in types else known}
+def _bounded(name: str, schema: dict[str, Any], low: str, high: str, clauses: KeyClauses, kind: str) -> dict[str, Any]:
+    """A number with a range; of the kind that is said, else a whole one if its sample or nothing says otherwise."""
+    bounds = number_range(low, high)
+    if not bounds:
+        return schema
+    types = _types(schema)
+    sampled = bool(clauses.shown(name, r"-?\d+(?=\s*[,}\n])"))
+    known = kind or (bounds["type"] if not types or sampled else "number")
+    return {**schema, **bounds, "type": [known, "null"] if "null" in types else known}
 
 
 def _types(schema: Mapping[str, Any]) -> set[str]:
@@ -149,14 +115,15 @@ def _holds_numbers(schema: Mapping[str, Any]) -> bool:
     )
 
 
-def _subject(name: str) -> re.Pattern[str]:
-    """Where a clause speaks of a key: in marks, spelled as no word is, or as a word of which something is said."""
-    own = re.escape(name)
-    words = r"[ _-]?".join(map(re.escape, re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name) or [name]))
-    spelled = rf"|(?<![\w\"'`])(?P<name3>{own})(?!\w)" if re.search(r"_|[a-z][A-Z]", name) else ""
-    pattern = rf"[\"'`*](?P<name2>{own})[\"'`*]+(?!\s*:\s*[\[{{\"'])|(?:\A{_MARK}|[,(]\s*|\b{_LEADS}\s+)(?P<name4>{words})(?: (?:score|level|rating|value|field))?(?!\w){_IS}{spelled}"
-    # One group for all: where the name begins.
-    return re.compile(rf"(?P<name>(?=.))(?:{pattern})", re.IGNORECASE)
+def _before(name: str, clauses: KeyClauses) -> Iterator[tuple[str, str, bool]]:
+    """The ends of a scale that stands before its key: "Each answer gets 0-3 points"."""
+    pattern = re.compile(
+        rf"\b(?:gets?|gives?|award|assign|earns?|receives?|scores?)\b[^.;\n]{{0,30}}?(?P<low>{_N})\s?(?:-|–|to)\s?(?P<high>{_N}) {words_of(name)}\b",
+        re.IGNORECASE,
+    )
+    for match in pattern.finditer(clauses.text):
+        if MASK not in match[0] and float(match["low"]) in _LOWEST:
+            yield match["low"], match["high"], False
 
 
 def _bounds(said: str) -> Iterator[tuple[str, str, bool]]:
@@ -197,7 +164,7 @@ _ASKS = re.compile(
 
 def _asked(clause: str) -> Iterator[tuple[str, str]]:
     """The scale in an order to estimate or to rate something."""
-    text = re.sub(rf"\A{_MARK}", "", clause)
+    text = re.sub(rf"\A{MARK}", "", clause)
     asks = _ASKS.search(text)
     spans = [match for match in _SPAN.finditer(text) if float(match["low"]) in _LOWEST]
     spans = [match for match in spans if asks and asks.start() < match.start() and _is_scale(text, match)]

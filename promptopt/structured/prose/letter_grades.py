@@ -27,6 +27,20 @@ def letter_grades(shown: str, text: str) -> list[str]:
     return found[0] if found and inside and same and _are_grades(found[0]) else []
 
 
+_CODE = re.compile(r"(?P<stem>[A-Z]{1,3}-?)(?P<number>\d)")
+
+
+def codes_beside(shown: str, text: str) -> list[str]:
+    """The codes that a text names beside one that a form shows, ``P2``: P1 to P4 if it has each of them; else empty."""
+    code = _CODE.fullmatch(shown.strip())
+    if code is None:
+        return []
+    named = set(re.findall(rf"(?<![\w-]){re.escape(code['stem'])}(\d)(?![\w-]|\.\d)", text)) | {code["number"]}
+    numbers = sorted(map(int, named))
+    whole = numbers[0] in (0, 1) and numbers == list(range(numbers[0], numbers[-1] + 1))
+    return [f"{code['stem']}{number}" for number in numbers] if whole and len(numbers) >= _FEWEST else []
+
+
 _FEWEST = 3
 
 

@@ -27,7 +27,7 @@ def is_text_by_name(name: str) -> bool:
 _NOT_NULL = re.compile(r"\b(?:not|never|no|non|without|instead of)\b[^.\n]{0,20}\bnull\b", re.IGNORECASE)
 _ABSENT = re.compile(
     r"\b(?:values?|fields?|keys?|information|anything|missing|unknown|absent|unclear|(?:not|n['’]t|cannot be) (?:\w+ )?(?:on|in|given|found|present"
-    r"|mentioned|available|stated|known|specified|provided|determined|applicable)|(?:cannot|can['’]t|could not|couldn['’]t|unable to) (?:be )?(?:told|tell|estimated?|find|found|determine|read|inferr?e?d?|say|known?|decided?)|(?:does(?: not|n['’]t)|do(?: not|n['’]t)) (?:say|state|mention|tell|give|name|know))\b",
+    r"|mentioned|available|stated|known|specified|provided|determined|applicable|read|seen|recogni[sz]ed)|(?:cannot|can['’]t|could not|couldn['’]t|unable to) (?:be )?(?:told|tell|estimated?|find|found|determine|read|inferr?e?d?|say|known?|decided?)|(?:does(?: not|n['’]t)|do(?: not|n['’]t)) (?:say|state|mention|tell|give|name|know))\b",
     re.IGNORECASE,
 )
 
@@ -202,7 +202,9 @@ def _mention(name: str) -> re.Pattern[str]:
     own = re.escape(name)
     if re.search(r"_|[a-z][A-Z]", name):
         return re.compile(rf"(?<!\w){own}(?!\w)")
-    return re.compile(rf"\A\W*{own}(?!\w)|[\"'`*]{own}[\"'`*]", re.IGNORECASE)
+    # "If the date cannot be read": not where the word is one for any value.
+    spoken = "" if _OF_ANY.fullmatch(name) else rf"|\b(?:the|its|their|no) {own}(?!\w)"
+    return re.compile(rf"\A\W*{own}(?!\w)|[\"'`*]{own}[\"'`*]{spoken}", re.IGNORECASE)
 
 
 # "Rules for size:", and below it "- null if not found"

@@ -203,6 +203,7 @@ def _read(text: str, start: int, kind: str, *, bracket: bool) -> tuple[list[str]
     if stripped and all(" " not in value for value in values[:-1]):
         values[-1] = stripped["label"]
     labelled = all(_is_label(value, quoted=item.quoted) for value, item in zip(values, items, strict=True))
+    labelled = labelled or (len(values) > _SURELY and all(re.fullmatch(r"[a-z]{2}", value) for value in values))
     return (values, end) if labelled and len({value.casefold() for value in values}) == len(values) else None
 
 

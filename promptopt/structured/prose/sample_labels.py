@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptopt.structured.fields import MASK, PromptText, Span
-from promptopt.structured.prose.letter_grades import letter_grades
+from promptopt.structured.prose.letter_grades import codes_beside, letter_grades
 
 _MARKS = "*_`\"'“”"
 # "- High: needs action today", '"done" = all steps are taken', "  S = Structural,"
@@ -84,9 +84,13 @@ class LabelLists:
     def _labels(self, samples: Sequence[str], least: int = 1) -> list[str]:
         if len(samples) < least or any(_ORDERS.match(sample) for sample in samples):
             return []
-        if len(samples) == 1 and (letters := letter_grades(samples[0], self._text)):
-            return letters
+        if len(samples) == 1 and (codes := self._codes(samples[0])):
+            return codes
         return _same([one.heads for one in self._lists if set(samples) <= set(one.heads)])
+
+    def _codes(self, sample: str) -> list[str]:
+        """The letters of a span that is shown, and the codes of which one is shown."""
+        return letter_grades(sample, self._text) or codes_beside(sample, self._text)
 
     def _headed(self, name: str, samples: Sequence[str]) -> list[str]:
         """The labels of the list that has the key for its heading: "Urgency levels:"."""

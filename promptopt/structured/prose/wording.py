@@ -293,9 +293,12 @@ _DATE_FORM = re.compile(r"(?:[YMDHhms]{1,4}[-/.: T]){1,5}[YMDHhms]{1,4}Z?")
 def _without_null(text: str, *, quoted: bool) -> str:
     """What a value is if it is not null: ``string or null`` is ``string``; empty if null is not said."""
     match = _NULL.search(text)
-    if match is None or (quoted and match["none"]):
+    if match is None:
         return ""
-    return (match["other"] or text[: match.start()]).strip(" ,;.(")
+    held = (match["other"] or text[: match.start()]).strip(" ,;.(")
+    # "low or None" are two labels; "Explicit deadline or None" is a text that there may be.
+    label = " " not in held and held.lower() not in TYPES
+    return "" if quoted and match["none"] and label else held
 
 
 def alternatives(text: str) -> list[str]:
@@ -335,7 +338,8 @@ def _opposites(text: str) -> list[str]:
         places = len(slashes) == 2 and (
             not _PLACED.isdisjoint(part.lower() for part in slashes) or len({part[0].isupper() for part in slashes}) > 1
         )
-        long = all(len(part) > 2 for part in slashes) and not places
+        short = 0 if len(slashes) < _SEVERAL else sum(len(part) == 2 and part.islower() for part in slashes)
+        long = sum(len(part) > 2 for part in slashes) + short == len(slashes) > short and not places
         return list(dict.fromkeys(slashes)) if long or _are_labels(slashes) else []
     parts = re.split(r"\s*,\s*(?:or\s+)?|\s+or\s+", re.sub(r"[.!]$", "", text))
     if len(parts) < 2 or not re.search(r"\bor\b", text):

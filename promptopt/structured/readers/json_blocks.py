@@ -37,6 +37,16 @@ _LEADS = re.compile(
     r"\b(?:outputs?|answer|respon[ds]e?|repl(?:y|ies)|returns?|json|format\w*|produce|generate|write|structure\w*)\b[^\n]*:\W*$",
     re.IGNORECASE,
 )
+# "Read the letter and give me:", before a template
+_ORDERS_IT = re.compile(
+    r"(?:\A\W*|[.!?,;]\s+|\b(?:and|then|please)\s+)(?:give|provide|extract|fill in|fill out|complete|write|produce|create)\b(?! (?:you|it to you))[^.\n]*:\W*\Z",
+    re.IGNORECASE,
+)
+# "Return only the JSON above."
+_POINTED_AT = re.compile(
+    r"\b(?:return|respond|reply|answer|output|give|use|fill in)\b[^.\n]{0,40}\b(?:json|object|form|format|structure|template|keys)\b[^.\n]{0,20}\b(?:above|shown)\b|\babove (?:json|form|format|structure|template)\b",
+    re.IGNORECASE,
+)
 # What the prompt is given, in a form that it describes.
 _GIVEN = re.compile(
     r"\b(?:you(?:'ll| will| are going to) (?:be given|receive|get|see)|will be (?:formatted|provided|given|presented|shown)|(?:is|are) (?:given|provided|presented|stored) (?:as|in|like))\b",
@@ -265,7 +275,7 @@ def _role(text: str, start: int, end: int) -> bool | None:
     if _EXAMPLE.search(line) and _JSON.search(text, 0, start):
         return not _PLACEHOLDERS.search(text, start, end)
     if not _CUE.search(recent):
-        return None
+        return False if _is_ordered(text, start, end, line) else None
     if re.search(
         r"\b(?:outputs?|answer|response|result|assistant|a)(?: json)?\b\W*$", line, re.IGNORECASE
     ) or re.search(r"\b(?:examples?\b[^\n]{0,40}|like (?:this|so)\W*)$", line, re.IGNORECASE):
@@ -274,7 +284,14 @@ def _role(text: str, start: int, end: int) -> bool | None:
     if titled or _OUTPUT_CUE.search(recent) or _LEADS.search(line):
         return False
     # Types and places of values: a template, and an answer in JSON is asked for above.
-    return False if _PLACEHOLDERS.search(text, start, end) and ORDERS_JSON.search(text, 0, start) else None
+    asked = _PLACEHOLDERS.search(text, start, end) and ORDERS_JSON.search(text, 0, start)
+    return False if asked or _is_ordered(text, start, end, line) else None
+
+
+def _is_ordered(text: str, start: int, end: int, line: str) -> bool:
+    """Whether an order before or after a template wants it, without a word for a form."""
+    placed = _PLACEHOLDERS.search(text, start, end)
+    return bool(placed and (_ORDERS_IT.search(line) or _POINTED_AT.search(text, end, end + 800)))
 
 
 def _at_anchor(text: str, line: str) -> bool:

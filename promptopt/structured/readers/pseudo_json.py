@@ -9,6 +9,7 @@ from typing import Any
 from promptopt.structured.fields import MASK, object_schema
 from promptopt.structured.prose.comments import with_note
 from promptopt.structured.prose.wording import bare_value, or_null, placeholder, quoted_value
+from promptopt.structured.readers.free_keys import are_items, is_map
 
 _SPACE = re.compile(r"(?:\s|//[^\n]*|/\*.*?\*/|\#\s[^\n]*)*", re.DOTALL)
 # A comment after a value, on its line.
@@ -39,11 +40,8 @@ _SHORT = 4
 # "one sentence, max 20 words"
 _IN_WORDS = re.compile(r"(?:\d|\b(?:one|two|three))(?:-| (?:\w+ )?)(?:sentences?|words|paragraphs?)\b")
 _OR_NULL = re.compile(r"\s*(?:\||/|\bor\b)\s*(?:null|None)\b")
-_NUMBERED = re.compile(r"(?P<stem>.*?\D)(?P<number>\d+)")
 LEFT_OPEN = {"description": "..."}
 """The items of a list that is shown as ``[...]``: nothing says what they are."""
-# {"key": "value"} stands for whatever there is.
-_ANY_KEY = re.compile(r"(?:key|param|parameter|arg|argument|variable|field)s?(?:[_ ]?name|[_ ]?\d+)?")
 _DEEPEST = 12
 _LONGEST = 20_000
 
@@ -121,7 +119,7 @@ class _Reader:
             # A line end separates as well, as people write it.
             if self._text[self.position : self.position + 1] not in (",", "}") and not self._after_line_end():
                 raise NotPseudo
-        if not properties or (_is_map(properties) and (more or not _are_items(properties, self._text))):
+        if not properties or (is_map(properties) and (more or not are_items(properties, self._text))):
             raise NotPseudo
         return object_schema(properties)
 
@@ -298,33 +296,6 @@ _OF_ITEMS = re.compile(
 
 def _inner(match: re.Match[str]) -> str:
     return next(group for group in match.groups() if group is not None)
-
-
-def _is_map(properties: Mapping[str, Any]) -> bool:
-    """Whether the keys are numbered, so that others may follow: ``document_1``, ``document_2``."""
-    if all(name.isdigit() or _ANY_KEY.fullmatch(name) for name in properties):
-        return True
-    numbered = [match["stem"] for name in properties if (match := _NUMBERED.fullmatch(name))]
-    return len(numbered) > 1 and len(numbered) == len(properties) and len(set(numbered)) == 1
-
-
-# "2. Who signed it?"
-_NUMBERED_LINE = re.compile(
-    rf"^[ \t]*(?:[-*•][ \t]+)?[\"'(]?(?P<number>\d{{1,2}})[.):][ \t]+[^\s{MASK}{{]", re.MULTILINE
-)
-
-
-def _are_items(properties: Mapping[str, Any], text: str) -> bool:
-    """Whether the keys are the numbers of a list of the prompt, from the first to the last: there are no others."""
-    if not all(name.isdigit() for name in properties):
-        return False
-    runs: list[list[str]] = []
-    for match in _NUMBERED_LINE.finditer(text):
-        if match["number"] == "1" or not runs:
-            runs.append([])
-        runs[-1].append(match["number"])
-    keys = list(properties)
-    return len(runs) == 1 and runs[0] == keys and keys == [str(number) for number in range(1, len(keys) + 1)]
 
 
 def _labelled_keys(schema: Mapping[str, Any]) -> frozenset[str]:

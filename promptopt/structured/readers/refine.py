@@ -12,7 +12,9 @@ from promptopt.structured.prose.choices import Choice, labels
 from promptopt.structured.prose.criteria_grades import grades_of, shared_range
 from promptopt.structured.prose.described import stated
 from promptopt.structured.prose.key_choices import with_choices
-from promptopt.structured.prose.key_facts import KeyFacts
+from promptopt.structured.prose.key_clauses import KeyClauses
+from promptopt.structured.prose.key_facts import with_number, with_only_scale
+from promptopt.structured.prose.key_labels import with_clause_count, with_clause_labels, with_each_value
 from promptopt.structured.prose.labels_of_keys import with_each_number, with_items, with_only_key, with_prose
 from promptopt.structured.prose.nulls import nulls_of
 from promptopt.structured.prose.plain_labels import whole_list
@@ -64,18 +66,18 @@ def refined(
     nulls = nulls_of(document, keys, covered)
     graded = grades_of(document)
     label_lists = LabelLists(document, covered)
-    facts = KeyFacts(document, keys, covered)
+    clauses = KeyClauses(document, keys, covered)
 
     def leaf(name: str, child: dict[str, Any]) -> dict[str, Any]:
         bounds = graded.get(field_name(name))
         if bounds and child.get("type") in (None, "integer", "number") and not set(child) & {"enum", "minimum"}:
             child = {**child, **bounds, "type": child.get("type", bounds["type"])}
         child = with_prose(name, _with_words(child, words.get(name, "")), ranges, lists)
-        child = with_choices(name, _with_open_items(name, child, document, words), document)
+        child = with_choices(name, _with_open_items(name, child, document, words, clauses), document)
         child = with_most(name, with_bounds(name, with_items(name, child, lists), document), document)
         if "properties" in child or "properties" in child.get("items", {}):
             return nulls(name, child) if child.get("type") == "array" else child
-        child = facts.of(name, child)
+        child = with_number(name, with_clause_labels(name, with_clause_count(name, child, clauses), clauses), clauses)
         if shared and not set(child) & {"type", "enum"} and is_numeric(name):
             child = {**child, **shared[0]}
         child = _known(child, name)
@@ -103,7 +105,7 @@ def refined(
             node = {**node, "items": visit(items if "properties" in items else _known(items))}
         return node
 
-    told = with_each_number(document, facts.with_only(visit(schema)), lists)
+    told = with_each_value(with_each_number(document, with_only_scale(visit(schema), clauses), lists), clauses)
     return with_options(document, with_only_key(told, lists), covered)
 
 
@@ -223,7 +225,7 @@ _EXPLAINED = re.compile(
 
 
 def _with_open_items(
-    name: str, schema: dict[str, Any], document: PromptText, words: Mapping[str, str]
+    name: str, schema: dict[str, Any], document: PromptText, words: Mapping[str, str], clauses: KeyClauses
 ) -> dict[str, Any]:
     """A list whose items the form leaves open, with what the prompt says of them.
 
@@ -233,12 +235,18 @@ def _with_open_items(
     if schema.get("type") != "array" or schema.get("items") not in (LEFT_OPEN, {}, None):
         return schema
     found = _shown_items(name, document) or items_said(name, document)
+    if not found and any(_OF_TEXTS.search(said) for said in clauses.said_of(name)):
+        found = {"type": "string"}
     described = re.search(rf"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"']*{re.escape(name)}\b", document.text, re.MULTILINE)
     if not found and schema.get("items") and name not in words and not described:
         raise UnreadForm(f"nothing says what the items of {name!r} are, which is shown as [...]")
     return {**schema, "items": found}
 
 
+# "tags are 3 to 5 keywords"
+_OF_TEXTS = re.compile(
+    r"\b(?:keywords|words|names|strings|phrases|sentences|texts|titles|quotes|labels|nouns)\b", re.IGNORECASE
+)
 _SHOWN_LIST = re.compile(r"\bexample\b[^\n]{0,40}?(?P<list>\[\s*-?\d+(?:\s*,\s*-?\d+)*\s*\])", re.IGNORECASE)
 
 

@@ -53,13 +53,18 @@ _OF_LIST = re.compile(
 )
 
 
+_LEADS_ON = re.compile(
+    r"(?::|\b(?:like|such as|(?:of|in|with) (?:the|this) (?:form|format|shape|structure)|as))[ \t*_`]*\Z", re.IGNORECASE
+)
+
+
 def each_of_list(document: PromptText, block: Block, schema: Mapping[str, Any]) -> bool:
     """Whether the object that a template shows is one of those in a list, by the line that leads to it."""
     if block.example or any(_holds_objects(child) for child in schema.get("properties", {}).values()):
         return False
     before = re.sub(r"(?:```|~~~)\w*\s*\Z", "", document.text[: block.span.start].rstrip())
     line = before.rstrip().rpartition("\n")[2]
-    return line.rstrip(" \t*_").endswith(":") and _OF_LIST.search(line) is not None
+    return _LEADS_ON.search(line) is not None and _OF_LIST.search(line) is not None
 
 
 def _holds_objects(schema: Mapping[str, Any]) -> bool:

@@ -420,8 +420,9 @@ def _labels_misplaced(
         if len(lost) == len(labels):
             line = document.line(text.index(lost[0]))
             yield f"line {line}: {lost[0]!r} is in an example, and was read as a label of {leaf.name!r}"
-        first = re.search(rf"[\"'`“]{re.escape(labels[0])}[\"'`”,.]", text)
-        if first and _SHOWN.search(text[text.rfind("\n", 0, first.start()) + 1 : first.start()]):
+        prose = document.without(found.covered) if found.whole == "JSON" else text
+        first = re.search(rf"[\"'`“]{re.escape(labels[0])}[\"'`”,.]", prose)
+        if first and _SHOWN.search(prose[prose.rfind("\n", 0, first.start()) + 1 : first.start()]):
             line = document.line(first.start())
             yield f"line {line}: {labels[0]!r} is a sample of what {leaf.name!r} may be, and was read as one of its labels"
         lines = [line for line in text.split("\n") if all(label in line for label in labels)]

@@ -54,6 +54,7 @@ def miscounted(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSche
         if not lists and not _is_counted(found, match["number"], told):
             yield f"{line}: one object was read for all of them"
     yield from _bounds_lost(document, text, lists)
+    yield from _as_many(document, text, lists)
     if lists:
         return
     for match in _ALL.finditer(text):
@@ -68,6 +69,21 @@ def _bounds_lost(document: PromptText, text: str, lists: Sequence[KeyOfSchema]) 
         of_list = any(_last(leaf.name) & told for leaf in lists)
         if of_list and not any({"minItems", "maxItems"} & set(leaf.node) for leaf in lists):
             yield f"line {document.line(match.start())}: {shortened(match[0])!r}: no list was read with a count"
+
+
+# "List 2 pros and as many cons", "the same number of cons"
+_AS_MANY = re.compile(
+    r"\b(?:as many|equally many|the same number of) (?:[\w-]+ ){0,2}?(?P<thing>[a-z]+s)\b(?! (?:as|that|which))",
+    re.IGNORECASE,
+)
+
+
+def _as_many(document: PromptText, text: str, lists: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Things of which there are as many as of others, if their list has no count."""
+    for match in _AS_MANY.finditer(text):
+        for leaf in lists:
+            if _one(match["thing"].lower()) in _last(leaf.name) and not {"minItems", "maxItems"} & set(leaf.node):
+                yield f"line {document.line(match.start())}: {shortened(match[0])!r} is said of {leaf.name!r}, which was read without a count"
 
 
 def _is_soft(text: str, match: re.Match[str]) -> bool:

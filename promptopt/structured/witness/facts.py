@@ -44,6 +44,8 @@ def left_over(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchem
             spoken = subjects[name].search(clause)
             if spoken is None or looked_for(text, start):
                 continue
+            if same[0].listed and _OF_ONE_ITEM.search(spoken[0]):
+                continue  # "every question has 4 answers": of each item
             # What is said of one key ends where the next is named.
             further = [
                 other.start() for key in names if key != name for other in subjects[key].finditer(clause, spoken.end())
@@ -67,6 +69,7 @@ def left_over(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchem
     yield from _omitted(document, text, leaves)
 
 
+_OF_ONE_ITEM = re.compile(r"\b(?:each|every)\s+[\w -]*[a-rt-z]\Z", re.IGNORECASE)
 _JOINED = re.compile(r"[\s\"'`*]*(?:,|and|or|&)[\s\"'`*]*", re.IGNORECASE)
 _WITH_OTHERS = re.compile(
     r"\A[\"'`*]*(?:\s*(?:,|and|or|&)\s*[\"'`*]*[\w-]+[\"'`*]*)+(?=\s+(?:is|are|can|may|must|should|will)\b)|(?<=are) (?:each|both|all)\b",

@@ -77,5 +77,7 @@ def _numbers(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> 
     if numeric and not held and (span := _RANGE.search(text)):
         yield f"line {document.line(span.start())}: {shortened(span[0])!r} may be a range, and no number was read with one"
     lists = [leaf for leaf in leaves if leaf.listed]
+    if held:
+        text = _RANGE.sub(lambda match: " " * len(match[0]), text)  # the ends of a scale count nothing
     if lists and not any({"minItems", "maxItems"} & set(leaf.node) for leaf in lists) and (count := _MANY.search(text)):
         yield f"line {document.line(count.start())}: {count[0]!r} may be a count, and no list was read with one"

@@ -191,7 +191,8 @@ def _of_keys(document: PromptText, leaves: Sequence[KeyOfSchema], *, of_text: bo
                 name.casefold()
             }:
                 continue  # "an exact match to one of the options": what another key holds
-            lacks = [lack for leaf in same if (lack := _lack(leaf, said, of_text=of_text))]
+            others = [other for other in names if other != name]
+            lacks = [lack for leaf in same if (lack := _lack(leaf, said, others, of_text=of_text))]
             if lacks and lacks[0][1] == _UNLABELLED and _listed_in_variable(document, said.text):
                 continue
             if len(lacks) == len(same):
@@ -236,7 +237,7 @@ _OR_TEXT = re.compile(
 _NEAR = 40  # What is said of a value's form comes first.
 
 
-def _lack(leaf: KeyOfSchema, said: SaidOfKey, *, of_text: bool) -> tuple[str, str] | None:
+def _lack(leaf: KeyOfSchema, said: SaidOfKey, others: Sequence[str], *, of_text: bool) -> tuple[str, str] | None:
     """The words that bound a key's value, and what its schema is without; ``None`` if it has what they say."""
     text = said.text.strip()
     quoted = text[:1] in ('"', "'")
@@ -257,7 +258,7 @@ def _lack(leaf: KeyOfSchema, said: SaidOfKey, *, of_text: bool) -> tuple[str, st
         (_type_lacks(leaf, text, bare) if said.value or _OF_PARTS.match(bare) else None)
         or _range_lacks(leaf, bare)
         or _labels_lack(leaf, text, quoted=quoted, value=said.value)
-        or _null_lacks(leaf, text)
+        or _null_lacks(leaf, text, others)
     )
 
 
@@ -315,8 +316,15 @@ _IF_NUMBER = re.compile(
 )
 
 
-def _null_lacks(leaf: KeyOfSchema, text: str) -> tuple[str, str] | None:
+def _null_lacks(leaf: KeyOfSchema, text: str, others: Sequence[str]) -> tuple[str, str] | None:
     null = _NULL.search(text)
+    begin = text.rfind(". ", 0, null.start()) if null else -1
+    if (
+        null
+        and begin >= 0
+        and any(re.search(rf"\b(?:the|an?) {re.escape(other)}\b", text[begin : null.start()]) for other in others)
+    ):
+        return None  # "If the date cannot be read use null.": the next sentence is about another key
     if null is None or leaf.nullable or leaf.labelled or _NOT_NULL.search(text[: null.end()]):
         return None
     if not leaf.kinds & {"integer", "number"} and _IF_NUMBER.search(text[: null.end()]):

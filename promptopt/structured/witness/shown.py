@@ -57,6 +57,8 @@ def unsaid(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]
 
 _OPEN = re.compile(rf"(?P<open>\.\.\.|…|[A-Z][A-Z_]*|(?:{VARIABLE.pattern})+)\s*(?:[,}}\n])")
 _NOT_THAT = re.compile(r"(?!null\b)\S")
+# "P2", beside which a prompt has P1 and P3
+_CODE = re.compile(r"[\"'](?P<code>(?P<stem>[A-Z]{1,2})\d)[\"']")
 _WORD = re.compile(r"\[?\s*[\"'](?P<sample>[A-Za-z][\w-]{2,40})[\"']")
 
 
@@ -77,7 +79,6 @@ def shown(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     for leaf in leaves:
         if leaf.labelled or leaf.kinds - {"string", "null"}:
             continue
-        key = rf"[\"']{re.escape(leaf.name)}[\"']\s*:\s*"
         spoken = list(said_of(document, leaf, ()))
         for match in values_shown(text, leaf.name, _OPEN):
             if _is_told(text, match["open"]):
@@ -92,19 +93,35 @@ def shown(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
             and not any(values_shown(text, leaf.name, _NOT_THAT))
         ):
             yield f"line {document.line(null.start())}: nothing says what {leaf.name!r} is, which is shown as null"
-        for match in values_shown(text, leaf.name, _WORD):
-            sample = match["sample"]
-            if _KINDS_SHOWN.fullmatch(sample) or re.search(r"\d|XX|YYY", sample) or sample.lower() == leaf.name.lower():
-                continue
-            elsewhere = re.compile(
-                rf"^[ \t]*(?:[-*•#]+|\d+[.)])[ \t]*[\"'`*]*{re.escape(sample)}[\"'`*]*(?=[ \t]*(?:[-–—:(]|$))|(?<=/ ){re.escape(sample)}\b|\b{re.escape(sample)}(?= /)",
-                re.MULTILINE,
-            )
-            rest = text[: match.start("sample") - 1] + " " * (len(sample) + 2) + text[match.end("sample") + 1 :]
-            rest = re.sub(rf"{key}\[?\s*[\"']{re.escape(sample)}[\"']", lambda same: " " * len(same[0]), rest)
-            if label := elsewhere.search(rest):
-                line = document.line(label.start())
-                yield f"line {line}: {sample!r} is shown as {leaf.name!r} and is in a list; its other labels were not read"
+        yield from _codes_shown(text, leaf)
+        yield from _words_shown(document, leaf)
+
+
+def _codes_shown(text: str, leaf: KeyOfSchema) -> Iterator[str]:
+    """A code that the form shows as a text, if the prompt has others of its kind."""
+    for match in values_shown(text, leaf.name, _CODE):
+        others = set(re.findall(rf"(?<![\w-]){re.escape(match['stem'])}\d(?![\w-]|\.\d)", text)) - {match["code"]}
+        if len(others) > 1:
+            yield f"{match['code']!r} is shown as {leaf.name!r}, and {', '.join(sorted(others))} are in the prompt: they were not read"
+
+
+def _words_shown(document: PromptText, leaf: KeyOfSchema) -> Iterator[str]:
+    """A word that the form shows as a text, if it begins an item of a list."""
+    text = document.text
+    key = rf"[\"']{re.escape(leaf.name)}[\"']\s*:\s*"
+    for match in values_shown(text, leaf.name, _WORD):
+        sample = match["sample"]
+        if _KINDS_SHOWN.fullmatch(sample) or re.search(r"\d|XX|YYY", sample) or sample.lower() == leaf.name.lower():
+            continue
+        elsewhere = re.compile(
+            rf"^[ \t]*(?:[-*•#]+|\d+[.)])[ \t]*[\"'`*]*{re.escape(sample)}[\"'`*]*(?=[ \t]*(?:[-–—:(]|$))|(?<=/ ){re.escape(sample)}\b|\b{re.escape(sample)}(?= /)",
+            re.MULTILINE,
+        )
+        rest = text[: match.start("sample") - 1] + " " * (len(sample) + 2) + text[match.end("sample") + 1 :]
+        rest = re.sub(rf"{key}\[?\s*[\"']{re.escape(sample)}[\"']", lambda same: " " * len(same[0]), rest)
+        if label := elsewhere.search(rest):
+            line = document.line(label.start())
+            yield f"line {line}: {sample!r} is shown as {leaf.name!r} and is in a list; its other labels were not read"
 
 
 def _wanted_as_text(text: str, name: str) -> bool:

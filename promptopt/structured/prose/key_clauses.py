@@ -1,0 +1,79 @@
+"""The clauses of a prompt that have a key of its form for their subject, and what each says of it up to the next key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from promptopt.structured.fields import MASK, PromptText, Span
+
+CLAUSE = re.compile(r"[^;.!?\n]*(?:\.(?=\d)[^;.!?\n]*|(?<=\be\.g)\.[^;.!?\n]*)*[.!?;]?")
+MARK = r"[ \t>]*(?:(?:[-*•]|\d+[.)])[ \t]+)?[*_]*"
+"""The mark of an item, at the begin of a clause."""
+_LEADS = r"(?:the|its|their|an?|set|give|assign|and|for|where|with|then|also|estimate|rate)"
+_IS = (
+    r"(?=[\"'`*_]*\s*(?:[:=(]|[-–—]\s|,?\s*(?:is|are|must|should|shall|has to|needs to|will|can|may|ranges?|runs|goes|between|from \d|on an? |as an?|in (?:the )?(?:range|percent)"
+    r"|an? (?:whole |real |decimal )?(?:number|integer|float|decimal|score|percentage)|\d)))"
+)
+# Codes below a line that ends with the key
+_CODE_LINES = re.compile(
+    r"\n(?:[ \t]*(?:[-*•][ \t]+)?-?\d{1,3}[ \t]*(?:=|:|[-–—][ \t])[ \t]*[A-Za-z][^\n]*(?:\n|\Z)){2,}"
+)
+
+
+class KeyClauses:
+    """What the clauses of a prompt say of the keys of its form.
+
+    Args:
+        names: All keys of the form.
+        covered: Where the form itself is: what it shows is in no clause.
+
+    Attributes:
+        text: The text, as long as it is, without the form and what only some renderings have.
+        clauses: From where to where each clause goes.
+    """
+
+    def __init__(self, document: PromptText, names: Iterable[str], covered: Sequence[Span]) -> None:
+        self._shown = "\n".join(document.text[span.start : span.end] for span in covered)
+        text = document.text
+        for span in (*covered, *document.conditional):
+            text = text[: span.start] + re.sub(r"[^\n]", MASK, text[span.start : span.end]) + text[span.end :]
+        self.text = text
+        self.clauses = [match.span() for match in CLAUSE.finditer(text) if match[0].strip()]
+        subjects = {name: _subject(name) for name in names if re.fullmatch(r"[A-Za-z][\w -]*", name)}
+        self._said: dict[str, list[str]] = {}
+        for start, end in self.clauses:
+            found = sorted(
+                (match.start("name"), match.end(), name)
+                for name, subject in subjects.items()
+                for match in subject.finditer(text[start:end])
+            )
+            for number, (_, after, name) in enumerate(found):
+                stop = next((begin for begin, _, other in found[number + 1 :] if other != name), end - start)
+                said = text[start + after : start + stop]
+                if lines := _CODE_LINES.match(text, end) if said.strip(" *_\"'`") == ":" else None:
+                    said += ", ".join(lines[0].split("\n"))
+                self._said.setdefault(name, []).append(said)
+
+    def said_of(self, name: str) -> Sequence[str]:
+        """What each clause says that has a key for its subject, after its name."""
+        return self._said.get(name, ())
+
+    def shown(self, name: str, pattern: str) -> list[str]:
+        """What the form shows as the values of a key, as far as a pattern goes."""
+        return re.findall(rf"[\"']{re.escape(name)}[\"']\s*:\s*({pattern})", self._shown)
+
+
+def words_of(name: str) -> str:
+    """A pattern of a key as prose writes it: ``matchScore`` is "match score"."""
+    return r"[ _-]?".join(map(re.escape, re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name) or [name]))
+
+
+def _subject(name: str) -> re.Pattern[str]:
+    """Where a clause speaks of a key: in marks, spelled as no word is, or as a word of which something is said."""
+    own = re.escape(name)
+    words = words_of(name)
+    spelled = rf"|(?<![\w\"'`])(?P<name3>{own})(?!\w)" if re.search(r"_|[a-z][A-Z]", name) else ""
+    pattern = rf"[\"'`*](?P<name2>{own})[\"'`*]+(?!\s*:\s*[\[{{\"'])|(?:\A{MARK}|[,(]\s*|\b{_LEADS}\s+)(?P<name4>{words})(?: (?:score|level|rating|value|field))?(?!\w){_IS}{spelled}"
+    # One group for all: where the name begins.
+    return re.compile(rf"(?P<name>(?=.))(?:{pattern})", re.IGNORECASE)

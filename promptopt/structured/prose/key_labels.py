@@ -1,0 +1,154 @@
+"""What sentences say of the texts and lists that a form shows: the labels of a key, how many items it has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from promptopt.structured.fields import MASK
+from promptopt.structured.prose.counts import NUMERALS, number_of
+from promptopt.structured.prose.key_clauses import KeyClauses
+from promptopt.structured.prose.label_items import Item, items_at
+from promptopt.structured.prose.plain_labels import is_kind
+from promptopt.structured.prose.wording import LABELS, TYPES
+
+_COPULA = (
+    r"[\"'`*_]*(?:\s*\([^()\n]{1,30}\))?\s*(?P<copula>[:=]|(?:is|are)\b|(?:must|should|can|may|has to|will)(?: only)? be\b)[*_]*\s*(?:(?:always|only|exactly|strictly|either|set to)\s+)*"
+    r"(?P<one>(?:exactly |any |just )?(?:one|some|any)(?: or more)? (?:of|from)\b(?: the| these)?(?: following)?(?: \w+)?:?\s*)?(?:either )?"
+)
+# What comes after "or" is said of the rest, and no label.
+_OPEN = re.compile(r"\b(?:anything|something|another|others?|etc|similar|whatever|like|so on|more)\b", re.IGNORECASE)
+_SHORT = 3
+_SEVERAL = 3
+_SAMPLE = r"\"[^\"\n]*\"|\[[^\[\]{}]*\]"
+# Dots, a word for a type, and a place have no value.
+_NO_SAMPLE = re.compile(r"\W*|\W*(?:string|str|text|word|label|value)\W*|<.*>|[\w ]*\.\.\.|.*\|.*", re.IGNORECASE)
+# What belongs in a place, and is no value itself.
+_PLACES = re.compile(
+    r"(?:name|title|text|date|time|cit(?:y|ies)|town|region|country|state|street|address|person|people|compan(?:y|ies)|email|phone|url|link|id|code|year|month|day|place|number|word|phrase|sentence|string|short|long|brief|clear|concise|polite|lower ?case|upper ?case|empty)s?",
+    re.IGNORECASE,
+)
+
+
+def with_clause_labels(name: str, schema: Mapping[str, Any], clauses: KeyClauses) -> dict[str, Any]:
+    """A text, or a list of texts, with the labels that a clause about its key lists."""
+    known = dict(schema)
+    listed = known.get("type") == "array"
+    value = known.get("items", {}) if listed else known
+    if value.get("type") not in (None, "string") or {"enum", "properties", "minimum"} & set(value):
+        return known
+    samples = [
+        sample
+        for shown in clauses.shown(name, _SAMPLE)
+        for sample in re.findall(r"\"([^\"\n]*)\"", shown)
+        if not _NO_SAMPLE.fullmatch(sample)
+    ]
+    found = [labels for said in clauses.said_of(name) if (labels := _labels(name, said, samples, listed=listed))]
+    if not found or any(set(labels) != set(found[0]) for labels in found):
+        return known
+    labelled = {"type": "string", "enum": found[0]}
+    return {**known, "items": labelled} if listed else labelled
+
+
+def _labels(name: str, said: str, samples: Sequence[str], *, listed: bool) -> list[str]:
+    """The labels that follow a key in a clause up to its end; empty if it lists none, or says what belongs there."""
+    lead = re.match(_COPULA, said, re.IGNORECASE)
+    if lead is None or MASK in said:
+        return []
+    first = _FIRST_CASE.match(said, lead.end())
+    start = first.end() if first else lead.end()
+    items = items_at(said, start)
+    if items is None or re.search(r"\w", re.sub(r"\([^()]*\)", "", said[items[-1].end :])):
+        return []
+    values = [*([first["quoted"] or first["plain"]] if first else []), *(item.said(said) for item in items)]
+    if (
+        _OPEN.search(said)
+        or any(item.article for item in items)
+        or len({value.lower() for value in values}) < len(values)
+    ):
+        return []
+    if any(len(value.split()) > _SHORT or value.lower() in TYPES for value in values):
+        return []
+    apart = any(item.joint in ("or", "/", "|") for item in items)
+    if samples:
+        return values if set(samples) <= set(values) and (apart or len(values) >= _SEVERAL) else []
+    if listed and not lead["one"]:
+        return []
+    return values if _are_sure(name, items, values, apart=apart or bool(lead["one"])) else []
+
+
+# "is none if it is valid, else low or high"
+_FIRST_CASE = re.compile(
+    r"(?:[\"'`“](?P<quoted>[\w -]{1,30})[\"'`”]|(?P<plain>[A-Za-z][\w-]*))\s+(?:if|when) [^,;.\n]{3,60}, ?(?:or )?(?:else|otherwise)\s+(?:either |one of )?",
+    re.IGNORECASE,
+)
+
+
+def _are_sure(name: str, items: Sequence[Item], values: Sequence[str], *, apart: bool) -> bool:
+    """Whether words that follow a key are its values, although the form shows none of them."""
+    known = any(value.lower() in LABELS and value.lower() not in ("none", "first", "second") for value in values)
+    if all(item.quoted for item in items) or known:
+        return apart or len(values) >= _SEVERAL
+    words = all(len(value.split()) == 1 and not _PLACES.fullmatch(value) for value in values)
+    return words and len(values) >= _SEVERAL and (apart or is_kind(name))
+
+
+_N = rf"(?:\d{{1,2}}|{'|'.join(NUMERALS)})"
+# ", no more than four of them", " are 3 to 5 keywords", ": up to three swaps"
+_COUNT = re.compile(
+    rf"(?:\A[\"'`*_]*\s*(?:[:=]|(?:is|are)\b|(?:must|should|has to|have to) (?:be|have|hold)\b)\s*(?:an? (?:list|array) of )?|,\s*(?:and |but )?)"
+    rf"(?:(?P<bound>exactly|at most|no more than|not more than|up to|max(?:imum)?(?: of)?|at least|min(?:imum)?(?: of)?|between) )?(?P<low>{_N})(?:\s?(?:-|–|to|and|or)\s?(?P<high>{_N}))?"
+    r"(?: (?P<things>of them|(?:(?!of\b|for\b|or\b|to\b|words?\b|sentences?\b|characters?\b|lines?\b)[\w-]+ ){0,3}?(?!words\b|sentences\b|characters\b|lines\b|paragraphs\b|tokens\b|points\b|is\b|as\b)[a-z]+s)\b)?(?=\s*(?:[.,;:)(]|\Z)|\s+(?:that|which|you|with|from|in|of|for|to|who|whose)\b)",
+    re.IGNORECASE,
+)
+_EACH = re.compile(r"\b(?:each|every|per|if|unless|when|about|usually|typically|e\.g|example)\b", re.IGNORECASE)
+
+
+def with_clause_count(name: str, schema: Mapping[str, Any], clauses: KeyClauses) -> dict[str, Any]:
+    """A list with the number of items that a clause about its key gives."""
+    known = dict(schema)
+    if known.get("type") != "array" or {"minItems", "maxItems"} & set(known):
+        return known
+    found = [
+        bounds
+        for said in clauses.said_of(name)
+        if MASK not in said and not _EACH.search(said)
+        for match in _COUNT.finditer(said)
+        if (bounds := _bounds(match))
+    ]
+    return {**known, **found[0]} if found and all(bounds == found[0] for bounds in found) else known
+
+
+def _bounds(match: re.Match[str]) -> dict[str, int]:
+    bound = re.sub(r" of\Z", "", (match["bound"] or "").lower())
+    low, high = number_of(match["low"]), number_of(match["high"] or match["low"])
+    if low > high or high < 1 or not (match["things"] or bound):
+        return {}
+    least = (
+        {} if bound in ("at most", "no more than", "not more than", "up to", "max", "maximum") else {"minItems": low}
+    )
+    most = {} if bound in ("at least", "min", "minimum") else {"maxItems": high}
+    return {**least, **most}
+
+
+# "where each value is agree, disagree or neutral"
+_EACH_VALUE = re.compile(
+    r"\b(?:each|every)(?: of (?:the|these|its))? (?:values?|answers?|entr(?:y|ies)|of them|one|key|letter|number) (?:is|are|must be|should be|has to be|can be|may be|gets|holds)(?: exactly| strictly| only)?(?: one of)?(?: the following)?:?\s*(?:either )?(?=\S)",
+    re.IGNORECASE,
+)
+
+
+def with_each_value(schema: dict[str, Any], clauses: KeyClauses) -> dict[str, Any]:
+    """A form of nothing but open texts with the labels that a sentence gives to each of its values."""
+    properties = schema.get("properties")
+    if not isinstance(properties, Mapping) or any(child != {"type": "string"} for child in properties.values()):
+        return schema
+    found: list[list[str]] = []
+    for match in _EACH_VALUE.finditer(clauses.text):
+        items = items_at(clauses.text, match.end())
+        if items and any(item.joint in ("or", "/", "|") for item in items):
+            found.append([item.said(clauses.text) for item in items])
+    if not found or any(labels != found[0] for labels in found) or any(len(one.split()) > _SHORT for one in found[0]):
+        return schema
+    return {**schema, "properties": {name: {"type": "string", "enum": list(found[0])} for name in properties}}
