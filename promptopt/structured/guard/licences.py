@@ -30,7 +30,7 @@ def unproved(document: PromptText, value: ReadValue, proofs: Proofs, reading: Fo
         around += [document.text] if _is_marked(value.name, document.text) else []
         yield from _name(value, texts, around, reading, at)
     for label in value.labels:
-        if not any(has_label(text, label) for text in texts):
+        if not any(has_label(text, label) or _in_span(text, label) for text in texts):
             yield f"{at}the label {label!r} is not in the words that are quoted for {value.shown}"
     yield from _range(value, texts, at)
     for count, what in ((value.min_items, "at least"), (value.max_items, "at most")):
@@ -126,6 +126,18 @@ def _are_marked(reading: FormReading) -> bool:
 _NO_KEYS = frozenset(
     "boolean integer true false null more exactly they whose which what a an the and or of in on to for from with as into by at is are be it its this that these those if when where not only any all each every one use your you must should".split()  # noqa: SIM905 - read as words
 )
+
+
+# "from A to E", "A-E"
+_LETTERS = re.compile(
+    r"(?<![\w'])(?P<first>[A-Z])(?: ?\([^()\n]{1,30}\))? ?(?:[-–]|\bto\b|\bthrough\b|\band\b) ?(?P<last>[A-Z])(?![\w'-])"
+)
+
+
+def _in_span(text: str, label: str) -> bool:
+    """Whether a letter is one of those from one to another that a text names."""
+    spans = _LETTERS.finditer(text) if re.fullmatch(r"[A-Z]", label) else ()
+    return any(span["first"] <= label <= span["last"] for span in spans)
 
 
 def has_label(text: str, label: str) -> bool:

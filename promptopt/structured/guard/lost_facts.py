@@ -177,7 +177,7 @@ def _float(word: str) -> float:
 
 _NUMERAL = rf"(?:\d{{1,3}}|{'|'.join(NUMBER_WORDS)})"
 _COUNT = re.compile(
-    rf"\b(?P<how>exactly|precisely|up to|at most|no more than|not more than|maximum(?: of)?|max\.?(?: of)?|at least|no fewer than|minimum(?: of)?|min\.?(?: of)?|top|between)?\s*"
+    rf"\b(?P<how>exactly|precisely|up to|at most|no more than|not more than|never more than|maximum(?: of)?|max\.?(?: of)?|at least|no fewer than|minimum(?: of)?|min\.?(?: of)?|top|between)?\s*"
     rf"(?P<low>\b{_NUMERAL}\b)(?:\s?(?P<to>-|–|—|to|or|and)\s?(?P<high>{_NUMERAL}\b))?(?P<most>\s+or (?:fewer|less|more))?(?!\s*-?\s*{_UNITS}\b)(?!\s?[-–]\s?\w)(?!\.\d)(?P<things>\s+(?:[\w-]+\s+){{0,3}}?[a-z]+s\b)?",
     re.IGNORECASE,
 )
@@ -201,9 +201,9 @@ def counts_said(text: str) -> Iterator[tuple[int | None, int | None, str]]:
             high = None
         if high is not None:
             yield low, high, match[0]
-        elif how.startswith(("up", "at most", "no more", "not more", "max")) or (match["most"] or "").endswith(
-            ("fewer", "less")
-        ):
+        elif how.startswith(("up", "at most", "no more", "not more", "never more", "max")) or (
+            match["most"] or ""
+        ).endswith(("fewer", "less")):
             yield None, low, match[0]
         elif how.startswith(("at least", "no fewer", "min")) or (match["most"] or "").endswith("more"):
             yield low, None, match[0]

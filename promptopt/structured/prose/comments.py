@@ -96,8 +96,11 @@ _NULL = re.compile(r"\s*[,;(]?\s*(?:\bor )?\bnull\b[^,;|/]*\Z", re.IGNORECASE)
 _END_ASIDE = re.compile(r"\s*\([^()]*\)\s*\Z")
 # The list of a comment goes on, or has samples only.
 _OPEN = re.compile(
-    r"\b(?:e\.g|etc|such as|like|example|for instance|and so on|others?\s+\w|any|anything|something|whatever)\b|\.\.\.|…", re.IGNORECASE
+    r"\b(?:e\.g|etc|such as|like|example|for instance|and so on|others?\s+\w|any|anything|something|whatever)\b|\.\.\.|…",
+    re.IGNORECASE,
 )
+# The last label of a list that has all.
+_LAST = frozenset(("other", "none", "unknown", "mixed", "unclear", "neither", "n/a"))
 _SHORT = 3
 _SURELY = 3
 
@@ -115,6 +118,9 @@ def _with_listed(schema: Mapping[str, Any], note: str, shown: str) -> dict[str, 
     if kind == "integer" and shown in parts and all(NUMBER.fullmatch(part) for part in parts):
         return {"type": "integer", "enum": [int(part) for part in parts]} if "." not in words else None
     samples = [match["text"] for match in _STRING.finditer(shown)]
+    if samples == ["..."] or shown in ('""', "..."):
+        # No sample: the list has to say itself that there is no other one.
+        samples = [part for part in parts if part.lower() in _LAST and len(parts) > _SURELY]
     if not samples or not set(samples) <= set(parts) or not _are_labels(parts, words):
         return None
     labelled = {"type": "string", "enum": parts}

@@ -108,7 +108,7 @@ def ordered(text: str, *, alone: bool = False) -> Iterator[Count]:
 
 # "Between three and ten skills", "a maximum of 4 categories", and what is joined to another count: "4 books and 4 films"
 _BOUNDED = re.compile(
-    rf"\b(?P<bound>exactly|up to|at most|not more than|no more than|(?:a )?maximum of|at least|(?:a )?minimum of|between|from)\s+(?P<low>{_N})(?:\s?(?:-|–|to|and|or)\s?(?P<most>(?:no more than|not more than|at most|up to) )?(?P<high>{_N}))?(?![\w%.,-])\s+(?!{_OF_LENGTH})"
+    rf"\b(?P<bound>exactly|up to|at most|not more than|no more than|never more than|(?:a )?maximum of|at least|(?:a )?minimum of|between|from)\s+(?P<low>{_N})(?:\s?(?:-|–|to|and|or)\s?(?P<most>(?:no more than|not more than|at most|up to) )?(?P<high>{_N}))?(?![\w%.,-])\s+(?!{_OF_LENGTH})"
     rf"(?P<what>(?:(?!if\b|when\b|for\b|or\b|of\b|to\b|is\b|are\b|and\b)[\w'’/-]+,?\s+){{0,4}}?(?!(?:was|has|this|does|thus)\b)[\w/-]*[a-rt-z]s)\b(?![\w-])(?P<and> and (?P<low2>{_N}) (?!{_OF_LENGTH})(?P<what2>(?:[\w'’-]+ ){{0,3}}?[\w-]*[a-rt-z]s)\b)?"
     r"(?!\s+(?:long|or (?:less|fewer|more)\b|(?:per|for each|for every|from the same|in (?:each|a|one)|of (?:each|the same))\b))",
     re.IGNORECASE,
@@ -121,14 +121,20 @@ def bounded(text: str) -> Iterator[Count]:
         begin = max(text.rfind(sign, 0, match.start()) for sign in (".", "\n", ";")) + 1
         end = re.compile(r"[.;\n]|\Z").search(text, match.end())
         sentence = text[begin : end.start() if end else len(text)]
-        if MASK in match[0] or _SOFT.search(sentence) or _OF_EACH_ONE.search(text, begin, match.start()):
+        # "never more than" itself denies nothing.
+        beside = text[begin : match.start()] + sentence[match.end("bound") - begin :]
+        if MASK in match[0] or _SOFT.search(beside) or _OF_EACH_ONE.search(text, begin, match.start()):
             continue
         bound = re.sub(r"^a ", "", match["bound"].lower())
         low, high = number_of(match["low"]), number_of(match["high"]) if match["high"] else None
         joined = bound in ("between", "from") or (bound == "at least" and match["most"])
         if bool(joined) != (high is not None) or (high is not None and high <= low):
             continue
-        least = None if bound in ("up to", "at most", "not more than", "no more than", "maximum of") else low
+        least = (
+            None
+            if bound in ("up to", "at most", "not more than", "no more than", "never more than", "maximum of")
+            else low
+        )
         most = high if high is not None else None if bound in ("at least", "minimum of") else low
         if (most or _LEAST) >= _LEAST:
             yield Count(least, most, tuple(re.findall(r"[a-z]+", match["what"].lower())))

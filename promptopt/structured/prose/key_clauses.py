@@ -12,7 +12,7 @@ MARK = r"[ \t>]*(?:(?:[-*•]|\d+[.)])[ \t]+)?[*_]*"
 """The mark of an item, at the begin of a clause."""
 _LEADS = r"(?:the|its|their|an?|set|give|assign|and|for|where|with|then|also|estimate|rate)"
 _IS = (
-    r"(?=[\"'`*_]*\s*(?:[:=(]|[-–—]\s|,?\s*(?:is|are|must|should|shall|has to|needs to|will|can|may|ranges?|runs|goes|between|from \d|on an? |as an?|in (?:the )?(?:range|percent)"
+    r"(?=[\"'`*_]*\s*(?:[:=(]|[-–—]\s|,?\s*(?:is|are|counts|must|should|shall|has to|needs to|will|can|may|ranges?|runs|goes|between|from \d|on an? |as an?|in (?:the )?(?:range|percent)"
     r"|an? (?:whole |real |decimal )?(?:number|integer|float|decimal|score|percentage)|\d)))"
 )
 # Codes below a line that ends with the key

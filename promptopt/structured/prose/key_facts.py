@@ -44,6 +44,7 @@ _WIDE = frozenset((4, 5, 6, 7, 9, 10, 100))
 _LOWEST = frozenset((-100, -10, -5, -1, 0, 1))
 _LAST_YEAR = 1000
 _NEAR = 40
+_FAR = 60
 _BEFORE = 24
 
 
@@ -59,13 +60,74 @@ def with_number(name: str, schema: Mapping[str, Any], clauses: KeyClauses) -> di
         integral = known.get("type") == "number" and all(end.is_integer() for end in ends) and "enum" not in known
         placed = ends != (0, 1) and not part and clauses.shown(name, r"0(?=\s*[,}\n])")
         return {**known, "type": "integer"} if integral and (whole or placed) else known
+    codes = [numbers for words in said if (numbers := _codes(words))]
+    if codes and all(numbers == codes[0] for numbers in codes):
+        return _coded(known, codes[0])
     found = [bounds for words in said for bounds in _bounds(words)] or list(_before(name, clauses))
     if found and all(bounds[:2] == found[0][:2] for bounds in found):
         kind = "integer" if whole or any(one for _, _, one in found) else "number" if part else ""
         return _bounded(name, known, *found[0][:2], clauses, kind)
-    if whole and not found and known.get("type") in (None, "number"):
+    counts = not _CALLED.search(name) and any(_COUNTING.search(words[:_FAR]) for words in said)
+    placed = counts and clauses.shown(name, r"(?:0|null)(?=\s*[,}\n])")
+    if (whole or placed) and not found and known.get("type") in (None, "number"):
         return {**known, "type": "integer"}
     return known
+
+
+# "is the number of the first wrong step", "counts the mistakes"
+_COUNTING = re.compile(
+    r"\bhow many\b|\b(?:count|number) of (?:[\w-]+ ){0,2}?[a-z-]{3,}s\b|\bnumber of the (?:first|last|best|right|correct|wrong|next)\b|\A[\"'`*_]* counts\b",
+    re.IGNORECASE,
+)
+# What such a key holds is a name, even if it has digits.
+_CALLED = re.compile(r"(?:number|no|id|code|name|title|ref(?:erence)?)\Z", re.IGNORECASE)
+
+
+# " is 0, 1 or 2", ": one of 0, 7, 19", " must be 1 or 2"
+_LISTED = re.compile(
+    r"[\"'`*_]*\s*(?:[:=]|(?:is|are)\b|(?:must|should|can|may|has to|will)(?: only)? be\b)[^.;\n\d]{0,40}?(?:\b(?:either|one of)\b:?\s*)?(?<![\w.,])(?P<codes>-?\d{1,3}(?:\s*[,/|]\s*-?\d{1,3})*\s*(?:,?\s*\bor\b|[,/|])\s*-?\d{1,3})(?![\w%]|\.\d|\s*(?:words|sentences|times|points)\b)"
+)
+
+
+def _codes(said: str) -> list[int]:
+    """The numbers that a clause lists as what its key is one of; empty if it lists none."""
+    listed = _LISTED.match(said)
+    if listed is None or _HEDGED.search(said[: listed.start("codes")]) or MASK in listed[0]:
+        return []
+    several = re.search(r"\bor\b|[/|]", listed["codes"]) or "one of" in listed[0] or "either" in listed[0]
+    numbers = [int(number) for number in re.findall(r"-?\d+", listed["codes"])]
+    return numbers if several and len(set(numbers)) == len(numbers) else []
+
+
+def _coded(schema: dict[str, Any], numbers: list[int]) -> dict[str, Any]:
+    """A number that is one of some: a range if there is none between them that it is not."""
+    low, high = min(numbers), max(numbers)
+    nulls = ["null"] if "null" in _types(schema) else []
+    plain = {**schema, "type": ["integer", *nulls] if nulls else "integer"}
+    if sorted(numbers) == list(range(low, high + 1)):
+        return {**plain, "minimum": low, "maximum": high}
+    return plain if nulls else {**plain, "enum": numbers}
+
+
+# "Use 1 if the label applies and 0 otherwise."
+_ONE_OR_NONE = re.compile(
+    r"\b(?:use|write|put|set|give|mark|answer|return|each|all|every|values?)\b[^.;\n]{0,40}\b(?:1 (?:if|when|for)\b[^.;\n]{3,80}\b0 (?:otherwise|if|when|for|else)\b|0 (?:if|when|for)\b[^.;\n]{3,80}\b1 (?:otherwise|if|when|for|else)\b)",
+    re.IGNORECASE,
+)
+
+
+def with_one_or_none(schema: dict[str, Any], clauses: KeyClauses) -> dict[str, Any]:
+    """A form whose numbers are all 0 or 1, as a sentence says that names none of them."""
+    properties = schema.get("properties")
+    said = _ONE_OR_NONE.search(clauses.text)
+    if said is None or MASK in said[0] or not isinstance(properties, Mapping):
+        return schema
+    numbers = [name for name, child in properties.items() if _types(child) & {"integer", "number"}]
+    open_ones = all(_is_open(properties[name]) and clauses.shown(name, r"[01](?=\s*[,}\n])") for name in numbers)
+    if not numbers or not open_ones or _holds_numbers(schema):
+        return schema
+    coded = {name: _coded(dict(properties[name]), [0, 1]) for name in numbers}
+    return {**schema, "properties": {**properties, **coded}}
 
 
 def with_only_scale(schema: dict[str, Any], clauses: KeyClauses) -> dict[str, Any]:

@@ -18,7 +18,9 @@ _COPULA = (
     r"(?P<one>(?:exactly |any |just )?(?:one|some|any)(?: or more)? (?:of|from)\b(?: the| these)?(?: following)?(?: \w+)?:?\s*)?(?:either )?"
 )
 # What comes after "or" is said of the rest, and no label.
-_OPEN = re.compile(r"\b(?:anything|something|another|others?|etc|similar|whatever|like|so on|more)\b", re.IGNORECASE)
+_OPEN = re.compile(
+    r"\b(?:anything|something|another|others|etc|similar|whatever|like|so on|more)\b|\bother\s+\w", re.IGNORECASE
+)
 _SHORT = 3
 _SEVERAL = 3
 _SAMPLE = r"\"[^\"\n]*\"|\[[^\[\]{}]*\]"

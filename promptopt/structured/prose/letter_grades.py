@@ -27,6 +27,23 @@ def letter_grades(shown: str, text: str) -> list[str]:
     return found[0] if found and inside and same and _are_grades(found[0]) else []
 
 
+# "Grade from A to E", "a grade between A (best) and D", "(A-E)"
+_SAID_SPAN = re.compile(
+    r"(?:\b(?:from|between|grades?|letters?|levels?|scale|of)[ (]*|\()(?P<first>[A-H])(?: ?\([^()\n]{1,30}\))?(?: to | through | and | ?[-–] ?)(?P<last>[B-Z])(?![\w'-])"
+)
+# American grades have no E, and nobody says whether there is one.
+_DOUBTFUL = ("A", "F")
+
+
+def letters_said(shown: str, text: str) -> list[str]:
+    """The letters from the first to the last of the one span that a text names, if a form shows one of them."""
+    spans = {(match["first"], match["last"]) for match in _SAID_SPAN.finditer(text)}
+    if not re.fullmatch(r"[A-Z]", shown.strip()) or len(spans) != 1 or _DOUBTFUL in spans:
+        return []
+    first, last = spans.pop()
+    return [chr(code) for code in range(ord(first), ord(last) + 1)] if first <= shown.strip() <= last else []
+
+
 _CODE = re.compile(r"(?P<stem>[A-Z]{1,3}-?)(?P<number>\d)")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptopt.structured.fields import MASK, PromptText, Span
-from promptopt.structured.prose.letter_grades import codes_beside, letter_grades
+from promptopt.structured.prose.letter_grades import codes_beside, letter_grades, letters_said
 
 _MARKS = "*_`\"'“”"
 # "- High: needs action today", '"done" = all steps are taken', "  S = Structural,"
@@ -90,7 +90,7 @@ class LabelLists:
 
     def _codes(self, sample: str) -> list[str]:
         """The letters of a span that is shown, and the codes of which one is shown."""
-        return letter_grades(sample, self._text) or codes_beside(sample, self._text)
+        return letter_grades(sample, self._text) or codes_beside(sample, self._text) or letters_said(sample, self._text)
 
     def _headed(self, name: str, samples: Sequence[str]) -> list[str]:
         """The labels of the list that has the key for its heading: "Urgency levels:"."""

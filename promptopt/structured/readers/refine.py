@@ -13,7 +13,7 @@ from promptopt.structured.prose.criteria_grades import grades_of, shared_range
 from promptopt.structured.prose.described import stated
 from promptopt.structured.prose.key_choices import with_choices
 from promptopt.structured.prose.key_clauses import KeyClauses
-from promptopt.structured.prose.key_facts import with_number, with_only_scale
+from promptopt.structured.prose.key_facts import with_number, with_one_or_none, with_only_scale
 from promptopt.structured.prose.key_labels import with_clause_count, with_clause_labels, with_each_value
 from promptopt.structured.prose.labels_of_keys import with_each_number, with_items, with_only_key, with_prose
 from promptopt.structured.prose.nulls import nulls_of
@@ -105,7 +105,9 @@ def refined(
             node = {**node, "items": visit(items if "properties" in items else _known(items))}
         return node
 
-    told = with_each_value(with_each_number(document, with_only_scale(visit(schema), clauses), lists), clauses)
+    told = with_each_value(
+        with_each_number(document, with_only_scale(with_one_or_none(visit(schema), clauses), clauses), lists), clauses
+    )
     return with_options(document, with_only_key(told, lists), covered)
 
 

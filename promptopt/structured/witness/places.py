@@ -29,9 +29,24 @@ def shown_otherwise(document: PromptText, found: Inferred, leaves: Sequence[KeyO
             if len(reasons) == len(same):
                 yield f"{shortened(shown)!r} is shown as {name!r}, which was read {reasons[0]}"
         yield from _cases(document, name, same)
+        texts = all(leaf.kinds <= {"string", "null"} and not leaf.labelled for leaf in same)
+        for match in values_shown(form, name, _WORDS_NOTED) if texts else ():
+            if not _of_place(match["said"]):
+                yield f"{shortened(match['said'])!r} is said beside {name!r}, which was read without labels"
         numeric = all(leaf.kinds & {"number", "integer"} and not leaf.bounded for leaf in same)
         for match in values_shown(form, name, _NUMBERS_NOTED) if numeric else ():
             yield f"{shortened(match['said'])!r} is said beside {name!r}, which was read without these values"
+
+
+# "...",  // energy, retail, health
+_WORDS_NOTED = re.compile(
+    r"[\"'](?:\.\.\.|…|)[\"']\s*,?[ \t]*(?://|#)\s*(?P<said>[A-Za-z][\w-]*(?:\s*[,/|]\s*(?:or )?[A-Za-z][\w-]*){2,}(?: or [\w-]+)?)[ \t.]*(?:\n|\Z)"
+)
+
+
+def _of_place(said: str) -> bool:
+    """Whether a word of a list says what belongs in a place."""
+    return any(FREE.search(part.strip()) for part in re.split(r"[,/|]|\bor\b", said))
 
 
 # 3,  // 1, 2, 3, 5 or 8

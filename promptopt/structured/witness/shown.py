@@ -57,6 +57,9 @@ def unsaid(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]
 
 _OPEN = re.compile(rf"(?P<open>\.\.\.|…|[A-Z][A-Z_]*|(?:{VARIABLE.pattern})+)\s*(?:[,}}\n])")
 _NOT_THAT = re.compile(r"(?!null\b)\S")
+_LETTER = re.compile(r"[\"'](?P<code>[A-H])[\"']")
+# "from A to E"
+_LETTER_SPAN = re.compile(r"(?<![\w'])[A-C](?: ?\([^()\n]{1,30}\))? ?(?:[-–]|to|through) ?[B-H](?![\w'-])")
 # "P2", beside which a prompt has P1 and P3
 _CODE = re.compile(r"[\"'](?P<code>(?P<stem>[A-Z]{1,2})\d)[\"']")
 _WORD = re.compile(r"\[?\s*[\"'](?P<sample>[A-Za-z][\w-]{2,40})[\"']")
@@ -99,6 +102,9 @@ def shown(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
 
 def _codes_shown(text: str, leaf: KeyOfSchema) -> Iterator[str]:
     """A code that the form shows as a text, if the prompt has others of its kind."""
+    for match in values_shown(text, leaf.name, _LETTER):
+        if span := _LETTER_SPAN.search(text):
+            yield f"{match['code']!r} is shown as {leaf.name!r}, and {shortened(span[0])!r} is in the prompt: its letters were not read"
     for match in values_shown(text, leaf.name, _CODE):
         others = set(re.findall(rf"(?<![\w-]){re.escape(match['stem'])}\d(?![\w-]|\.\d)", text)) - {match["code"]}
         if len(others) > 1:
