@@ -34,11 +34,6 @@ def _schemas(text: str) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (
-            'Read the log.\n{"ship": "a", "tide": "high"}\nTide is always high, low, slack or unknown.',
-            "without labels",
-        ),
-        ('{"ship": "a", "berth": "B"}\n"berth" is the letter of the berth: A, B, C or D.', "without labels"),
         ('{"ship": "a", "sails": ["jib"]}\nsails can contain jib, main, spinnaker, topsail.', "without labels"),
         ('{"ship": "a", "day": "mon"}\nDays are mon to sun.', "'are mon to sun' is said of 'day'"),
         ('{"ship": "a", "flags": [101]}\nValid flags are 101, 102 and 305.', "without labels"),

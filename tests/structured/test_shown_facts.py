@@ -196,6 +196,8 @@ _OPEN_FORM = 'Return JSON like {{"rig": {}, "remark": "..."}}\n\n{}'
         ('"..."', "rig can be sloop, ketch, yawl, or anything else that fits.", None),
         ('"..."', "rig is the name, the port or the number.", None),
         ('"sloop"', "rig is the two-word kind such as ketch or yawl.", None),
+        ('"high"', "Rig is always high, low, slack or unknown.", ["high", "low", "slack", "unknown"]),
+        ('"B"', '"rig" is the letter of the rig: A, B, C or D.', ["A", "B", "C", "D"]),
         ('"none"', "rig is none if she has no mast, else sloop, ketch or yawl.", ["none", *_RIGS]),
         ('"R2"', "R1 is a hulk. R2 needs work, R3 is fit to sail.", ["R1", "R2", "R3"]),
     ],
@@ -255,3 +257,62 @@ def test_template_that_an_order_without_a_word_for_a_form_wants(text: str) -> No
 )
 def test_counts_and_codes_that_are_not_read_are_refused(text: str) -> None:
     assert _schemas(text) == {}
+
+
+@pytest.mark.parametrize(
+    ("shown", "said", "schema"),
+    [
+        ("0", "knots is 0, 1 or 2.", _WHOLE | {"minimum": 0, "maximum": 2}),
+        ("19", "knots is one of 7, 9, 19.", _WHOLE | {"enum": [7, 9, 19]}),
+        ("0", "Use 1 if she makes way and 0 otherwise.", _WHOLE | {"minimum": 0, "maximum": 1}),
+        ("1", "Knots: 1 slow, 2 fair, 3 fast.", _WHOLE | {"minimum": 1, "maximum": 3}),
+        ("0", "Each leg gets 0-3 knots.", _WHOLE | {"minimum": 0, "maximum": 3}),
+        ("0", "knots is how many knots she makes.", _WHOLE),
+        ("0.5", "knots is a float in [0, 1].", {"type": "number", "minimum": 0, "maximum": 1}),
+    ],
+)
+def test_number_of_a_key(shown: str, said: str, schema: dict[str, object]) -> None:
+    assert _schemas(f'Return JSON like {{"knots": {shown}, "remark": "..."}}\n\n{said}').get("knots") == schema
+
+
+@pytest.mark.parametrize(
+    ("shown", "said", "labels"),
+    [
+        ("B", "Grade the hull from A to E.", ["A", "B", "C", "D", "E"]),
+        ("B", "Grade the hull from A to F.", None),
+        ("A", "Grades are A (sound), B (leaky) and C (lost).", ["A", "B", "C"]),
+        ("dock", 'grade is "dock" when she leaks, "sail" otherwise.', ["dock", "sail"]),
+        ("sound", "grade: pick from sound, leaky, lost. berth is a name.", ["sound", "leaky", "lost"]),
+    ],
+)
+def test_labels_of_one_shown_value(shown: str, said: str, labels: list[str] | None) -> None:
+    found = _schemas(f'Return JSON like {{"grade": "{shown}", "berth": "..."}}\n\n{said}')
+    assert found.get("grade", {}).get("enum") == labels
+
+
+def test_range_of_two_keys_at_once() -> None:
+    bounds = {"type": "integer", "minimum": 0, "maximum": 60}
+    text = 'Return JSON like {"knots": 0, "tons": 0}\n\nknots and tons are between 0 and 60.'
+    assert _schemas(text) == {"knots": bounds, "tons": bounds}
+
+
+def test_parts_of_an_object_that_may_be_null() -> None:
+    form = 'Reply with {"order": "...", "slots": {"port": "...", "crew": 2}}\n\norder is load, sail or moor. '
+    assert _schemas(form + "Slots that the log does not name are null.")["slots"]["properties"] == {
+        "port": {"type": ["string", "null"]},
+        "crew": {"type": ["integer", "null"]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("note", "labels"),
+    [
+        ("lug (one mast), gaff (two), other", ["lug", "gaff", "other"]),
+        ("lug, gaff, square, other", ["lug", "gaff", "square", "other"]),
+        ("lug, gaff, square", None),
+    ],
+)
+def test_comment_beside_dots(note: str, labels: list[str] | None) -> None:
+    shown = '"lug"' if "(" in note else '"..."'
+    found = _schemas(f'Return this JSON:\n{{\n  "rig": {shown},   // {note}\n  "name": "Ada"\n}}')
+    assert found.get("rig", {}).get("enum") == labels

@@ -115,4 +115,6 @@ def _next_key(name: str, *, plain: bool) -> re.Pattern[str]:
     bare = rf"|(?<![\w-]){own}(?![\w-])" if re.search(r"_|[a-z][A-Z]", name) else ""
     # As a word it is the next key only where one begins: "owner, what and due", not "due is a date".
     bare += rf"|(?:[\n,;:.(\[|<]|\b(?:and|or|the|your|its|final)\b)\s*{own}(?![\w-])" if plain else ""
+    # A sentence of its own: "bpm is a whole number."
+    bare += rf"|(?<=[.;] ){own}(?= (?:is|are|must|should|can|may)\b)"
     return re.compile(rf"{_MARKED}{own}[\"'`*”]|(?<![\w-]){own}(?=\s*[:(=]){bare}")

@@ -93,7 +93,7 @@ _TYPED = re.compile(
 _SAYS_ALL = re.compile(r"\W*(?:an? )?(?:integer|int|whole number|string|number)\W*", re.IGNORECASE)
 _STRING = re.compile(r"\"(?P<text>[^\"\n]+)\"")
 _NULL = re.compile(r"\s*[,;(]?\s*(?:\bor )?\bnull\b[^,;|/]*\Z", re.IGNORECASE)
-_END_ASIDE = re.compile(r"\s*\([^()]*\)\s*\Z")
+_ASIDE = re.compile(r"\s*\([^()]*\)")
 # The list of a comment goes on, or has samples only.
 _OPEN = re.compile(
     r"\b(?:e\.g|etc|such as|like|example|for instance|and so on|others?\s+\w|any|anything|something|whatever)\b|\.\.\.|…",
@@ -110,7 +110,7 @@ def _with_listed(schema: Mapping[str, Any], note: str, shown: str) -> dict[str, 
     if not shown or "enum" in schema or "properties" in schema:
         return None
     shown = shown.strip()
-    words = _END_ASIDE.sub("", _NULL.sub("", note)).strip(" .:")
+    words = _ASIDE.sub("", _NULL.sub("", note)).strip(" .:")
     parts = [part.strip(" \"'`“”") for part in re.split(r"\s*[|/,]\s*(?:or\s+)?|\s+or\s+", words)]
     if _OPEN.search(note) or len(parts) < 2 or len(set(parts)) < len(parts):
         return None

@@ -15,6 +15,8 @@ _IS = (
     r"(?=[\"'`*_]*\s*(?:[:=(]|[-–—]\s|,?\s*(?:is|are|counts|must|should|shall|has to|needs to|will|can|may|ranges?|runs|goes|between|from \d|on an? |as an?|in (?:the )?(?:range|percent)"
     r"|an? (?:whole |real |decimal )?(?:number|integer|float|decimal|score|percentage)|\d)))"
 )
+# Of a key that begins a clause: elsewhere "the claim needs" is about a claim.
+_NEEDS = r"(?=[\"'`*_]*\s+(?:needs?|has|have|contains?|holds?|consists? of)\b)"
 # Codes below a line that ends with the key
 _CODE_LINES = re.compile(
     r"\n(?:[ \t]*(?:[-*•][ \t]+)?-?\d{1,3}[ \t]*(?:=|:|[-–—][ \t])[ \t]*[A-Za-z][^\n]*(?:\n|\Z)){2,}"
@@ -42,6 +44,8 @@ class KeyClauses:
         self.clauses = [match.span() for match in CLAUSE.finditer(text) if match[0].strip()]
         subjects = {name: _subject(name) for name in names if re.fullmatch(r"[A-Za-z][\w -]*", name)}
         self._said: dict[str, list[str]] = {}
+        self._joint: dict[str, list[str]] = {}
+        joined = _joined(list(subjects))
         for start, end in self.clauses:
             found = sorted(
                 (match.start("name"), match.end(), name)
@@ -54,14 +58,34 @@ class KeyClauses:
                 if lines := _CODE_LINES.match(text, end) if said.strip(" *_\"'`") == ":" else None:
                     said += ", ".join(lines[0].split("\n"))
                 self._said.setdefault(name, []).append(said)
+            for match in joined.finditer(text[start:end]):
+                for name in subjects:
+                    if re.search(rf"(?<!\w){words_of(name)}(?!\w)", match["list"], re.IGNORECASE):
+                        self._joint.setdefault(name, []).append(text[start + match.end() : end])
 
-    def said_of(self, name: str) -> Sequence[str]:
-        """What each clause says that has a key for its subject, after its name."""
-        return self._said.get(name, ())
+    def said_of(self, name: str, *, alone: bool = False) -> Sequence[str]:
+        """What each clause says that has a key for its subject, after its name.
+
+        Args:
+            alone: Not what is said of several keys at once.
+        """
+        said = self._said.get(name, [])
+        return said if alone else [*said, *(one for one in self._joint.get(name, ()) if one not in said)]
 
     def shown(self, name: str, pattern: str) -> list[str]:
         """What the form shows as the values of a key, as far as a pattern goes."""
         return re.findall(rf"[\"']{re.escape(name)}[\"']\s*:\s*({pattern})", self._shown)
+
+
+def _joined(names: Sequence[str]) -> re.Pattern[str]:
+    """Where a clause speaks of several keys at once: "start and end are ..."."""
+    if not names:
+        return re.compile(r"(?!)")
+    one = rf"[\"'`*]*(?:{'|'.join(words_of(name) for name in sorted(names, key=len, reverse=True))})[\"'`*]*"
+    return re.compile(
+        rf"(?:\A{MARK}|[,(]\s*|\b(?:{_LEADS}|both)\s+)(?P<list>{one}(?:\s*(?:,\s*(?:and |or )?|and |or |& |/ ?)\s*{one})+)(?!\w)(?:\s+(?:both|each|all))?{_IS}(?:\s*(?:are|is) (?:both|each|all)\b)?",
+        re.IGNORECASE,
+    )
 
 
 def words_of(name: str) -> str:
@@ -73,7 +97,9 @@ def _subject(name: str) -> re.Pattern[str]:
     """Where a clause speaks of a key: in marks, spelled as no word is, or as a word of which something is said."""
     own = re.escape(name)
     words = words_of(name)
+    # "Routes are A (train) and B (bus)"
+    plural = rf"{words.removesuffix('y')}(?:ies|es|s)(?=[\"'`*_]*\s*(?::|are\b))"
     spelled = rf"|(?<![\w\"'`])(?P<name3>{own})(?!\w)" if re.search(r"_|[a-z][A-Z]", name) else ""
-    pattern = rf"[\"'`*](?P<name2>{own})[\"'`*]+(?!\s*:\s*[\[{{\"'])|(?:\A{MARK}|[,(]\s*|\b{_LEADS}\s+)(?P<name4>{words})(?: (?:score|level|rating|value|field))?(?!\w){_IS}{spelled}"
+    pattern = rf"[\"'`*](?P<name2>{own})[\"'`*]+(?!\s*:\s*[\[{{\"'])|(?:\A{MARK}|[,(]\s*|\b{_LEADS}\s+)(?P<name4>{words}|{plural})(?: (?:score|level|rating|value|field))?(?!\w){_IS}{spelled}|\A{MARK}(?:the\s+)?(?P<name5>{words}){_NEEDS}"
     # One group for all: where the name begins.
     return re.compile(rf"(?P<name>(?=.))(?:{pattern})", re.IGNORECASE)

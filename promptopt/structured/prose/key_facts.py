@@ -19,7 +19,7 @@ _N = r"-?\d{1,4}(?:\.\d+)?"
 # "from 0 (harmless) to 4", "0-100 %", "between 1 and 5"
 _SPAN = re.compile(
     rf"(?P<lead>\(|\[|[:=,]|\b(?:integer|number|float|between|from|range|scale|of|is|be|in|rated|scored|within)\b)[\s:(\[]*(?P<low>{_N})\s?%?(?:\s?\([^()\d]{{1,40}}\)|\s?=\s?[A-Za-z][\w ]{{0,30}}?)?\s*"
-    rf"(?P<joint>-|–|—|to|up to|through|and|\.\.\.?)\s*(?P<high>{_N})(?![\d.]*\d)(?![\w-])(?P<percent>\s?%)?(?=(?P<after>[^\n]{{0,20}}))",
+    rf"(?P<joint>-|–|—|to|up to|through|and|,|\.\.\.?)\s*(?P<high>{_N})(?![\d.]*\d)(?![\w-])(?P<percent>\s?%)?(?=(?P<after>[^\n]{{0,20}}))",
     re.IGNORECASE,
 )
 # What may follow a scale; "0-3 pages" is none.
@@ -31,7 +31,7 @@ _HEDGED = re.compile(
     r"\b(?:usually|typically|normally|about|around|roughly|approximately|e\.g|for example|for instance|such as|like|see|often|mostly|average|not|never|if|unless|when)\b|\b(?:pages?|lines?|sections?|years?|chapters?|steps?|rules?)\W*\Z",
     re.IGNORECASE,
 )
-_WHOLE = re.compile(r"\b(?:integers?|int|whole (?:number|percent)|index|rank|position)\b", re.IGNORECASE)
+_WHOLE = re.compile(r"\b(?:integers?|int|whole (?:number|percent)|index|rank|position|offsets?)\b", re.IGNORECASE)
 _PART = re.compile(r"\b(?:float|decimal|fraction|real number|double)\b", re.IGNORECASE)
 # "1 = emergency, 2 = within 24 hours", "1 for an outage, 2 for a question"
 _CODE = re.compile(
@@ -40,6 +40,11 @@ _CODE = re.compile(
 _CODE_LINES = re.compile(
     r"\n(?:[ \t]*(?:[-*•][ \t]+)?-?\d{1,3}[ \t]*(?:=|:|[-–—][ \t])[ \t]*[A-Za-z][^\n]*(?:\n|\Z)){2,}"
 )
+# "1 easy, 2 medium, 3 hard", and nothing else
+_PLAIN_CODES = re.compile(
+    r"[\"'`*_]*\s*[:=(]\s*-?\d{1,2} [A-Za-z][a-z-]*(?: [a-z-]+){0,3}(?:[,;]\s*(?:and |or )?-?\d{1,2} [A-Za-z][a-z-]*(?: [a-z-]+){0,3})+[.)\s]*\Z"
+)
+_ENDS = 2
 _WIDE = frozenset((4, 5, 6, 7, 9, 10, 100))
 _LOWEST = frozenset((-100, -10, -5, -1, 0, 1))
 _LAST_YEAR = 1000
@@ -195,9 +200,14 @@ def _bounds(said: str) -> Iterator[tuple[str, str, bool]]:
     first = _CODE.search(said)
     if first and MASK not in said and not _HEDGED.search(said[: first.start()]) and len(codes) > 1:
         low, high = min(codes), max(codes)
-        ends = len(codes) == 2 and high in _WIDE
+        ends = len(codes) == _ENDS and high in _WIDE
         if low in _LOWEST and (steps in ({1}, {-1}) or ends):
-            yield str(low), str(high), steps in ({1}, {-1})
+            yield str(low), str(high), len(codes) > _ENDS
+        return
+    if plain := _PLAIN_CODES.match(said):
+        grades = [int(one) for one in re.findall(r"-?\d+", plain[0])]
+        if grades == list(range(grades[0], grades[0] + len(grades))) and grades[0] in (0, 1) and len(grades) > _ENDS:
+            yield str(grades[0]), str(grades[-1]), True
         return
     spans = [match for match in _SPAN.finditer(said) if _is_scale(said, match)]
     if len({(match["low"], match["high"]) for match in spans}) == 1:
@@ -206,6 +216,8 @@ def _bounds(said: str) -> Iterator[tuple[str, str, bool]]:
 
 def _is_scale(said: str, match: re.Match[str]) -> bool:
     if MASK in said[: match.end()] or _HEDGED.search(said[max(0, match.start() - _BEFORE) : match.start("low")]):
+        return False
+    if match["joint"] == "," and said[match.start("low") - 1] != "[":
         return False
     if match["joint"].lower() == "and" and not re.match(r"between|from", match["lead"], re.IGNORECASE):
         return False

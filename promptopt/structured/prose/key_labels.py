@@ -15,7 +15,7 @@ from promptopt.structured.prose.wording import LABELS, TYPES
 
 _COPULA = (
     r"[\"'`*_]*(?:\s*\([^()\n]{1,30}\))?\s*(?P<copula>[:=]|(?:is|are)\b|(?:must|should|can|may|has to|will)(?: only)? be\b)[*_]*\s*(?:(?:always|only|exactly|strictly|either|set to)\s+)*"
-    r"(?P<one>(?:exactly |any |just )?(?:one|some|any)(?: or more)? (?:of|from)\b(?: the| these)?(?: following)?(?: \w+)?:?\s*)?(?:either )?"
+    r"(?P<one>(?:exactly |any |just )?(?:(?:one|some|any)(?: or more)? (?:of|from)|(?:pick|choose|select|taken|chosen|selected|picked)(?: one| it)? (?:from|among|out of))\b(?:(?: the| these)?(?: following)?(?: \w+)?:|(?: the| these)(?: following)?)?\s*)?(?:either )?"
 )
 # What comes after "or" is said of the rest, and no label.
 _OPEN = re.compile(
@@ -58,6 +58,11 @@ def _labels(name: str, said: str, samples: Sequence[str], *, listed: bool) -> li
     lead = re.match(_COPULA, said, re.IGNORECASE)
     if lead is None or MASK in said:
         return []
+    if cases := list(
+        dict.fromkeys(label for match in _CASE.finditer(said, lead.end()) for label in match.groups() if label)
+    ):
+        closed = _ELSE.search(said) is not None and len(cases) > 1 and set(samples) <= set(cases) and not listed
+        return cases if closed else []
     first = _FIRST_CASE.match(said, lead.end())
     start = first.end() if first else lead.end()
     items = items_at(said, start)
@@ -80,6 +85,13 @@ def _labels(name: str, said: str, samples: Sequence[str], *, listed: bool) -> li
     return values if _are_sure(name, items, values, apart=apart or bool(lead["one"])) else []
 
 
+_QUOTED = r"[\"'`“]([\w -]{1,30})[\"'`”]"
+# '"remove" when it is certain, "review" otherwise'
+_CASE = re.compile(
+    rf"{_QUOTED}\s+(?:only )?(?:if|when|for|otherwise|in (?:all|any) other cases?)\b|\b(?:otherwise|else),? {_QUOTED}",
+    re.IGNORECASE,
+)
+_ELSE = re.compile(r"\b(?:otherwise|else|other cases?)\b", re.IGNORECASE)
 # "is none if it is valid, else low or high"
 _FIRST_CASE = re.compile(
     r"(?:[\"'`“](?P<quoted>[\w -]{1,30})[\"'`”]|(?P<plain>[A-Za-z][\w-]*))\s+(?:if|when) [^,;.\n]{3,60}, ?(?:or )?(?:else|otherwise)\s+(?:either |one of )?",
@@ -99,7 +111,7 @@ def _are_sure(name: str, items: Sequence[Item], values: Sequence[str], *, apart:
 _N = rf"(?:\d{{1,2}}|{'|'.join(NUMERALS)})"
 # ", no more than four of them", " are 3 to 5 keywords", ": up to three swaps"
 _COUNT = re.compile(
-    rf"(?:\A[\"'`*_]*\s*(?:[:=]|(?:is|are)\b|(?:must|should|has to|have to) (?:be|have|hold)\b)\s*(?:an? (?:list|array) of )?|,\s*(?:and |but )?)"
+    rf"(?:\A[\"'`*_]*\s*(?:[:=]|(?:is|are)\b|(?:must|should|has to|have to) (?:be|have|hold|contain)\b|(?:needs?|has|have|contains?|holds?|consists? of)\b)\s*(?:an? (?:list|array) of )?|,\s*(?:and |but )?)"
     rf"(?:(?P<bound>exactly|at most|no more than|not more than|up to|max(?:imum)?(?: of)?|at least|min(?:imum)?(?: of)?|between) )?(?P<low>{_N})(?:\s?(?:-|–|to|and|or)\s?(?P<high>{_N}))?"
     r"(?: (?P<things>of them|(?:(?!of\b|for\b|or\b|to\b|words?\b|sentences?\b|characters?\b|lines?\b)[\w-]+ ){0,3}?(?!words\b|sentences\b|characters\b|lines\b|paragraphs\b|tokens\b|points\b|is\b|as\b)[a-z]+s)\b)?(?=\s*(?:[.,;:)(]|\Z)|\s+(?:that|which|you|with|from|in|of|for|to|who|whose)\b)",
     re.IGNORECASE,
@@ -114,7 +126,7 @@ def with_clause_count(name: str, schema: Mapping[str, Any], clauses: KeyClauses)
         return known
     found = [
         bounds
-        for said in clauses.said_of(name)
+        for said in clauses.said_of(name, alone=True)
         if MASK not in said and not _EACH.search(said)
         for match in _COUNT.finditer(said)
         if (bounds := _bounds(match))

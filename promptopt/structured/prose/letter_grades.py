@@ -36,7 +36,10 @@ _DOUBTFUL = ("A", "F")
 
 
 def letters_said(shown: str, text: str) -> list[str]:
-    """The letters from the first to the last of the one span that a text names, if a form shows one of them."""
+    """The letters from the first to the last of the one span that a text names or explains, if a form shows one of them."""
+    meant = [letters for letters in _explained(text) if shown.strip() in letters]
+    if meant and all(letters == meant[0] for letters in meant) and _are_grades(meant[0]) and min(meant[0]) == "A":
+        return meant[0]
     spans = {(match["first"], match["last"]) for match in _SAID_SPAN.finditer(text)}
     if not re.fullmatch(r"[A-Z]", shown.strip()) or len(spans) != 1 or _DOUBTFUL in spans:
         return []

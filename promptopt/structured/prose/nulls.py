@@ -24,7 +24,10 @@ def is_text_by_name(name: str) -> bool:
     return _TEXT_BY_NAME.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()) is not None
 
 
-_NOT_NULL = re.compile(r"\b(?:not|never|no|non|without|instead of)\b[^.\n]{0,20}\bnull\b", re.IGNORECASE)
+# "What is not said is null." says it of what is not said.
+_NOT_NULL = re.compile(
+    r"\b(?:not|never|no|non|without|instead of)\b[^.\n]{0,20}(?<!\bis )(?<!\bare )\bnull\b", re.IGNORECASE
+)
 _ABSENT = re.compile(
     r"\b(?:values?|fields?|keys?|information|anything|missing|unknown|absent|unclear|(?:not|n['’]t|cannot be) (?:\w+ )?(?:on|in|given|found|present"
     r"|mentioned|available|stated|known|specified|provided|determined|applicable|read|seen|recogni[sz]ed)|(?:cannot|can['’]t|could not|couldn['’]t|unable to) (?:be )?(?:told|tell|estimated?|find|found|determine|read|inferr?e?d?|say|known?|decided?)|(?:does(?: not|n['’]t)|do(?: not|n['’]t)) (?:say|state|mention|tell|give|name|know))\b",
@@ -127,6 +130,21 @@ def nulls_of(
         return or_null(schema) if said else schema
 
     return visit
+
+
+def with_null_parts(name: str, schema: dict[str, Any], document: PromptText) -> dict[str, Any]:
+    """An object whose parts may be null, as a sentence about them says: "Slots that the guest leaves open are null"."""
+    if schema.get("type") != "object" or not _NULL.search(document.text):
+        return schema
+    parts = rf"(?:{re.escape(name)}|{re.escape(name.removesuffix('s'))}s)"
+    said = rf"(?:\A|[.!?\n]\s*(?:[-*•]\s+)?)(?:the |all |any )?[\"'`*]*{parts}[\"'`*]* (?:that|which|not|without)\b[^.\n]*\b(?:are|is|be|as|to|use|with) null\b"
+    if not re.search(said, document.text, re.IGNORECASE):
+        return schema
+    scalars = {
+        key: or_null(child) if child.get("type") not in ("array", "object") else child
+        for key, child in schema["properties"].items()
+    }
+    return {**schema, "properties": scalars}
 
 
 # "Set the berth to null and say why in the log": the log comes after it.

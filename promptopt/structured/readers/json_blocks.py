@@ -23,7 +23,8 @@ _INPUT_CUE = re.compile(
     re.IGNORECASE,
 )
 _OUTPUT_CUE = re.compile(
-    r"\b(?:outputs?|answer|response|result|returns?|respond|format\w*|json|assistant)\b[^\n]{0,80}$", re.IGNORECASE
+    r"\b(?:outputs?|answer|response|result|returns?|respond|repl(?:y|ies)|format\w*|json|assistant)\b[^\n]{0,80}$",
+    re.IGNORECASE,
 )
 _OBJECT = re.compile(r"\{\s*[\"'“][\w<][^\"'\n]{0,60}[\"'”]\s*:")
 # Marks of a template: an answer has no such values.

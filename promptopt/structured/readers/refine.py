@@ -16,7 +16,7 @@ from promptopt.structured.prose.key_clauses import KeyClauses
 from promptopt.structured.prose.key_facts import with_number, with_one_or_none, with_only_scale
 from promptopt.structured.prose.key_labels import with_clause_count, with_clause_labels, with_each_value
 from promptopt.structured.prose.labels_of_keys import with_each_number, with_items, with_only_key, with_prose
-from promptopt.structured.prose.nulls import nulls_of
+from promptopt.structured.prose.nulls import nulls_of, with_null_parts
 from promptopt.structured.prose.plain_labels import whole_list
 from promptopt.structured.prose.quiz_options import with_options
 from promptopt.structured.prose.ranges import numbers
@@ -98,7 +98,10 @@ def refined(
         if isinstance(node.get("properties"), Mapping):
             node = {
                 **node,
-                "properties": {name: visit(leaf(name, child)) for name, child in node["properties"].items()},
+                "properties": {
+                    name: with_null_parts(name, visit(leaf(name, child)), document)
+                    for name, child in node["properties"].items()
+                },
             }
         if isinstance(node.get("items"), Mapping):
             items = dict(node["items"])

@@ -162,7 +162,8 @@ _BARRED = re.compile(
 )
 _NULL = re.compile(r"\bnull\b")
 _NOT_NULL = re.compile(
-    r"(?:\b(?:not|never|no|non|without|instead of|avoid|rather than)\b|n['’]t\b)[^.;\n]{0,25}\bnull\b", re.IGNORECASE
+    r"(?:\b(?:not|never|no|non|without|instead of|avoid|rather than)\b|n['’]t\b)[^.;\n]{0,25}(?<!\bis )(?<!\bare )\bnull\b",
+    re.IGNORECASE,
 )
 _UNION = re.compile(
     rf"\b(?P<one>{_TYPE})\b(?:[^.;\n]{{0,30}}?(?:,\s*|\s)(?:or|otherwise|else)\s|\s*\|\s*)(?:an?\s|else\s)?(?P<two>{_TYPE})\b",
