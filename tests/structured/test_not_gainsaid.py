@@ -149,7 +149,6 @@ def test_what_is_no_fact_of_a_key_refuses_nothing(text: str, fields: dict[str, o
             "nothing but its name says whether 'cargoes' is a list",
         ),
         ('Read the log. Return only {"parameters": {"depth": "3 m"}, "note": "what is odd"}', "its keys may be others"),
-        ('Ports:\n- port: "Harbour", "Hafen" or "Haven"\n\nReturn {"port": "<name>", "wet": true}', "without labels"),
         ('Return {"wet": true, "followups": []}', "nothing says what it holds"),
         (
             'Return {"cargoes": "x", "wet": true}\n- cargoes: crates, bales, barrels',

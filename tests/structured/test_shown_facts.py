@@ -198,6 +198,8 @@ _OPEN_FORM = 'Return JSON like {{"rig": {}, "remark": "..."}}\n\n{}'
         ('"sloop"', "rig is the two-word kind such as ketch or yawl.", None),
         ('"high"', "Rig is always high, low, slack or unknown.", ["high", "low", "slack", "unknown"]),
         ('"B"', '"rig" is the letter of the rig: A, B, C or D.', ["A", "B", "C", "D"]),
+        ('"<rig>"', 'Rigs:\n- rig: "lug", "gaff" or "square"', ["lug", "gaff", "square"]),
+        ('"<rig>"', 'Look for patterns:\n- Rig: "lug", "gaff", "square"', None),
         ('"none"', "rig is none if she has no mast, else sloop, ketch or yawl.", ["none", *_RIGS]),
         ('"R2"', "R1 is a hulk. R2 needs work, R3 is fit to sail.", ["R1", "R2", "R3"]),
     ],

@@ -47,6 +47,8 @@ class KeyClauses:
         self._joint: dict[str, list[str]] = {}
         joined = _joined(list(subjects))
         for start, end in self.clauses:
+            if _of_input(text, start):
+                continue
             found = sorted(
                 (match.start("name"), match.end(), name)
                 for name, subject in subjects.items()
@@ -75,6 +77,23 @@ class KeyClauses:
     def shown(self, name: str, pattern: str) -> list[str]:
         """What the form shows as the values of a key, as far as a pattern goes."""
         return re.findall(rf"[\"']{re.escape(name)}[\"']\s*:\s*({pattern})", self._shown)
+
+
+_ITEM = re.compile(r"[ \t]*(?:[-*•]|\d+[.)])[ \t]")
+# "Look for these signals:", and below it words of the input
+_SIGNALS = re.compile(
+    r"\b(?:look(?:ing)? (?:out )?for|search for|watch for|scan for|patterns?|signals?|indicators?|hints?|clues|key ?words?|markers|red flags)\b[^\n]*:\W*\Z",
+    re.IGNORECASE,
+)
+
+
+def _of_input(text: str, start: int) -> bool:
+    """Whether a clause is an item of a list of what may be found in the input."""
+    begin = text.rfind("\n", 0, start) + 1
+    if not _ITEM.match(text, begin):
+        return False
+    lead = next((line for line in reversed(text[:begin].splitlines()) if line.strip() and not _ITEM.match(line)), "")
+    return _SIGNALS.search(lead) is not None
 
 
 def _joined(names: Sequence[str]) -> re.Pattern[str]:

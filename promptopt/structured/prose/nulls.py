@@ -170,8 +170,10 @@ def _stated_of_one(prose: str, names: Sequence[str]) -> tuple[set[str], str]:
     brackets = re.compile(
         rf"(?<!\w)(?P<name>{one})[\"'`*]* ?\((?P<rest>[^()\n]*(?:\([^()\n]*\)[^()\n]*)*\bnull\b[^()\n]*)\)"
     )
+    # Up to where a sentence is about another key: "genre: pick one. chord is the main chord, or null."
+    rest = rf"(?:(?![.;] (?:{one}) (?:is|are|must|should|may|can)\b)[^\n])"
     line = re.compile(
-        rf"^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*[*_`\"']*(?P<name>{one})[*_`\"']*[ \t]*(?:\([^()\n]*\)[*_]*)?[ \t]*(?::|[-–—](?=\s))(?P<rest>[^\n]*\bnull\b[^\n]*)$",
+        rf"^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*[*_`\"']*(?P<name>{one})[*_`\"']*[ \t]*(?:\([^()\n]*\)[*_]*)?[ \t]*(?::|[-–—](?=\s))(?P<rest>{rest}*?\bnull\b{rest}*)",
         re.MULTILINE,
     )
     owned: set[str] = set()
