@@ -19,6 +19,11 @@ _NUMBERS = (
         r"(?:should (?:always )?be |is |ranging )?(?:an? )?(?P<whole2>integer |float )?(?:between|from|ranging from|in the range(?: of)?)\s+(?P<low>\d+(?:\.\d+)?)%?(?:\s*\([^()\n]{1,40}\))?\s*(?:and|to|-|–)\s*(?P<high>\d+(?:\.\d+)?)(?![\d.]*\d)%?(?!\s*(?:words?|sentences?|characters?|items?|bullets?|minutes?|years?))",
         re.IGNORECASE,
     ),
+    # "each a float 0.0-1.0"
+    regex.compile(
+        r"\beach(?: of them)?(?: is| as| gets| being)? (?:an? )?(?:(?P<float>float|decimal)|(?P<whole>integer|whole number)|number|score|rating)(?: of| from| in| between)? \(?(?P<low>[01](?:\.0)?)\s*(?:-|–|to|and)\s*(?P<high>(?:[2-9]|10|100|1\.0)(?:\.0)?)\b(?!\.\d|\s*(?:words?|sentences?))",
+        re.IGNORECASE,
+    ),
     # "then score 1-5"
     regex.compile(
         r"\b(?:score|rate|grade)\s+(?:it |each |them |this )?(?P<low>[01](?:\.0)?)\s*(?:-|–|to)\s*(?P<high>(?:5|7|10|100|1\.0)(?:\.0)?)\b(?!\.\d|%|\s*(?:words?|sentences?|points? (?:for|per)))",

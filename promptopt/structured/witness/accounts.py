@@ -78,7 +78,7 @@ _LOWS = frozenset((-100.0, -10.0, -5.0, -1.0, 0.0, 1.0))
 # "1-5", "0 to 100", "between 0.0 and 1.0"; no "1-2 sentences", "steps 1-3", "2024-01-31", "$1-5"
 _SPAN = re.compile(
     rf"(?<![\w.,$€£:/–-])(?<!steps )(?<!lines )(?<!rules )(?<!sections )(?<!pages )(?<!phases )(?<!days )(?<!weeks )(?<!top )(?P<low>-?{_NUMBER})\s?%?[ \t]*"
-    rf"(?:-|–|—|to|up to|and|through|\.\.\.?|,)\s?(?P<high>{_NUMBER})(?![\d:/–-])(?!\.\d)(?!,\d)(?!%? ?-? ?(?!(?:or|and|inclusive|where|if|based|how|scale|points?|scor\w+|rating|for|with"
+    rf"(?:-|–|—|to|up to|and|through|\.\.\.?|,)\s?(?P<high>{_NUMBER})(?![\d/–-]|:\S)(?!\.\d)(?!,\d)(?!%? ?-? ?(?!(?:or|and|inclusive|where|if|based|how|scale|points?|scor\w+|rating|for|with"
     r"|on|in|as|of|from|that|representing|indicating|being|float|integer|int|number|decimal|depending|range|only|per|total|each|by)\b)[A-Za-z])",
 )
 _JOINED = re.compile(r"\b(?:between|from|range|in|of|scale|0|\[|\()\W*\Z", re.IGNORECASE)
