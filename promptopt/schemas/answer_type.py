@@ -113,9 +113,19 @@ def _checked(schema: Mapping[str, Any]) -> JSONSchema:
 def _own_schema(model: type[BaseModel]) -> dict[str, Any]:
     """What the class itself accepts, in which a field with a default may be left out."""
     try:
-        return model.model_json_schema()
+        own: dict[str, Any] = _without_uniqueness(model.model_json_schema())
     except Exception as error:  # noqa: BLE001 - pydantic raises its own classes
         raise SchemaError(f"{model.__name__} has no JSON schema: {str(error).splitlines()[0]}") from None
+    return own
+
+
+def _without_uniqueness(node: Any) -> Any:
+    """A schema of sets that takes an item twice, as the class does; strict mode cannot forbid it."""
+    if isinstance(node, list):
+        return [_without_uniqueness(part) for part in node]
+    if not isinstance(node, dict):
+        return node
+    return {key: _without_uniqueness(part) for key, part in node.items() if (key, part) != ("uniqueItems", True)}
 
 
 def model_schema(model: type[BaseModel]) -> dict[str, Any]:

@@ -33,6 +33,10 @@ _TAKES_BACK = re.compile(
     r"|i made an? (?:mistake|error)"
     r"|i (?:have |just |simply |had to ){0,2}(?:made up|make up|invent(?:ed)?|fabricat\w+|guess(?:ed)?)\b(?! of)"
     r"|an? -?\d+(?:\.\d+)? (?:would|could|might|may) (?:also |well )?be"
+    r"|(?:could|might|may) (?:also |well |actually )?be [\"'`“]?-?\d"
+    r"|not (?:\w+ly |quite |too |so )?(?:sure|certain|confident) (?:that|about|of|(?:if|whether) (?!you))"
+    r"|there (?:are|were) (?:\w+ )?more(?=[,.;!]|\s*\Z)|for brevity"
+    r"|(?:list|output|answer|json) (?:is|was) (?:truncated|cut|incomplete)"
     r"|should (?:\w+ly |rather |instead )?(?:be|have been|read) [\"'`“]?-?\d)",
     re.IGNORECASE,
 )

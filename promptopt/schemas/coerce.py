@@ -2,50 +2,20 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import re
-from collections.abc import Callable, Mapping
-from datetime import date, datetime, time
-from functools import cache
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from collections.abc import Mapping
+from typing import Any
 
-from promptopt.errors import AnswerAmbiguous, AnswerInvalid, SchemaError
+from promptopt.errors import AnswerAmbiguous, AnswerInvalid
 from promptopt.schemas.around import is_place
 from promptopt.schemas.strict import WRAPPED, resolve
+from promptopt.schemas.validate import format_checker, validate
 from promptopt.schemas.wrappers import is_meant, json_in, payload_of
 from promptopt.values import JSONSchema
 
-if TYPE_CHECKING:
-    from jsonschema import FormatChecker
-
 _DEEPEST = 6
 """How often a definition that refers to itself is copied in."""
-_OFFSET = r"(?:Z|[+-]\d\d:\d\d)?"
-_TIME = rf"\d\d:\d\d:\d\d(?:\.\d+)?{_OFFSET}"
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-# How the formats of strict mode are written (RFC 3339, RFC 5321 without its quoted forms, RFC 1123). A time without an
-# offset is let pass: Pydantic's `datetime` takes one.
-_WRITTEN = {
-    "date": r"\d{4}-\d\d-\d\d",
-    "date-time": rf"\d{{4}}-\d\d-\d\d[Tt ]{_TIME}",
-    "time": _TIME,
-    "duration": r"[+-]?P(?=.)(?:\d+(?:\.\d+)?[YMWD])*(?:T(?:\d+(?:\.\d+)?[HMS])+)?",
-    "email": rf"[^@\s\"(),:;<>\[\]]+@{_LABEL}(?:\.{_LABEL})*",
-    "hostname": rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*",
-    "uuid": r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
-}
-# What is written so and still may be impossible (the 30th of February).
-_POSSIBLE: dict[str, Callable[[str], object]] = {
-    "date": date.fromisoformat,
-    "date-time": lambda text: datetime.fromisoformat(text.upper().replace(":60", ":59")),
-    "time": lambda text: time.fromisoformat(text.replace(":60", ":59")),
-    "ipv4": ipaddress.IPv4Address,
-    "ipv6": ipaddress.IPv6Address,
-    "uuid": UUID,
-}
-
 _BETWEEN = re.compile(r"(\w)[\s_-]+(?=(\w))")
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
@@ -66,54 +36,8 @@ def coerce(value: Any, schema: JSONSchema, text: str) -> tuple[Any, tuple[str, .
     """
     coercer = _Coercer(schema, text)
     coerced = coercer.coerce(coercer.unwrapped(value, schema), schema, "")
-    _validate(coerced, schema, text)
+    validate(coerced, schema, text)
     return coerced, tuple(coercer.notes)
-
-
-def _validate(value: Any, schema: JSONSchema, text: str) -> None:
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-    from referencing.exceptions import Unresolvable
-    from referencing.jsonschema import EMPTY_REGISTRY
-
-    # With this registry a remote $ref is an error; the default one would fetch it.
-    validator = Draft202012Validator(dict(schema), registry=EMPTY_REGISTRY, format_checker=format_checker())
-    try:
-        error = best_match(validator.iter_errors(value))
-    except Unresolvable as problem:
-        raise SchemaError(
-            f"the schema refers out of itself: {problem}", remedy="move the definition into `$defs`"
-        ) from None
-    except (TypeError, ValueError, AttributeError) as problem:
-        raise SchemaError(f"not a JSON schema: {problem}") from None
-    if error is not None:
-        pointer = "".join(f"/{part}" for part in error.absolute_path)
-        raise AnswerInvalid(error.message[:300], text, pointer or None)
-
-
-@cache
-def format_checker() -> FormatChecker:
-    """The formats of strict mode, checked: what is written otherwise, or impossible, is not valid."""
-    from jsonschema import FormatChecker
-
-    checker = FormatChecker(formats=())
-    for name in sorted(_WRITTEN.keys() | _POSSIBLE.keys()):
-        checker.checks(name, raises=ValueError)(_check_of(name))
-    return checker
-
-
-def _check_of(name: str) -> Callable[[object], bool]:
-    written, possible = re.compile(_WRITTEN.get(name, ".*")), _POSSIBLE.get(name)
-
-    def check(value: object) -> bool:
-        if isinstance(value, str):
-            if not written.fullmatch(value):
-                return False
-            if possible is not None:
-                possible(value)
-        return True
-
-    return check
 
 
 class _Coercer:
@@ -142,7 +66,8 @@ class _Coercer:
             return call[1]
         if isinstance(value, dict) and len(value) == 1:
             key, inner = next(iter(value.items()))
-            inner = inner if isinstance(inner, dict) else json_in(inner)
+            inner = inner if isinstance(inner, (dict, list)) else json_in(inner)
+            inner = inner[0] if isinstance(inner, list) and len(inner) == 1 else inner
             if plain(key) not in names and isinstance(inner, dict) and set(map(plain, inner)) & names and is_meant(key):
                 self._note("", f"taken out of {key!r}")
                 return inner
@@ -195,10 +120,18 @@ class _Coercer:
             value = inner
         if isinstance(value, dict) and isinstance(schema.get("properties"), Mapping):
             return self._object(value, schema, pointer)
+        if isinstance(value, dict) and "object" in kinds:
+            # An object with free keys.
+            return {
+                key: self.coerce(item, schema.get("additionalProperties"), f"{pointer}/{key}")
+                for key, item in value.items()
+            }
         if isinstance(value, list):
             if "array" in kinds or not kinds:
-                items = schema.get("items")
-                return [self.coerce(item, items, f"{pointer}/{n}") for n, item in enumerate(value)]
+                first = schema.get("prefixItems")
+                placed = list(first) if isinstance(first, list) else []
+                items = [*placed, *[schema.get("items")] * len(value)]
+                return [self.coerce(item, items[n], f"{pointer}/{n}") for n, item in enumerate(value)]
             return value
         if isinstance(schema.get("enum"), list):
             return self._label(value, schema["enum"], pointer)

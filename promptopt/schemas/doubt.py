@@ -23,6 +23,7 @@ TAKEN_BACK = re.compile(
             "(?:sorry|oops|wait),? i (?:actually )?mean[t]?",
             "i (?:actually |really )?meant",
         ),
+        "(?:disregard|ignore|forget) (?:my|what i|the above(?! \\w))",
         *("my mistake", "i take (?:that|it) back", "reading it again", "i lean"),
         *("scratch that", "correction", f"i (?:was|am) (?:wrong|mistaken|{_UNSURE})", f"i['’]m {_UNSURE}"),
         *("can(?:['’]t|not| not) (?:tell|say|decide|be sure)", "hard to (?:say|tell)"),
@@ -38,7 +39,8 @@ CHANGED = re.compile(
         r"\b(?:unless|if|except)\b",
         r"\A\W*(?:no|nope|sorry|make that)\b,?\s*-?\d",
         # "7 - 1", but not "7 - 2 typos".
-        r"\A\s*[-–—;]\s*[+-]?\d+(?:\.\d+)?\s*(?:\Z|[^\w\s])",
+        r"\A\s*[-–—;]\s*[+-]?\d+(?:\.\d+)?\s*(?:\Z|[^\w\s]|(?:for|in|on|at|if|when|with|without)\b)",
+        r"\A[!.\s]*\?",
         r"\b(?:minus|plus|actually|instead|rather|then (?:down|up)|(?:but|now|then) \d)\b",
         r"\b(?:(?:re)?(?:duc|low|rais|chang)\w+ (?:it )?to|up to|down to)\b",
         r"\A\W*\([^()\n]*[;,]\s*(?:or |but |and )?-?\d+(?:\.\d+)?\s*"

@@ -21,7 +21,7 @@ from promptopt.schemas.text_values import BULLET, bare, is_replaced, is_text, le
 from promptopt.values import JSONSchema
 
 _LINE = re.compile(
-    r"^[ \t>]*(?:[-*+•][ \t]+|\d+[.)][ \t]+)?(?:\*\*|__|[`'“\x22])?(?P<label>[^\W\d][\w \-/]{0,60}?)(?:\*\*|__|`)?[ \t]*"
+    r"^[ \t>]*(?:[-*+•][ \t]+|\d+[.)][ \t]+)?(?:\*\*|__|(?P<open>[`'“\x22]))?(?P<label>[^\W\d][\w \-/]{0,60}?)(?:\*\*|__|`)?[ \t]*"
     r"(?:\(-?\d+(?:\.\d+)?\s?(?:-|–|to)\s?(?P<scale>-?\d+(?:\.\d+)?)\)(?:\*\*|__)?[ \t]*)?"
     r"(?::|=|：|[ \t][–—-][ \t])[ \t]*(?:\*\*|__)?[ \t]*(?P<value>.*)$"
 )
@@ -209,7 +209,10 @@ def _label_of(line: str, names: Mapping[str, str]) -> tuple[str | None, str]:
     if match := _LINE.match(line):
         name = names.get(plain(match["label"]))
         if name is not None:
-            return name, _on_scale(match["value"], match["scale"])
+            # The quotation marks of a whole line are none of its value.
+            value = match["value"].rstrip()
+            value = value.removesuffix("'") if match["open"] == "'" else value
+            return name, _on_scale(value, match["scale"])
     if heading := _HEADING.match(line):
         name = names.get(plain(heading["hash"] or heading["bold"] or heading["rule"]))
         if name is not None:

@@ -23,11 +23,12 @@ from promptopt.errors import (
 )
 from promptopt.schemas.answer_type import target_of
 from promptopt.schemas.around import taken_back
-from promptopt.schemas.coerce import coerce
+from promptopt.schemas.coerce import coerce, inlined
 from promptopt.schemas.json_repair import repaired
 from promptopt.schemas.labelled_text import labelled
 from promptopt.schemas.strict import is_endless
 from promptopt.schemas.strict_json import DuplicateKey, first_value, strict_loads
+from promptopt.schemas.text_values import bare
 from promptopt.schemas.wrappers import bared_object
 from promptopt.values import JSONSchema
 
@@ -324,6 +325,8 @@ def _without_json(body: str, schema: JSONSchema, text: str, notes: list[str]) ->
     read = labelled(body, schema)
     if read is not None and read.complete:
         return _Found(read.value, (*notes, *read.repairs))
+    if read is None and (value := bare(body, inlined(schema, schema))) is not None:
+        return _Found(value, (*notes, "read the whole text"))
     if _REFUSAL.search(body[:400]):
         raise AnswerRefused(f"the model declined: {_shown(body)}", text)
     if read is not None and read.reasons:

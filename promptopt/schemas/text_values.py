@@ -19,6 +19,8 @@ _NO_LIST = re.compile(r"\W*(?:none|nothing|no \w+|empty|unknown)\W*", re.IGNOREC
 # What may follow a value: the end of its clause.
 AFTER = r"[\"'*_`”’)]*\s*(?:$|[.!;:—–(\n](?!\d)|,\s+(?!or\b|\d)|-\s|because\b|since\b)"
 _WRAP = "*_`\"'“”‘’ \t"
+# C' is not C, and 7' is seven feet.
+_PRIME = re.compile(r"[\s*_`]*\w+['’′](?!\w)\W*")
 _DIGITS = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?")
 # A value that is one of so many is not what a text says.
 MOST_PRESENT = 50
@@ -27,7 +29,7 @@ MOST_PRESENT = 50
 def leading(text: str, schema: Mapping[str, Any]) -> Any:
     """A label or number that a text begins with, if what follows only explains it."""
     match = re.match(rf"[\s*_`\"'“]*(?P<value>[+-]?\d+(?:\.\d+)?|[^.,;:(—–\n]{{1,80}}?)(?={AFTER})", text)
-    if match is None or DENIED.search(match["value"]):
+    if match is None or DENIED.search(match["value"]) or _PRIME.match(text):
         return None
     rest = text[match.end() :]
     yes = match["value"].lower() == "yes"
@@ -63,6 +65,8 @@ def is_text(schema: Mapping[str, Any]) -> bool:
 
 def scalar(text: str, schema: Mapping[str, Any]) -> Any:
     """The value that a text is, apart from marks around it; ``None``: it is none of the schema's."""
+    if not is_text(schema) and _PRIME.fullmatch(text.strip()):
+        return None
     cleaned = text.strip().strip(_WRAP)
     if not is_text(schema):
         cleaned = cleaned.rstrip(".").strip(_WRAP)

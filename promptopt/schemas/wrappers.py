@@ -85,7 +85,8 @@ def bared_object(body: str, properties: Any) -> tuple[Any, str] | None:
         forms.append((body.replace('\\"', '"'), "removed the backslash before every quotation mark"))
     key = re.match(r'"([^"\\]+)"\s*:', body)
     if key and isinstance(properties, Mapping) and key[1] in properties:
-        forms += [("{" + body, "added the opening brace"), ("{" + body + "}", "added the braces")]
+        rest = body.rstrip("` \n")
+        forms += [("{" + rest, "added the opening brace"), ("{" + rest + "}", "added the braces")]
     for form, note in forms:
         try:
             value = strict_loads(form)

@@ -33,6 +33,8 @@ FLEET = {"type": "array", "items": BOAT}
         f"{TEXT}\nThe berths should be 5.",
         f"{TEXT}\nThe name is missing, so I made up one.",
         f"{TEXT} or 6 berths",
+        f"{TEXT}\n\nHowever, the berths might be 5.",
+        f"{TEXT}\nI am not quite sure that it is a boat.",
         f"{TEXT}, possibly.",
         f"{TEXT} // maybe Gull",
         f"The wrong answer is {TEXT}.",
@@ -252,6 +254,7 @@ def test_a_missing_quotation_mark_is_not_called_cut_off() -> None:
     "text",
     [
         *("Berths: 4, sorry, I meant 6", "Berths: 4\nEdit: 6", "Berths: 4\n\nActually, 6.", "Berths: 4 - 1"),
+        *("Berths: 4; 6 with tents", "Berths: 4!?", "Berths: 4'", "Berths: 4\n\nDisregard the above."),
         *("Berths (1-20): 4", "Berths: 4\nRevised berths: 6"),
     ],
 )
