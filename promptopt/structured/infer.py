@@ -85,7 +85,10 @@ _FREE_KEYS = re.compile(
 )
 _PROGRAM = re.compile(r"^[ \t]*\w+: (?:List|Literal|Optional|Union|Dict)\[[^\n]*\] = Field\(", re.MULTILINE)
 # An object is shown, or the keys are spoken of.
-_KEYS_MEANT = re.compile(r"\{\s*[\"']?\w+[\"']?\s*:\s*\S|\b(?:keys|fields|properties)\b", re.IGNORECASE)
+_KEYS_MEANT = re.compile(
+    r"\{\s*[\"']?\w+[\"']?\s*:\s*\S|\b(?:keys|fields|properties)\b|\bjson\b(?: \w+)? (?:with|containing) (?:an? |the )?\w+ ?[(,]",
+    re.IGNORECASE,
+)
 _ROWS = re.compile(r"\bone (?:json )?object (?:per|on each|a) line\b|\bjson ?lines\b|\bjsonl\b", re.IGNORECASE)
 _SEVERAL_FORMS = re.compile(
     r"\b(?:exactly )?(?:one|either) of (?:the |these )?(?:following )?(?:two|three|four|following) (?:formats|templates|forms|structures|response types)\b",

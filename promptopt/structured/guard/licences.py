@@ -90,7 +90,7 @@ def _name(
         return
     words = set(re.sub(r"(?<=[a-z\d])(?=[A-Z])|[^0-9A-Za-z]+", " ", name).lower().split())
     prose = [
-        set(re.findall(r"[^\W_]+", re.sub(r"['’]s\b", " ", text.lower())))
+        set(re.findall(r"[^\W_]+", re.sub(r"['’]s\b", " ", text.lower()) + " " + re.sub(r"['’]", "", text.lower())))
         for text in texts
         if reading.form == "text" or not _SPELLED.search(text)
     ]

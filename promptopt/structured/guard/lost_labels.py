@@ -179,6 +179,12 @@ _PLACES = re.compile(r"[a-z] ?[12]\b", re.IGNORECASE)
 _OF_KINDS = re.compile(rf"\b(?:{'|'.join(sorted(TYPE_WORDS - {'n/a'}))})\b", re.IGNORECASE)
 
 
+# "one or two words"
+_SO_MANY = re.compile(
+    r"\b(?:one|two|three|four|five|a few|\d+) or (?:two|three|four|five|six|more|\d+)\b", re.IGNORECASE
+)
+
+
 def labels_lost(value: ReadValue, told: Sequence[str], at: str) -> Iterator[str]:
     """Alternatives that are said of a free text."""
     if "string" not in value.types or "boolean" in value.types:
@@ -186,6 +192,8 @@ def labels_lost(value: ReadValue, told: Sequence[str], at: str) -> Iterator[str]
     for text in told:
         for pattern in _ALTERNATIVES:
             for match in pattern.finditer(text):
+                if _SO_MANY.search(match[0]):
+                    continue
                 if not _SAMPLES.search(text, 0, match.start()) and _are_labels(pattern, match, text):
                     yield f"{at}{shortened(match[0])!r} is said of {value.shown}, which was read without labels"
 

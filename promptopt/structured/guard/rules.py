@@ -157,7 +157,9 @@ class _Places:
             return []
         own = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])")
         # "NEXT STEP:" is next_step.
-        spelled = re.compile(r"[\W_]+".join(map(re.escape, re.split(r"_+", name))), re.IGNORECASE)
+        spelled = re.compile(
+            r"[\W_]+".join(re.sub(r"s\Z", "['’]?s", re.escape(part)) for part in re.split(r"_+", name)), re.IGNORECASE
+        )
         exact = [line for line in self._lines if name in line.text and own.search(line.text)]
         marked = [line for line in exact if re.search(_MARKED.format(re.escape(name)), line.text)]
         there = [line for line in marked or exact if self._is_covered(line)]
@@ -176,7 +178,13 @@ class _Places:
         return Quoted(self._document.line(start), span, text[span.start : span.end])
 
     def _from_name(self, line: Quoted, name: str) -> Quoted:
-        """A line without what it says before a key, if that is other keys."""
+        """A line without what it says before a key, if that is other keys; between two that were read, up to the next."""
+        starts = sorted(span.start for span in self._covered if line.span.start <= span.start < line.span.end)
+        stated = re.compile(rf"[\"'`*“]*{re.escape(name)}(?![\w-])") if name else re.compile(r"(?!)")
+        mine = next((start for start in starts if stated.match(self._document.text, start)), None)
+        if mine is not None and len(starts) >= _SEVERAL:
+            end = next((start for start in starts if start > mine), line.span.end)
+            return Quoted(line.line, Span(mine, end), self._document.text[mine:end])
         own = re.search(_MARKED.format(re.escape(name)), line.text)
         if own is None or len(_IN_MARKS.findall(line.text)) < _SEVERAL:
             return line

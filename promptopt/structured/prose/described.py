@@ -71,6 +71,7 @@ def stated(text: str) -> dict[str, Any] | None:
     words = re.sub(r"\A(?:must|should|has to|can only) be (?:always |exactly )?", "", words, flags=re.IGNORECASE)
     words = _IN_BRACKETS.sub(lambda ends: "from {} to {}".format(*sorted(ends.groups(), key=float)), words)
     found = _kind_of(_OR_NULL.sub("", words))
+    found = _bounded(found, words) if found else found
     # "true if the part can be left out" says it of the part.
     decided = found == {"type": "boolean"} and _DECIDES.match(words) and not re.search(r"\bnull\b", words)
     return or_null(found) if found and _says_null(words) and not decided else found
@@ -112,6 +113,8 @@ def _kind_of(words: str) -> dict[str, Any] | None:
         return coded
     if labels := _stated_labels(words):
         return {"type": "string", "enum": labels}
+    if some := _SOME_TEXTS.match(head):
+        return list_of("string", f"list of {some[0].strip(' (')}")
     if (listed := _LIST.search(head)) and not re.search(
         r"\b(?:string|text|sentence)\b", head[: listed.start()], re.IGNORECASE
     ):
@@ -120,13 +123,33 @@ def _kind_of(words: str) -> dict[str, Any] | None:
         return None
     if ranged := ranged_number(words):
         return ranged
+    kind = _plain_kind(head) or _noted(words)
+    return {"type": kind} if kind else {}
+
+
+def _plain_kind(head: str) -> str:
+    """The type that a description begins with; empty if it begins with none."""
     if _COUNTED.match(head):
-        return {"type": "integer"}
-    for kind, pattern in _HEADS:
-        if pattern.match(head):
-            return {"type": kind}
-    noted = _noted(words)
-    return {"type": noted} if noted else {}
+        return "integer"
+    return next((kind for kind, pattern in _HEADS if pattern.match(head)), "")
+
+
+# "(up to 5 strings)"
+_SOME_TEXTS = re.compile(
+    r"\W*(?P<bound>exactly |up to |at most |at least |max(?:imum)?(?: of)? |no more than )?(?P<n>\d{1,2}|two|three|four|five|six|seven|eight|nine|ten) (?:short |brief )?(?P<what>strings|texts|tags|labels|keywords|phrases|bullets|bullet points|items|names)\b",
+    re.IGNORECASE,
+)
+_AT_LEAST = re.compile(r"(?:\bat least|\bminimum|>=|≥) ?(?P<n>-?\d{1,6})\b(?!\.\d)", re.IGNORECASE)
+
+
+def _bounded(found: dict[str, Any], words: str) -> dict[str, Any]:
+    """A number with the least that its description says: "integer, at least 1"."""
+    least = (
+        _AT_LEAST.search(words)
+        if found.get("type") in ("integer", "number") and not set(found) & {"enum", "minimum"}
+        else None
+    )
+    return {**found, "minimum": int(least["n"])} if least else found
 
 
 def _noted(words: str) -> str:

@@ -41,20 +41,25 @@ _Q = "[\"'`“”‘’]"
 _NAME = rf"(?:[*_]{{0,2}}{_Q}(?P<quoted>[A-Za-z_][\w -]{{0,40}}?){_Q}[*_]{{0,2}}|[*]{{0,2}}(?P<plain>[A-Za-z]\w*)[*]{{0,2}})"
 _BRACKETS = r"(?:\((?P<round>[^()\n]*(?:\([^()\n]*\)[^()\n]*)*)\)|\[(?P<square>[^\[\]\n]*)\])"
 _KEY = re.compile(
-    rf"(?:(?:and|an?|the|your|its|both|also|another) )*{_NAME}(?: (?:keys?|fields?|property|attribute)(?= ?[,(:]| with\b| for\b| and\b|[.;\n]|\Z))?(?: ?{_BRACKETS})?"
+    rf"(?:(?:and|an?|the|your|its|both|also|another) )*(?:(?:short|brief|final|concise|overall) (?=[a-z]\w*(?:[ ,.(;]|\Z))(?!and\b|or\b))?{_NAME}(?: (?:keys?|fields?|property|attribute)(?= ?[,(:]| with\b| for\b| and\b|[.;\n]|\Z))?(?: ?{_BRACKETS})?"
 )
 _JOINT = r"(?:[ \t]*,[ \t]*(?:\n[ \t]*)?(?:(?:and|as well as|plus)[ \t]+|&[ \t]*)?|[ \t]+(?:and|as well as|plus|&)[ \t]+(?:\n[ \t]*)?)"
 _COMMA = re.compile(_JOINT)
 _SEMICOLON = re.compile(rf"[ \t]*;[ \t]*(?:\n[ \t]*)?(?:and[ \t]+)?|{_JOINT}")
 _SIGN = re.compile(r"(?:[ \t]*(?::(?!\S*//)|=)[ \t]*|[ \t]+[-–—][ \t]+)")
 # What may follow the last name: "with your remarks", "of the box below"
-_ON = r"(?:with|of|for|from|in|about|that|which|where|who|whether|describing|explaining|listing|giving|based|according|per|said|to)"
+_ON = r"(?:with|of|for|from|in|about|that|which|where|who|whether|describing|explaining|listing|giving|indicating|based|according|per|said|to)"
 _AFTER = re.compile(
     rf"[ \t]+(?P<told>{_ON}\b(?:(?!, (?:and )?)[^.;\n()]|\.\d)*?)(?={_JOINT}|[ \t]*(?:[.;)\n]|\Z))",
     re.IGNORECASE,
 )
 _AS = re.compile(
-    r"[ \t]*,?[ \t]+(?P<told>as (?:an? |the |one |true|false|yes|list|number|integer)[^,;.()\n]{0,40}?|or (?:null|none)\b[^,;.()\n]{0,40}?)(?=[ \t]*[,;.)\n]|\Z|[ \t]+and\b)",
+    r"[ \t]*,?[ \t]+(?P<told>(?:between|from) -?\d[\d.]* (?:and|to) -?\d+(?:\.\d+)?|as (?:an? |the |one |true|false|yes|list|number|integer)[^,;.()\n]{0,40}?|or (?:null|none)\b[^,;.()\n]{0,40}?)(?=[ \t]*[,;.)\n]|\Z|[ \t]+and\b)",
+    re.IGNORECASE,
+)
+# '"tags" an array of short labels, "open" a boolean'
+_PLAINLY = re.compile(
+    r"[ \t]+(?P<told>(?:an?|the|my|your|how|whether|what|array|list|string|boolean|integer|number)\b[^\"“`\n]*?)(?=,?[ \t]+(?:and[ \t]+)?[\"“`]|[ \t]*(?:\n|\Z))",
     re.IGNORECASE,
 )
 _END = re.compile(r"[ \t]*(?:[.!?](?=\s|[\"'`)]|\Z)|[;)]|\n|\Z|[ \t][-–—][ \t])")
@@ -65,7 +70,7 @@ _NO_KEY = frozenset(
         r"\S+",
         """a an the and or of in on to for from with as into by at is are be it its this that these those if when where not no only any all each every one two three
     key keys field fields value values json object objects array list lists properties property attribute attributes following exactly below above
-    use set return respond reply output answer omit leave write put give include add make do don never ensure null none nothing
+    use set return respond omit leave write put give include add make do don never ensure null none nothing
     quotes commas braces brackets indentation indent whitespace newlines comments markdown backticks syntax formatting explanations prose preamble structure schema format
     double single valid proper escaped care
     quotation spaces extra additional accurate concise clear relevant correct high they you your we them us there here please then otherwise""",
@@ -163,18 +168,35 @@ def _joined(text: str, start: int, joint: re.Pattern[str]) -> list[KeyStatement]
     found: list[KeyStatement] = []
     while match := _KEY.match(text, start):
         end, told = match.end(), ""
-        if said := _AS.match(text, end) or _AFTER.match(text, end):
+        plainly = _PLAINLY.match(text, end) if match["quoted"] and not match["round"] else None
+        if said := _AS.match(text, end) or _AFTER.match(text, end) or plainly:
             end, told = said.end(), said["told"]
-        one = _statement(match, end, told)
+        one = None if _ANSWERS.match(match["plain"] or "", 0) and _IN_FORM.match(told) else _statement(match, end, told)
         if one is None:
             # ", use null for what is missing" is the next order
-            return found if found and match["plain"] and _is_order(match["plain"]) else []
+            ends = match["plain"] and (_is_order(match["plain"]) or _ANSWERS.match(match["plain"]))
+            return found if found and ends else []
         found.append(one)
         further = joint.match(text, end)
         if further is None:
-            return _shared(found) if _END.match(text, end) else []
+            return _shared(_of_pairs(found, text)) if _END.match(text, end) else []
         start = further.end()
     return []
+
+
+def _of_pairs(found: list[KeyStatement], text: str) -> list[KeyStatement]:
+    """The statements with the brackets after "start and end (seconds), name" said of both."""
+    result = list(found)
+    for number in range(1, len(found) - 1):
+        between = text[found[number - 1].end : found[number].start]
+        if found[number].aside and not found[number - 1].said and "," not in between and ";" not in between:
+            result[number - 1] = replace(found[number - 1], aside=found[number].aside)
+    return result
+
+
+# "..., answer in English": an order, and no key
+_ANSWERS = re.compile(r"(?:answer|reply|output|response)\Z", re.IGNORECASE)
+_IN_FORM = re.compile(r"(?:in|with|as|only|using)\b", re.IGNORECASE)
 
 
 def _is_order(word: str) -> bool:

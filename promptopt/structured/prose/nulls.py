@@ -177,7 +177,10 @@ def _stated_of_one(prose: str, names: Sequence[str]) -> tuple[set[str], str]:
         re.MULTILINE,
     )
     owned: set[str] = set()
-    for pattern in (line, brackets):
+    colon = re.compile(
+        rf"(?:(?<=[ ,;(])|^)[\"'`*]*(?P<name>{one})[\"'`*]*:[*]* (?P<rest>[^,;.()\n]*\bnull\b[^,;.()\n]*)", re.MULTILINE
+    )
+    for pattern in (line, brackets, colon):
         found = list(pattern.finditer(prose))
         owned |= {match["name"] for match in found if not _NOT_NULL.search(match["rest"])}
         prose = pattern.sub("\n", prose)

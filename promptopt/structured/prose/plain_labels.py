@@ -250,7 +250,7 @@ def _is_label(value: str, *, quoted: bool) -> bool:
 
 
 _OF_KIND = re.compile(
-    rf"(?:\A|_)(?:{_KIND}|mode|state|rating|answer|result|format|unit|direction|weekday|group|finish|kind)\Z",
+    rf"(?:\A|_)(?:{_KIND}|mode|state|condition|winner|rating|answer|result|format|unit|direction|weekday|group|finish|kind)\Z",
     re.IGNORECASE,
 )
 
@@ -272,4 +272,5 @@ def whole_list(name: str, said: str) -> list[str]:
     known = any(value.lower() in _WORDS for value in read[0] if value.lower() not in ("none", "other", "unknown"))
     if re.search(r"[\"'`“]", said):
         return []
-    return read[0] if known or is_kind(name) else []
+    lettered = any(re.fullmatch(r"[A-Z]", value) for value in read[0])
+    return read[0] if known or lettered or is_kind(name) else []

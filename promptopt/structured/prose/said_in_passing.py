@@ -27,6 +27,8 @@ class SaidInPassing:
         self._asides = list(_asides(text))
         self._whether = list(_whether(text))
         self._codes = list(_codes(text))
+        self._ranges = list(_ranges(text))
+        self._lists = list(_lists(text, names))
 
     def of(self, name: str, schema: dict[str, Any]) -> dict[str, Any]:
         """The schema of a key of which its own statement says nothing."""
@@ -37,11 +39,16 @@ class SaidInPassing:
             for words, aside in self._asides
             if self._is_about(name, words) and (value := _value(name, words, aside))
         ]
+        found += [
+            {"type": "string", "enum": labels} for noun, labels in self._lists if _stems(noun) == self._names[name]
+        ]
         found += [{"type": "string", "enum": codes} for lead, codes in self._codes if self._is_led(name, lead, codes)]
         if not found and any(self._is_about(name, words) for words in self._whether):
             found = [{"type": "boolean"}]
+        if not found:
+            found = [bounds for words, bounds in self._ranges if self._is_about(name, words)]
         same = bool(found) and all(one == found[0] for one in found)
-        return found[0] if same and (schema["type"] == "string" or "minimum" in found[0]) else schema
+        return found[0] if same and (schema["type"] == "string" or set(found[0]) & {"minimum", "enum"}) else schema
 
     def _is_about(self, name: str, words: str) -> bool:
         """Whether words have all those of a key, and of no key that has more."""
@@ -54,6 +61,8 @@ class SaidInPassing:
         led = [key for key in self._names if self._is_about(key, lead)]
         if led:
             return led == [name]
+        if all(len(code) == 1 for code in codes):
+            return [key for key in self._names if is_kind(key)] == [name]
         initials = {code[0].lower() for code in codes if re.fullmatch(r"[A-Z]\d", code)}
         return len(initials) == 1 and [key for key in self._names if key[0].lower() in initials] == [name]
 
@@ -86,7 +95,7 @@ def _value(name: str, words: str, aside: str) -> dict[str, Any]:
         return number_range(span["low"], span["high"])
     if not _LABELS.fullmatch(aside):
         found = stated(aside) or {}
-        return found if found.get("type") in ("boolean", "integer", "number") else {}
+        return found if found.get("type") in ("boolean", "integer", "number", "array") else {}
     parts = re.split(r"\s*(?:,\s*or\b|,|/|\||\bor\b)\s*", aside)
     kind = is_kind(name) or any(is_kind(part) for part in name.split("_"))
     labels = parts if kind or _WHICH.search(words) or "/" in aside else whole_list(name, aside)
@@ -128,6 +137,43 @@ def _codes(text: str) -> Iterator[tuple[str, list[str]]]:
         codes = [line["code"] for line in re.finditer(f"^{_CODE}$", match[0], re.MULTILINE)]
         if MASK in match[0] or _NO_CODES.search(lead) or len(set(codes)) < len(codes):
             continue
-        short = all(re.fullmatch(r"[A-Z]\d", code) for code in codes)
+        short = all(re.fullmatch(r"[A-Z]\d", code) for code in codes) or "".join(codes) in "ABCDEFGH"
         if short or lead:
             yield lead, codes
+
+
+# "Teams: web, data, infra", "label is bug, feature or question."
+_HEADED = re.compile(
+    rf"^[ \t]*(?:[-*•][ \t]+)?[*_]*(?:possible |allowed |valid |available )?(?P<noun>[A-Za-z]+(?:[ _][a-z]+)?s)[*_]*:[*_]*[ \t]*(?P<list>{_LABEL}(?:, (?:or |and )?{_LABEL})+)\.?[ \t]*$",
+    re.MULTILINE,
+)
+
+
+def _lists(text: str, names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Labels behind the plural of what they are of, or in a sentence that says what a key is."""
+    for match in _HEADED.finditer(text):
+        yield match["noun"], re.split(r", (?:or |and )?", match["list"])
+    for name in names:
+        is_one = re.compile(
+            rf"(?:^|(?<=[.!?] ))[\"'`*]*{re.escape(name)}[\"'`*]* (?:is|must be|should be) (?P<list>[^.\n]{{3,120}})(?=\.(?:\s|\Z)|\n|\Z)",
+            re.IGNORECASE | re.MULTILINE,
+        )
+        for match in is_one.finditer(text):
+            if labels := whole_list("kind", re.sub(r"^(?:either|one of):? ", "", match["list"])):
+                yield name, labels
+
+
+# "Rate tone and style on a scale of 1 to 5", "give it a priority from 1 to 4"
+_RANGED = re.compile(
+    r"(?P<words>[^.;:()\n]{3,120}?),? (?:on a scale (?:of|from)|from|between|in the range(?: of)?) (?P<low>-?\d+(?:\.\d+)?) ?(?:to|and|-|–) ?(?P<high>-?\d+(?:\.\d+)?)(?![\w.-]*\d)(?! (?:words|sentences|characters|items|days|minutes|hours|years))",
+    re.IGNORECASE,
+)
+_RATES = re.compile(r"\b(?:rate|score|grade)\b", re.IGNORECASE)
+
+
+def _ranges(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The words before a range, of all that is rated or else of the last thing, and the range."""
+    for match in _RANGED.finditer(text):
+        words = match["words"] if _RATES.search(match["words"]) else re.split(r",| and | or ", match["words"])[-1]
+        if (bounds := number_range(match["low"], match["high"])) and MASK not in match[0]:
+            yield words, bounds

@@ -275,6 +275,14 @@ _EACH_OF_ALL = re.compile(
 )
 
 
+# "For every mail return id and label", and the list is called "results"
+_ANY_THINGS = re.compile(r"(?:results?|items|entries|list|records|outputs?|answers?|data|rows|elements)", re.IGNORECASE)
+_EACH_THING = re.compile(
+    r"\bfor (?:each|every) (?:[\w-]+ ){0,2}?[a-z]+\b(?P<rest>(?=[,:]| (?:give|return|provide|extract|output|list|include))[^\n]*)",
+    re.IGNORECASE,
+)
+
+
 def items_said(name: str, document: PromptText) -> dict[str, Any]:
     """What each item of a list has, if the prose lists it: "For each event, give:" and below it the keys.
 
@@ -286,6 +294,9 @@ def items_said(name: str, document: PromptText) -> dict[str, Any]:
     each = re.search(
         rf"\b(?:(?:for )?each|for every) (?:[\w-]+ ){{0,2}}?{thing}\b(?P<rest>[^\n]*)", document.text, re.IGNORECASE
     )
+    if each is None and _ANY_THINGS.fullmatch(last):
+        given = list(_EACH_THING.finditer(document.text))
+        each = given[0] if len(given) == 1 else None
     if each is None:
         each = _EACH_OF_ALL.search(document.text)
     if each is None or not re.search(

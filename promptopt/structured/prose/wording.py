@@ -522,13 +522,20 @@ def _so_many(words: str) -> tuple[dict[str, int], str]:
     return {**least, **most}, said["things"].split()[-1].lower()
 
 
+# "(list, any of: hull, mast, keel)"
+_ANY_OF = re.compile(
+    r"\b(?:any|one or more|zero or more|some|a subset) of:?\s+(?P<list>[A-Za-z][\w-]*(?: [\w-]+)?(?:,\s*(?:or |and )?[A-Za-z][\w-]*(?: [\w-]+)?)+)[.)]*\Z",
+    re.IGNORECASE,
+)
+
+
 def list_of(what: str, words: str) -> dict[str, Any] | None:
     """An array of ``what``, with the labels or the count that the words give; ``None`` if of objects nobody described."""
     count, things = _so_many(words)
     thing = (things or what).removesuffix("s")
     if thing in _OBJECTS:
         return None
-    if chosen := _CHOSEN_FROM.search(words):
+    if chosen := _CHOSEN_FROM.search(words) or _ANY_OF.search(words):
         labels = noted_labels(f"one of {chosen['list'].strip(' .()')}")
         if labels:
             return {"type": "array", "items": {"type": "string", "enum": labels}}

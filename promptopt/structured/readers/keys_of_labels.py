@@ -24,7 +24,7 @@ _EACH = r"(?:each|every)(?: of the)?(?: \w+ing)?"
 # "a JSON object with each category as a key", "where each topic is a key", "one boolean per category (... is the key)"
 _AS_KEY = re.compile(
     rf"\b(?:{_EACH} {_NOUN}(?: name)? (?:as|is|being|should be|must be|becomes) (?:a|the|its|their own|its own) (?:json )?keys?\b"
-    rf"|(?:one|a) (?P<kind>boolean|number|integer|score|bool) (?:per|for each|for every) (?P<noun2>[a-z]{{4,}}?)(?= ?\([^()\n]*\bkey\b))",
+    rf"|(?:one|a) (?P<kind>boolean|number|integer|score|bool) (?:per|for each|for every) (?P<noun2>[a-z]{{4,}}?)(?= ?\([^()\n]*\bkey\b|[.\n]))",
     re.IGNORECASE,
 )
 _VALUES = (

@@ -62,7 +62,7 @@ def told_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
             return Inferred(problems=(f"line {line}: the form of {key.name!r} is given in words, not by an example",))
         if not key.inner:
             near = [choice for choice in ranges if key.span.overlaps(choice.span)] if len(keys) > 1 else []
-            schema = _told(document, key, schema, (near, ranges, lists), graded)
+            schema = _told(document, key, schema, (near, ranges, _not_of_others(key, keys, lists)), graded)
             schema = schema if stated(key.said) else _in_passing(key, schema, passing, keys)
         fields.append(Field(key.name, with_most(key.name, schema, document), f"key in the prose, line {line}", line))
     whole = with_only_key(object_schema({item.name: dict(item.schema) for item in fields}), lists)["properties"]
@@ -77,6 +77,20 @@ def told_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
     if together and together.each and len(together.keys) == len(keys):
         return _joined_by(document, found, together)
     return _each_of_several(document, found, inside=bool(keys[0].inner))
+
+
+def _not_of_others(key: NamedKey, keys: list[NamedKey], lists: list[Choice]) -> list[Choice]:
+    """The lists of labels without those that are said of another key, where that is named."""
+    others = [other.said for other in keys if other.name != key.name]
+    return [
+        choice
+        for choice in lists
+        if not any(_has_all(said, choice) and not _has_all(key.said, choice) for said in others)
+    ]
+
+
+def _has_all(said: str, choice: Choice) -> bool:
+    return bool(said) and all(str(label) in said for label in choice.schema["enum"])
 
 
 def _outside(document: PromptText, keys: list[NamedKey]) -> str | None:

@@ -67,7 +67,9 @@ def _labels(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> I
             yield f"line {document.line(match.start())}: {shortened(match[0])!r} may be labels, and no field has them"
 
 
-_RANGE = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?%?\s?(?:-|–|—|~|～|\.\.|[^\W\d_]{1,4})\s?-?\d+(?:\.\d+)?(?![\w.]*\d)")
+_RANGE = re.compile(
+    r"(?<![\w.])-?\d+(?:\.\d+)?%?\s?(?:-|–|—|~|～|\.\.|[^\W\d_]{1,4})\s?-?\d+(?:\.\d+)?(?![\w.]*\d)(?! (?:sentences|words|lines|paragraphs)\b)"
+)
 _MANY = re.compile(r"(?<![\w.,/:-])(?:[2-9]|[1-4]\d)(?![\w%]*\d|[.)]\s|[.,:/]\d)")
 
 

@@ -180,7 +180,7 @@ def _mention(name: str) -> re.Pattern[str]:
         return re.compile(rf"(?<![\w]){own}(?![\w]){_MARKS}*|(?<![\w]){spaced}(?![\w]){_MARKS}*{_OF_IT}", re.IGNORECASE)
     return re.compile(
         rf"(?<=[\"'`*]){own}{_MARKS}+(?!\w)|^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*{_MARKS}*{own}{_MARKS}*{_OF_IT}"
-        rf"|(?<=[.;] ){own}(?=:)|(?<=[,:;] ){own}(?= \()|(?<=\([\"'`]){own}(?=[\"'`] \()|(?<=[.;,] ){own}(?=\s+(?:is|are|must|should|can|may)\b)|\b(?:for|the|and|set|use) {_MARKS}*{own}(?!\w){_MARKS}*{_OF_IT}",
+        rf"|(?<=[.;] ){own}(?=:)|(?<=[,:;] ){own}(?= \()|(?<=\([\"'`]){own}(?=[\"'`] \()|(?<=[.;,] ){own}(?=\s+(?:is|are|must|should|can|may)\b)|\b(?:for|the|and|set|use|with|containing) {_MARKS}*{own}(?!\w){_MARKS}*{_OF_IT}",
         re.IGNORECASE | re.MULTILINE,
     )
 

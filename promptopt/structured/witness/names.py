@@ -144,7 +144,7 @@ def _left_out(document: PromptText, found: Inferred) -> Iterator[str]:
 _TYPES_USED = re.compile(r"\b(?:List|Dict|Optional|Union|Array|Set)[\[<]\s*[A-Z]\w+")
 _JSON_WANTED = re.compile(
     r"\b(?:return|respon[ds]e?|reply|repl(?:y|ies)|outputs?|answer|provide|produce|generate|give|write|format\w*|create|emit|extract|must|should|result|only|valid|strict|structure\w*|conform\w*|schema|using|use|as|in|with)\b"
-    r"[^.\n]{0,80}?(?<![.\w])json\b|(?<![.\w])json (?:only|object|format|output|array|list|with|response|structure|keys?)\b",
+    r"[^.\n]{0,80}?(?<![.\w])json\b|(?<![.\w])json (?:must|should|has to|needs to|only|object|format|output|array|list|with|response|structure|keys?)\b|(?<![.\w])json: \w",
     re.IGNORECASE,
 )
 _RECEIVED = re.compile(
@@ -152,6 +152,11 @@ _RECEIVED = re.compile(
 )
 
 
+# "Response format: JSON"
+_FORMAT_JSON = re.compile(
+    r"\bjson: \w+ ?[(,]|\b(?:fields|keys) of the json\b|^\W*format[*_]*:[*_]* json\b|\b(?:response|output|answer|reply)(?: format)?[*_]*:[*_]* (?:valid |strict |a )?json\b",
+    re.IGNORECASE,
+)
 # "Given the recipe, return ...": what is given is not the JSON
 _HAVING = re.compile(r"\A\W*given [^.,\n]{3,80},", re.IGNORECASE)
 
@@ -167,6 +172,8 @@ def _of_something_else(document: PromptText, found: Inferred) -> Iterator[str]:
     for line in document.text.split("\n"):
         listed = re.match(r"[ \t]*(?:[-*•]|\d+[.)])[ \t]", line)
         lead = lead if listed or not line.strip() else line
+        if _FORMAT_JSON.search(line):
+            return
         for sentence in re.split(r"(?<=[.!?:])\s", line):
             told = _HAVING.sub("", sentence)
             if _JSON_WANTED.search(told) and not _RECEIVED.search(told + (lead if listed else "")):

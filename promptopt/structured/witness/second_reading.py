@@ -39,6 +39,7 @@ from promptopt.structured.witness.orders import other_orders
 from promptopt.structured.witness.other_answers import other_answers
 from promptopt.structured.witness.places import lines_otherwise, shown_otherwise
 from promptopt.structured.witness.shown import kinds_shown, set_to, shown, unlike, unsaid
+from promptopt.structured.witness.told import first_key_lost, untold
 from promptopt.structured.witness.types import doubted, free_objects, listed_places
 
 
@@ -76,6 +77,8 @@ def gainsaid(document: PromptText, found: Inferred, *, quoted: bool = False) -> 
         (codes_instead(document, found), not found.whole),
         (labels_doubted(document, found), not found.whole),
         (keys_doubted(document, found, plain), found.whole in ("JSON", "keys")),
+        (untold(document, found, plain), found.whole in ("JSON", "keys") and not quoted),
+        (first_key_lost(document, found, leaves), found.whole in ("JSON", "keys", "") and not quoted),
         (excepted(document, found), True),
     )
     said = first_reason(checks) or gainsaid_names(document, found, quoted=quoted)

@@ -133,7 +133,7 @@ def _undecided(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSche
             if not said_so and not leaf.listed and pattern.search(name):
                 yield f"{_at(document, found, leaf)}{leaf.name!r} was read as a text, and is {what} by its name"
         for what, pattern in _SAID:
-            for said in told:
+            for said in (re.split(r"[.!?]\s+(?=[A-Z])", words)[0] for words in told):
                 if leaf.listed and what != "an object":
                     continue
                 match = pattern.search(said[:_BEGIN] if what in ("a list", "an object", "a truth value") else said)

@@ -1,0 +1,142 @@
+"""A second reading of keys that are named in words: lists, codes, questions and further keys beside them must have been read."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+
+from promptopt.structured.fields import MASK, Inferred, PromptText
+from promptopt.structured.witness.accounts import instructions
+from promptopt.structured.witness.keys import KeyOfSchema, shortened, words_read
+
+
+def untold(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """What the prompt says of keys in words and no value holds; each with its line."""
+    text = instructions(document, found)
+    open_keys = [leaf for leaf in leaves if not (leaf.labelled or leaf.listed) and leaf.kinds <= {"string", "null"}]
+    yield from _words_after(document, text, open_keys)
+    yield from _codes(document, text, leaves, open_keys)
+    yield from _questions(document, text, open_keys)
+    yield from _beside(document, text, leaves)
+    yield from _ranges(document, text, open_keys)
+    yield from _some_of(document, text, leaves)
+
+
+_MARKS = "[\"'`*]*"
+# "next (str): pay, ask, refuse"
+_WORDS = r"(?P<list>[a-z][\w-]*(?:, [a-z][\w-]*){2,})"
+
+
+def _words_after(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Three single words or more as all that the line of an open text says."""
+    for leaf in leaves:
+        line = re.compile(
+            rf"^\W*{_MARKS}{re.escape(leaf.name)}{_MARKS}(?: \([^()\n]*\))?\s*(?::|[-–—]\s)\s*{_WORDS}[ .]*$",
+            re.MULTILINE | re.IGNORECASE,
+        )
+        if match := line.search(text):
+            yield f"line {document.line(match.start('list'))}: {shortened(match['list'])!r} may be the labels of {leaf.name!r}, which was read without labels"
+
+
+# "S1 - all is down", "A: excellent work"
+_CODE_LINE = re.compile(
+    r"^[ \t]*(?:[-*•][ \t]+)?[*`\"']*(?P<code>[A-Z]{1,4}\d|[A-H])[*`\"']*(?:\s*[:=]|[ \t]+[-–—])[ \t]+[^\W\d]",
+    re.MULTILINE,
+)
+_SEQUENCE = re.compile(
+    r"\b(?:steps?|rules?|criteria|tasks?|questions?|instructions?|constraints?|phases?|options?|given|inputs?)\b",
+    re.IGNORECASE,
+)
+
+
+def _codes(
+    document: PromptText, text: str, leaves: Sequence[KeyOfSchema], open_keys: Sequence[KeyOfSchema]
+) -> Iterator[str]:
+    """Codes that are explained below each other, if no value has them and one was read that could."""
+    free = [*open_keys, *(leaf for leaf in leaves if leaf.kinds & {"integer", "number"} and not leaf.bounded)]
+    lines = list(_CODE_LINE.finditer(text))
+    if not free or words_read(leaves) & {line["code"].casefold() for line in lines}:
+        return
+    for first, second in itertools.pairwise(lines):
+        lead = text[: first.start()].rstrip().rpartition("\n")[2]
+        follows = second["code"][:-1] == first["code"][:-1] and ord(second["code"][-1]) == ord(first["code"][-1]) + 1
+        near = text.count("\n", first.end(), second.start()) == 1
+        if follows and near and first["code"][-1] in "01A" and not _SEQUENCE.search(lead) and MASK not in first[0]:
+            yield f"line {document.line(first.start())}: {first['code']!r} and {second['code']!r} are codes, and no value has them"
+            return
+
+
+_WHETHER = re.compile(r"\bwhether (?P<words>[^.,;:()\n]{3,80})", re.IGNORECASE)
+
+
+def _questions(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """An order to decide whether something holds, in the words of a key that was read as an open text."""
+    for match in _WHETHER.finditer(text):
+        said = {_root(word) for word in re.findall(r"[a-z]+", match["words"].lower())}
+        for leaf in leaves:
+            words = {
+                _root(word) for word in re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", leaf.name).lower())
+            }
+            if len(words) > 1 and words <= said:
+                yield f"line {document.line(match.start())}: {shortened(match[0])!r} is asked, and {leaf.name!r} was read as a text"
+
+
+def _root(word: str) -> str:
+    return re.sub(r"(?:ed|s|e)\Z", "", word)
+
+
+# 'JSON with tone, style and a "remarks" field'
+_MIXED = re.compile(
+    r"\bjson\b[^.\n\"'`]{0,60}?\b(?:with|containing|including|has|having|keys|fields)(?: the| keys| fields)*:? (?P<plain>[a-z]\w*(?:, [a-z]\w*)*),? (?:and|plus) (?:an? |the )?[\"'`](?P<quoted>\w+)[\"'`]",
+    re.IGNORECASE,
+)
+
+
+def _beside(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Words without quotation marks that stand in a list with a key in such marks, and are no keys."""
+    names = {leaf.name for leaf in leaves}
+    for match in _MIXED.finditer(text):
+        lost = [word for word in match["plain"].split(", ") if word not in names]
+        if match["quoted"] in names and lost:
+            yield f"line {document.line(match.start())}: {lost[0]!r} stands in a list with {match['quoted']!r}, and was not read"
+
+
+def _ranges(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """A range right after the name of an open text: "a priority from 1 to 4"."""
+    for leaf in leaves:
+        spoken = re.sub(r"_|(?<=[a-z])(?=[A-Z])", "[ _]?", leaf.name)
+        said = re.compile(
+            rf"\b{spoken}[\"'`*]*,? (?:from|between|of|on a scale (?:of|from)) -?\d[\d.]* ?(?:to|and|-|–) ?-?\d(?![\d.,]* (?:words|sentences|characters|lines|items|steps|paragraphs))",
+            re.IGNORECASE,
+        )
+        if match := said.search(text):
+            yield f"line {document.line(match.start())}: {shortened(match[0])!r} is a range, and {leaf.name!r} was read as a text"
+
+
+def _some_of(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Words that the items of a list are some of, if it was read without labels: "(list, any of: red, blue)"."""
+    for leaf in leaves:
+        if not leaf.listed or leaf.labelled or leaf.kinds - {"string", "null"}:
+            continue
+        said = re.compile(
+            rf"(?<![\w-]){re.escape(leaf.name)}[\"'`*]*[^.;\n\"'`]{{0,30}}\b(?:any|some|one or more|several|subset) of:? \w[\w-]*, \w[\w-]*(?:,| or| and)?",
+            re.IGNORECASE,
+        )
+        if match := said.search(text):
+            yield f"line {document.line(match.start())}: {shortened(match[0])!r} are labels, and {leaf.name!r} was read without"
+
+
+# "JSON with tone (...)", "JSON: tone (...)"
+_FIRST_KEY = re.compile(
+    r"\b(?:return|respond|reply|answer|output|give|provide|produce)\b[^.\n]{0,40}?\bjson\b(?: (?:object|format|only))?(?::| with| containing)(?: the (?:keys|fields))? [\"'`]?(?P<name>[a-z]\w*)[\"'`]?(?: \([^()\n]+\))?(?:,| and) [\"'`]?[a-z]\w*[\"'`]?(?: \(|[,.]| and )",
+    re.IGNORECASE,
+)
+
+
+def first_key_lost(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """The first key of a list in words, if the answer was read as something without it."""
+    known = words_read(leaves)
+    for match in _FIRST_KEY.finditer(instructions(document, found)):
+        if match["name"].casefold() not in known:
+            yield f"line {document.line(match.start())}: {match['name']!r} is named as a key, and was not read"
