@@ -45,6 +45,7 @@ from promptopt.structured.readers.labelled import (
     tuples,
 )
 from promptopt.structured.readers.lines_of_text import with_commas
+from promptopt.structured.readers.numbered_lines import numbered_lines
 from promptopt.structured.readers.plain_headings import plain_headings
 from promptopt.structured.readers.plain_orders import plain_order
 from promptopt.structured.readers.pseudo_json import merge
@@ -136,6 +137,7 @@ def _inferred(document: PromptText) -> Inferred:
         lambda: items_told(document),
         lambda: keys_of_labels(document),
         lambda: told_keys(document, said),
+        lambda: numbered_lines(document),
         lambda: verdict_line(document),
         lambda: verdict_then_why(document, said),
         lambda: label_lines(document),
@@ -149,7 +151,7 @@ def _inferred(document: PromptText) -> Inferred:
         lambda: bracket_labels(document),
         lambda: from_values(document, said),
         lambda: plain_order(document),
-        lambda: with_commas(document),
+        lambda: with_commas(document, said),
     )
     for read in readers:
         found = read()

@@ -28,7 +28,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     # "Importance Levels: urgent, high, medium, low"
     (
         "list",
-        rf"^[ \t]*(?:[\w-]+ )?(?P<noun>levels|labels|categories|classes|options|intents|sentiments|values)\s*:\s*{LIST}{END}",
+        rf"(?:^[ \t]*(?:[\w-]+ )?|[.?!][ \t]+)(?P<noun>levels|labels|categories|classes|options|intents|sentiments|values)\s*:\s*{LIST}{END}",
     ),
     # "Answer with one word: positive or negative."
     (
@@ -162,6 +162,18 @@ PATTERNS += (
     (
         "answer",
         rf"\bon (?:the|a) (?:last|final|new|separate|next) line,? (?:of your \w+,? )?(?:only )?{ASK} (?:only |just |either |with )*(?P<list>{QUOTE}?[A-Z][A-Z_]+{QUOTE}?(?:\s*,\s*{QUOTE}?[A-Z][A-Z_]+{QUOTE}?)*\s*,?\s+or\s+{QUOTE}?[A-Z][A-Z_]+{QUOTE}?){END}",
+    ),
+)
+PATTERNS += (
+    # "give 0, 1 or 2 points"
+    (
+        "score of",
+        r"\b(?:give|award|assign)\s+(?:it |them |him |her |the \w+ )?(?P<list>\d(?:\s*,\s*\d)*\s*,?\s+or\s+\d)\s+(?P<noun>point|mark)s?\b(?! (?:for|per|each)\b)",
+    ),
+    # 'Output format: one word, "kept" or "lost"'
+    (
+        "answer",
+        rf"\b(?:output|answer|response|reply)(?: format)?\s*:\s*(?:exactly |only )?(?:one|a single) (?:word|label|term)\s*[,:(–—-]\s*(?P<list>{QUOTE}[\w -]{{1,30}}{QUOTE}(?:\s*,\s*{QUOTE}[\w -]{{1,30}}{QUOTE})*\s*,?\s+or\s+{QUOTE}[\w -]{{1,30}}{QUOTE})",
     ),
 )
 PATTERNS += (

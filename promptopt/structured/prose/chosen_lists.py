@@ -49,6 +49,7 @@ _ONLY = re.compile(
     rf"(?:only|just) {_WRITE}(?: (?:with|me|back))? (?P<first>(?:the |one |a single )?[\w -]{{3,40}}?)"
     rf"|{_WRITE}(?: (?:with|in|using|back))? (?:only|just|exactly|nothing but|strictly)(?: with)? (?P<second>(?:the |one |a single |a )?[\w -]{{3,40}}?)"
     rf"|{_WRITE}(?: (?:with|in))? (?P<third>(?:the |one |a single |a )?[\w -]{{3,40}}?),? (?:only|alone|and nothing else|without explanation)"
+    rf"|(?:only|just) (?P<fourth>the (?:name|word|label|number|letter|category|class|code|language|[a-z]+ name))"
     rf")(?: and nothing else|, nothing else| from (?:the|this) list| as plain text| in plain text| without any (?:other |additional |further )?\w+| with no (?:other|additional|further) \w+)?[ \t]*(?:[.!,;\n(]|\Z)",
     re.IGNORECASE,
 )
@@ -85,6 +86,7 @@ def chosen_lists(document: PromptText) -> Iterator[ChosenList]:
     noun = wanted_alone(document)
     if not noun:
         return
+    yield from _headed(document, noun)
     for pattern in (_BELOW, _NUMBERED, _ONE_LINE, _BRACKETS):
         for match in scan(pattern, document.text):
             values = _values(match["items"], pattern)
@@ -121,6 +123,23 @@ def _written(document: PromptText) -> Iterator[ChosenList]:
             yield ChosenList("" if noun in _ANY_NOUN else noun, after[0], Span(start, after[1]))
 
 
+# "Labels:", and below it "SUPPORTED - the source says so"
+_HEADED = regex.compile(
+    r"^[ \t#*]*(?:the |our |possible |allowed |available |valid )*(?P<head>labels|categories|classes|verdicts|options|intents|types|topics|ratings|grades|decisions|statuses|codes|teams|departments|levels)(?: are)?[ \t*]*:[ \t*]*(?=\n)",
+    regex.IGNORECASE | regex.MULTILINE,
+)
+
+
+def _headed(document: PromptText, noun: str) -> Iterator[ChosenList]:
+    """The labels below a heading that names what is wanted alone: "Reply with the label only"."""
+    for match in scan(_HEADED, document.text):
+        head = match["head"].lower()
+        one = _SINGULAR.get(head, head.removesuffix("s"))
+        after = labels_after(document.text, match.end()) if noun in (one, "label", "name", "word", "option") else None
+        if after:
+            yield ChosenList("" if one in _ANY_NOUN else one, after[0], Span(match.start("head"), after[1]))
+
+
 def wanted_alone(document: PromptText) -> str:
     """What the answer is to be and nothing else: "Reply with the crop only" is a crop; empty if no one thing is."""
     wanted = {_noun(match) for match in _ONLY.finditer(document.text)} - {""}
@@ -129,7 +148,7 @@ def wanted_alone(document: PromptText) -> str:
 
 def _noun(order: re.Match[str]) -> str:
     """What an order wants: "the category name" is a category; empty if it wants several things, or no noun is known."""
-    said = next(part for part in (order["first"], order["second"], order["third"]) if part)
+    said = next(part for part in (order["first"], order["second"], order["third"], order["fourth"]) if part)
     match = _NOUNS.fullmatch(said.strip())
     if match is None:
         return ""

@@ -24,6 +24,10 @@ _IF = re.compile(
 _FOR = re.compile(
     rf"\b(?i:{_WRITE}{_BEFORE}) {_CODE.format(name='code')}\s*,? (?i:if|for|when|to mean|to indicate)\b(?P<rest>[^.\n]*)"
 )
+# "as a number: -1 for negative, 0 for neutral"
+_AS_NUMBER = re.compile(
+    rf"\b(?i:as (?:an?|one) (?:single )?(?:number|integer|digit|code))\s*[:(–—-]\s*{_CODE.format(name='code')}\s*(?:(?i:for|if|means)\b|=)(?P<rest>[^.\n]*)"
+)
 _FURTHER = re.compile(
     rf"(?:[,;] ?(?:and |or )?|\band |\bor ){_CODE.format(name='code')}\s*,? (?:if|for|when|to mean|to indicate)\b"
 )
@@ -43,7 +47,7 @@ class LabelCodes:
 def label_codes(document: PromptText) -> LabelCodes | None:
     """The codes that the answer is one of; ``None`` if the prompt gives none, or wants something else."""
     noun = wanted_alone(document)
-    kind = _KIND.get(noun.rpartition(" ")[2])
+    kind = _KIND.get(noun.rpartition(" ")[2]) or (r"-?\d+" if _AS_NUMBER.search(document.text) else None)
     if kind is None:
         return None
     found = sorted(_codes(document.text), key=lambda pair: pair[0])
@@ -63,7 +67,7 @@ def label_codes(document: PromptText) -> LabelCodes | None:
 def _codes(text: str) -> Iterator[tuple[int, str]]:
     for match in _IF.finditer(text):
         yield match.start("code"), match["code"]
-    for match in _FOR.finditer(text):
+    for match in (*_FOR.finditer(text), *_AS_NUMBER.finditer(text)):
         yield match.start("code"), match["code"]
         for further in _FURTHER.finditer(text, match.start("rest"), match.end("rest")):
             yield further.start("code"), further["code"]

@@ -133,7 +133,13 @@ def _adds_word(text: str, token: re.Match[str], items: list[Item]) -> bool:
     if not last.words and len(items) > 2 and all(item.quoted for item in items[:-1]):
         del items[-1]
         return True  # '"a" or "b", whichever'
-    if not last.words and said in ("a", "an", "the", "either") and text[token.end() : token.end() + 1] == " ":
+    letter = token[0] == "A" and re.match(r"\s*[(,/|]", text[token.end() :])  # "A (excellent)" is a label
+    if (
+        not last.words
+        and not letter
+        and said in ("a", "an", "the", "either")
+        and text[token.end() : token.end() + 1] == " "
+    ):
         last.article = said != "either"
         return False
     inner = said in _INNER_OF and last.words and _ONE_MORE.match(text, token.end())

@@ -41,7 +41,7 @@ _SORT = (
 _DECIDE = r"(?:decide|determine|judge|assess|say|tell me|state|indicate|identify|check|estimate|evaluate|predict|find out|work out|specify|detect)"
 _ANSWER = r"(?:answer|respond|reply)"
 _WRITE = r"(?:return|output|print|emit|write|say|give|use|choose|pick|select|state|put|set|assign)"
-_ONLY = r"(?:(?:only|just|exactly|simply|strictly|either|always|with|using|single|one|word|words|label|labels|the|of|a|these|following|value|values|option|options|two|three|four)\b[ :]*)"
+_ONLY = r"(?:(?:only|just|exactly|simply|strictly|either|always|with|using|single|one|word|words|label|labels|the|of|(?-i:a)|these|following|value|values|option|options|two|three|four)\b[ :]*)"
 # An order begins a clause; "the score in" and "if you classified it as" do not.
 _HEAD = r"(?:(?:\A|\ufffa|[.!?:;,)]\s+|\n[ \t]*(?:[-*•#>]+[ \t]+|\d+[.)][ \t]+)?)\**(?:(?:please|then|and|now|first|next|finally|also|only|just|you (?:must|should|will|have to|need to|are to)) )*|\b(?:to|and|then|please|must|should|will|can|only|just|always|or|first|next|finally|also) )"
 _THE = r"(?:the|this|that|these|each|every|all|it|its|their|them|whether|how|what|which|whichever|who|where|when|if|an?|your|my|our|\ufffc|\{\w)"
@@ -64,6 +64,7 @@ _LEADS: tuple[tuple[str, regex.Pattern[str]], ...] = tuple(
         ("answer", rf"{_HEAD}{_ANSWER}\b\s*:?\s*{_ONLY}*(?P<sign>[(:])?\s*(?=\S)"),
         ("write", rf"{_HEAD}{_WRITE}\s+{_ONLY}+(?P<sign>[(:])?\s*(?=\S)"),
         ("kind", rf"{_HEAD}(?P<verb>{_SORT}|{_DECIDE}|{_WRITE}|{_ANSWER}|provide|add|include)\b(?:(?! for | with | using | in | like )[^.\n()]){{0,90}}?\b(?P<noun>{_KIND})s?\s*\((?:either |one of:? )?"),
+        ("said", r"\b(?:which|what) [^.:;?!\n()]{3,100}\?[ \t]+(?=\S[^.:;!?\n]*\bor\b[^.:;!?\n]*\?)"),
         ("said", rf"{_HEAD}name (?:the|its|their|a) [^.:;?!\n()\"]{{1,80}}:[ \t]*(?=\S)"),
         (
             "said",

@@ -16,7 +16,7 @@ from promptopt.structured.prose.wording import number_range, numeric_names
 _NUMBERS = (
     regex.compile(
         r"\b(?:(?P<float>float|decimal|real|continuous)\w*|(?P<whole>integer|whole number|int))?\s*(?P<grade>score|rating|number|value|grade|level|mark|key)?s?\s*"
-        r"(?:should (?:always )?be |is |ranging )?(?:an? )?(?P<whole2>integer |float )?(?:between|from|ranging from|in the range(?: of)?)\s+(?P<low>\d+(?:\.\d+)?)%?(?:\s*\([^()\n]{1,40}\))?\s*(?:and|to|-|–)\s*(?P<high>\d+(?:\.\d+)?)(?![\d.]*\d)%?(?!\s*(?:words?|sentences?|characters?|items?|bullets?|minutes?|years?))",
+        r"(?:should (?:always )?be |is |ranging )?(?:an? )?(?P<whole2>integer |float )?(?:between|from|ranging from|in the range(?: of)?)\s+(?P<low>-?\d+(?:\.\d+)?)%?(?:\s*\([^()\n]{1,40}\))?\s*(?:and|to|-|–)\s*(?P<high>\d+(?:\.\d+)?)(?![\d.]*\d)%?(?!\s*(?:words?|sentences?|characters?|items?|bullets?|minutes?|years?))",
         re.IGNORECASE,
     ),
     # "each a float 0.0-1.0"
@@ -37,7 +37,7 @@ _NUMBERS = (
 # "On a scale of 1 to 10, rate the text."
 _RATES = re.compile(
     r"[^.\n]*(?:\([^()\n]*\)[^.\n]*)*?,\s*(?:please )?(?:rate|score|grade|assess|judge|evaluate)\b"
-    r"|\s*,\s*(?:to what (?:extent|degree)|how \w+)\b[^?\n]*\?[^\n]*\b(?:score|rating|number|answer)\b",
+    r"|(?:\s*\([^()\n]{1,60}\))?\s*,\s*(?:to what (?:extent|degree)|how \w+)\b[^?\n]*\?[^\n]*\b(?:score|rating|number|answer)\b",
     re.IGNORECASE,
 )
 _GIVES = re.compile(r"\b(?:mark|assign|give|estimate|predict|output|return)\b", re.IGNORECASE)

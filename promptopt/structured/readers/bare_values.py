@@ -120,6 +120,7 @@ def _from_choices(document: PromptText, said: list[Choice]) -> Inferred | None:
 
 def _largest(document: PromptText, lists: list[Choice]) -> list[Choice]:
     """The lists without those that one of them holds, if it only adds what "If none fits, answer Unknown" adds."""
+    lists = [choice for choice in lists if not any(_numbers_of(other, choice) for other in lists)]
     sets = [{str(label).casefold() for label in choice.schema["enum"]} for choice in lists]
     for one, labels in zip(lists, sets, strict=True):
         added = set().union(*(labels - other for other in sets if len(other) > 1))
@@ -129,6 +130,13 @@ def _largest(document: PromptText, lists: list[Choice]) -> list[Choice]:
             if re.search(rf"\bif\b[^.\n]*[\"'`]{label}[\"'`]", document.text, re.IGNORECASE):
                 return [choice for choice, other in zip(lists, sets, strict=True) if other == labels]
     return lists
+
+
+def _numbers_of(coded: Choice, listed: Choice) -> bool:
+    """Whether the numbers of a list are wanted, and its words were read as labels as well."""
+    labels, words = coded.schema["enum"], listed.schema["enum"]
+    counts = coded.asks and not listed.asks and labels == list(range(1, len(words) + 1))
+    return counts and coded.span.overlaps(listed.span) and listed.schema.get("type") == "string"
 
 
 # A number is to be given, and not only spoken about.
@@ -161,10 +169,18 @@ _NUMBER_WANTED = re.compile(
 )
 
 
+# "Rate the relevance ...", and "Relevance:" at the end
+_ENDS = re.compile(r"\n[ \t*]*(?P<noun>[A-Za-z]+):[ \t*]*\s*\Z")
+
+
 def _scale_wanted(document: PromptText) -> Iterator[Choice]:
     """The one scale whose grades are listed, where nothing but one of its numbers is wanted."""
     scales = scale(document)
-    wanted = _NUMBER_WANTED.search(document.text)
+    ends = _ENDS.search(document.text)
+    rated = ends and re.search(
+        rf"\b(?:rate|score|grade)\b[^.\n]*\b{ends['noun']}\b", document.text[: ends.start()], re.IGNORECASE
+    )
+    wanted = _NUMBER_WANTED.search(document.text) or (ends if rated else None)
     if len(scales) == 1 and wanted and scales[0][0] and not scales[0][1]:
         source = f"grades in the prose, wanted in line {document.line(wanted.start() + len(wanted[0]) - len(wanted[0].lstrip()))}"
         yield Choice("", scales[0][0], Span(*wanted.span()), source)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span, conditional, field_name
+from promptopt.structured.prose.choices import Choice
 from promptopt.structured.prose.counts import NUMERALS, Count, number_of, ordered, stem
 
 _N = rf"(?:\d{{1,2}}|{'|'.join(NUMERALS)})"
@@ -81,10 +82,15 @@ _INTO = re.compile(
 def _counts(text: str) -> Iterator[Count]:
     yield from ordered(text)
     for match in _INTO.finditer(text):
-        low, bound = number_of(match["low"]), (match["bound"] or "").strip().lower()
-        high = number_of(match["high"]) if match["high"] else None if bound == "at least" else low
-        least = None if bound in ("up to", "at most") else low
-        yield Count(least, high, tuple(match["what"].lower().split()))
+        count = _count(match)
+        yield Count(count.least, count.most, tuple(match["what"].lower().split()))
+
+
+def _count(match: re.Match[str]) -> Count:
+    """How many a match says, of nothing."""
+    low, bound = number_of(match["low"]), (match["bound"] or "").strip().lower()
+    high = number_of(match["high"]) if match["high"] else None if bound == "at least" else low
+    return Count(None if bound in ("up to", "at most") else low, high, ())
 
 
 def _noun_of(words: tuple[str, ...]) -> str:
@@ -93,21 +99,65 @@ def _noun_of(words: tuple[str, ...]) -> str:
 
 # "Output a comma separated list of the tables that the question needs."
 _WITH_COMMAS = re.compile(
-    rf"(?:\A|[.!?\n,;]\s*|\b(?:and|then|please|only|to|must|should) )[ \t]*{_WRITE} (?:me )?(?:only |just )?(?:"
+    rf"(?:\A|[.!?\n,;]\s*|\b(?:and|then|please|only|to|must|should) )[ \t]*(?:{_WRITE}|extract|find|identify|name) (?:me )?(?:only |just )?(?:"
     r"(?:a |the |one )?(?:single |plain |simple )?comma[- ]separated list of (?:all |the |up to \w+ )*(?:\w+ ){0,2}?(?P<of>(?:[a-z]+ (?=names|titles|ids))?[a-z]{3,}s)\b(?P<rest>[^.\n]*)"
-    r"|(?:all |the |these )*(?:\w+ )??(?P<as>(?:[a-z]+ (?=names|titles|ids))?[a-z]{3,}s) (?:as|in) (?:a |one )?(?:single |plain |simple )?comma[- ]separated (?:list|line|string)\b(?P<rest2>[^.\n]*))",
+    r"|(?:all |the |these )*(?:\w+ )??(?P<as>(?:[a-z]+ (?=names|titles|ids))?[a-z]{3,}s) (?:as|in) (?:a |one )?(?:single |plain |simple )?comma[- ]separated (?:list|line|string)\b(?P<rest2>[^.\n]*)"
+    r"|(?:all |the )+(?:\w+ )?(?P<listed>[a-z]{3,}s)\b(?:(?! and | or |,)[^.:;\n]){0,80}, (?:as a |in a )?(?:comma[- ]separated(?: list)?|separated (?:by|with) commas)(?P<rest3>[^.\n]*))",
     re.IGNORECASE,
 )
+# "Your output should be a list of 3-5 tags, separated by commas."
+_IS_LIST = re.compile(
+    rf"\b(?:output|answer|response|reply) (?:should|must|has to|will) be (?:a |one )?(?:(?P<commas>comma[- ]separated) )?list of (?:(?P<bound>exactly |up to |at most |at least |between )?(?P<low>{_N})(?:\s?(?:-|–|to|and)\s?(?P<high>{_N}))? )?(?:\w+ )??(?P<noun>[a-z]{{3,}}s)\b(?P<rest>[^.\n]*)",
+    re.IGNORECASE,
+)
+_SEPARATED = re.compile(r"\bcomma[- ]separated\b|\bseparated (?:by|with) commas\b", re.IGNORECASE)
 _MORE = re.compile(r"\b(?:and|with|followed|each|brackets|parenthes\w+|their|its|pairs?|then)\b", re.IGNORECASE)
 
 
-def with_commas(document: PromptText) -> Inferred | None:
-    """A list of texts with commas between them; ``None`` if the prompt asks for no such list, or for more."""
-    found = list(_WITH_COMMAS.finditer(document.text))
-    if len({(one["of"] or one["as"]).lower() for one in found}) != 1:
+def _told_list(document: PromptText) -> Inferred | None:
+    """The list that an answer is said to be, if commas are between its texts."""
+    found = list(_IS_LIST.finditer(document.text))
+    if len(found) != 1 or MASK in found[0][0] or _PARTS.search(document.text):
         return None
     match = found[0]
-    noun, rest = (match["of"] or match["as"]).lower(), match["rest"] or match["rest2"] or ""
+    rest = _SEPARATED.sub(" ", match["rest"]).replace("and nothing else", "")
+    noun = match["noun"].lower()
+    if not (match["commas"] or _SEPARATED.search(match["rest"])) or _MORE.search(rest) or noun in _NO_ITEMS:
+        return None
+    bounds = dict(_count(match).bounds) if match["low"] else {}
+    span = Span(*match.span())
+    line = document.line(span.start)
+    schema = {"type": "array", "items": {"type": "string"}, **bounds}
+    field = Field(field_name(noun), schema, f"list in the prose, line {line}", line)
+    return conditional(document, span) or Inferred((field,), covered=(span,))
+
+
+# What is chosen from a list wherever there is one.
+_CHOSEN = re.compile(r"(?:label|tag|categor(?:y|ie)|classe?|topic|option|type|intent|genre|code|emotion|mood)s\Z")
+_LISTED = re.compile(
+    r"\[\s*[A-Za-z\"'][^\[\]\n]*,|\b(?:labels|tags|categories|classes|topics|options|types|intents|genres|codes|emotions|moods)\b(?: (?:are|include|can be|below|above))?\s*:|\b(?:from|of) (?:the|this|these|following)[\w ]{0,30}(?:list|labels|tags|categories|topics|options)\b|\bthat apply\b",
+    re.IGNORECASE,
+)
+
+
+def with_commas(document: PromptText, said: Sequence[Choice]) -> Inferred | None:
+    """A list of texts with commas between them; ``None`` if the prompt asks for no such list, for more, or for some of a list."""
+    found = _with_commas(document)
+    if found is None or not found.fields or not _CHOSEN.search(found.fields[0].name):
+        return found
+    chosen = any("enum" in choice.schema for choice in said) or _LISTED.search(document.text)
+    return None if chosen else found
+
+
+def _with_commas(document: PromptText) -> Inferred | None:
+    found = list(_WITH_COMMAS.finditer(document.text))
+    if not found:
+        return _told_list(document)
+    if len({(one["of"] or one["as"] or one["listed"]).lower() for one in found}) != 1:
+        return None
+    match = found[0]
+    noun = (match["of"] or match["as"] or match["listed"]).lower()
+    rest = match["rest"] or match["rest2"] or match["rest3"] or ""
     if (
         noun in _NO_ITEMS - {"words", "numbers"}
         or _MORE.search(rest.replace("and nothing else", ""))

@@ -46,9 +46,10 @@ _CODE_WANTED = re.compile(
     r"\b(?:only|just|exactly|nothing but) (?:with )?(?:the |one |a single )?(?:\w+ )?(?:number|digit|code|integer)\b(?!,? (?:and|then|plus|with|followed)\b)|\bthe (?:number|digit|code|integer) (?:only|alone)\b(?!,? (?:and|then|plus)\b)",
     re.IGNORECASE,
 )
-_LINE_LETTER = re.compile(r"^[ \t]*\(?(?P<code>[A-H])[).:][ \t]+(?P<means>\S[^\n]{0,120})$", re.MULTILINE)
+_LINE_LETTER = re.compile(r"^[ \t]*\(?(?P<code>[A-Ha-h])[).:][ \t]+(?P<means>\S[^\n]{0,120})$", re.MULTILINE)
 _LETTER_WANTED = re.compile(
-    r"\b(?:only|just|exactly|nothing but) (?:with )?(?:the |one |a single )?(?:\w+ )?letter\b(?!,? (?:and|then|plus|with|followed)\b)|\bthe (?:\w+ )?letter(?: of [^.\n]{0,40})? (?:only|alone)\b",
+    r"\b(?:only|just|exactly|nothing but) (?:with )?(?:the |one |a single )?(?:\w+ )?letter\b(?!,? (?:and|then|plus|with|followed)\b)|\bthe (?:\w+ )?letter(?: of [^.\n]{0,40})? (?:only|alone)\b"
+    rf"|\b{_VERBS} with (?:the|one|a single) (?:\w+ )?letter(?: of [^.\n]{{0,40}})?[ \t]*(?:[.\n]|\Z)",
     re.IGNORECASE,
 )
 _BARRED = re.compile(
@@ -125,7 +126,7 @@ def _coded(text: str) -> Iterator[tuple[str, list[str], Span]]:
         lines = list(pattern.finditer(text))
         codes = [line["code"] for line in lines]
         apart = any(text[one.end() : two.start()].strip() for one, two in itertools.pairwise(lines))
-        follows = codes == [chr(ord("A") + number) for number in range(len(codes))] or codes == [
+        follows = codes in [[chr(ord(first) + number) for number in range(len(codes))] for first in "Aa"] or codes == [
             str(int(codes[0]) + number) for number in range(len(codes)) if codes[0].isdigit()
         ]
         if (

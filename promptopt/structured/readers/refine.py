@@ -340,7 +340,7 @@ _NONE = re.compile(
 )
 # 'if the kind is not clear from the text, use "cannot tell"'
 _UNCLEAR = re.compile(
-    rf"\b(?:if|when|where)\b[^.;\n\"'`“]{{0,60}}(?:\b(?:not|no|none|nothing|neither|cannot|unclear|unsure|uncertain|doubt|ambiguous|impossible)\b|n['’]t\b)[^.;\n\"'`“]{{0,60}}?,?\s*{_TAKE}(?:[\"'`“](?P<label>[A-Za-z][\w -]{{0,30}})[\"'`”]|(?P<bare>(?-i:[A-Z][A-Z_]+))\b)",
+    rf"\b(?:if|when|where)\b[^.;\n\"'`“]{{0,60}}(?:\b(?:not|no|none|nothing|neither|cannot|unclear|unsure|uncertain|doubt|ambiguous|impossible|equal(?:ly)?|tied?|the same|identical|both)\b|n['’]t\b)[^.;\n\"'`“]{{0,60}}?,?\s*{_TAKE}(?:[\"'`“](?P<label>[A-Za-z][\w -]{{0,30}})[\"'`”]|(?P<bare>(?-i:[A-Z][A-Z_]+))\b)",
     re.IGNORECASE,
 )
 

@@ -223,7 +223,8 @@ def listings(document: PromptText) -> Iterator[tuple[Field, Span]]:
         if re.match(r"\s+(?:and|or)\s+(?:an?|the|one|its)\b", document.text[match.end() :]):
             # "... and a title" asks for more than the list.
             continue
-        least = {"minItems": number_of(match["n"])} if match["high"] else {}
+        open_below = re.match(r"[\w ]*?\b(?:up to|at most|no more than|a maximum of)\b", match[0], re.IGNORECASE)
+        least = {} if open_below else {"minItems": number_of(match["n"])}
         schema = {"type": "array", "items": {"type": "string"}, **least, "maxItems": count}
         yield Field(field_name(noun), schema, *_source(document, match, "list")), Span(*match.span())
 

@@ -58,7 +58,13 @@ def several_labels(document: PromptText) -> Inferred | None:
 def _labels(document: PromptText, order: re.Match[str]) -> tuple[Field, Span] | None:
     noun = order["noun"].lower()
     after = labels_after(document.text, order.end())
-    if after is None or noun in _NO_LABELS or MASK in order[0] or not _is_choice(order):
+    if (
+        after is None
+        or noun in _NO_LABELS
+        or re.search(r"\b(?:if|when|whether)\b", order[0], re.IGNORECASE)
+        or MASK in order[0]
+        or not _is_choice(order)
+    ):
         return None
     labels, end = after
     schema: dict[str, Any] = {"type": "array", "items": {"type": "string", "enum": list(labels)}, **_bounds(order)}
@@ -70,7 +76,7 @@ def _labels(document: PromptText, order: re.Match[str]) -> tuple[Field, Span] | 
 
 def _is_choice(order: re.Match[str]) -> bool:
     """Whether the words of an order choose from what follows: "from this list", or labels that are assigned."""
-    if _FROM.search(order["rest"]):
+    if _FROM.search(order["rest"]) or re.search(r"\bof (?:the following|these|the)\b", order[0], re.IGNORECASE):
         return True
     return (
         not order["rest"].strip()

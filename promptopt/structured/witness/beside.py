@@ -107,7 +107,8 @@ def _own_names(leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     for leaf in leaves:
         names = {leaf.name.casefold().replace("_", " ")}
         for label in leaf.labels if len(leaf.labels) <= _PLACES else ():
-            if label.casefold().replace("_", " ") in names:
+            codes = all(one.isupper() for one in leaf.labels)
+            if label.casefold().replace("_", " ") in names and not codes:
                 yield f"{label!r} was read as a label of {leaf.name!r}, and is what belongs there"
 
 

@@ -11,7 +11,7 @@ from promptopt.structured.witness.keys import shortened
 
 _OTHER = r"(?:me|us|them|him|her|the (?:user|pupil|student|candidate|customer|patient|client|player|learner|applicant|caller|guest|visitor)s?)"
 # At the begin of an order: "A good tutor asks one question at a time" describes somebody.
-_BEGINS = r"(?:\A|[.!?:;]\s+|\n[ \t]*(?:[-*•#]+|\d+[.)])?[ \t]*|\b(?:you (?:will|must|should|are to)|please|then|first|always|and)[, ]\s*)"
+_BEGINS = r"(?:\A|[.!?]\s+|\n[ \t]*(?:[-*•#]+|\d+[.)])?[ \t]*|\b(?:you (?:will|must|should|are to)|please|then|first|always|and)[, ]\s*)"
 _TALKS = re.compile(
     rf"{_BEGINS}(?:ask (?:{_OTHER}\b|one question|(?:a |your |the )?(?:next |first )?questions? (?:one|at)\b|(?:a |some )?follow[- ]up|(?:\w+ )?clarifying)|keep asking|(?:start|begin|open) (?:by|with) (?:asking|greeting|introducing)"
     rf"|greet {_OTHER}|wait for (?:the|my|their|his|her|an?|{_OTHER})\b|(?:conduct|hold|run|lead|start|begin) (?:an?|the) (?:\w+ ){{0,2}}(?:interview|conversation|dialogue|game|quiz|session)|interview {_OTHER}|let['’]?s play|chat with|talk (?:to|with) {_OTHER})",

@@ -45,6 +45,8 @@ def other_answers(document: PromptText, found: Inferred, leaves: Sequence[KeyOfS
             yield f"line {document.line(match.start())}: {shortened(match[0])!r}: each item has more than a text"
         return
     yield from _rated(document, text, leaf)
+    if more := _EACH_OR_MORE.search(text):
+        yield f"line {document.line(more.start())}: {shortened(more[0])!r}: the answer has more than the value that was read"
     for match in (*_SEPARATED.finditer(text), *_COUNTED.finditer(text)) if leaf.labelled else ():
         begin = max(text.rfind(sign, 0, match.start()) for sign in (". ", "\n", ";")) + 1
         if not _OF_INPUT.search(text, begin, match.start()) and not _denied(text, match.start()):
@@ -85,6 +87,12 @@ def _has_digits(leaf: KeyOfSchema) -> bool:
     return any(any(sign.isdigit() for sign in label) for label in leaf.labels)
 
 
+# "Give each a score from 1 to 5 and finish with one paragraph of feedback"
+_EACH_OR_MORE = re.compile(
+    r"\b(?:give|assign|score|rate|grade|mark|award) (?:each|both|all (?:three|four|five|of them))\b(?! (?:answer|response|item|one) (?:as|with) a whole)"
+    r"|\b(?:finish|end|conclude|close|begin|start) with (?:an?|one|two|three|your|some) (?!(?:word|label|number|score|rating|verdict|line|letter|single|final|yes|no)\b)",
+    re.IGNORECASE,
+)
 _PARTS = re.compile(
     r"\beach (?:one |of them )?(?:followed by|along with|together with|with|having|including) (?:an?|its|the|their|one)\b|\b(?:with|and) (?:its|their) (?:answers?|reasons?|explanations?|scores?|sources?|ratings?|confidences?|definitions?|translations?)\b",
     re.IGNORECASE,
