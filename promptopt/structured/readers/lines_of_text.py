@@ -101,7 +101,7 @@ def _noun_of(words: tuple[str, ...]) -> str:
 _WITH_COMMAS = re.compile(
     rf"(?:\A|[.!?\n,;]\s*|\b(?:and|then|please|only|to|must|should) )[ \t]*(?:{_WRITE}|extract|find|identify|name) (?:me )?(?:only |just )?(?:"
     r"(?:a |the |one )?(?:single |plain |simple )?comma[- ]separated list of (?:all |the |up to \w+ )*(?:\w+ ){0,2}?(?P<of>(?:[a-z]+ (?=names|titles|ids))?[a-z]{3,}s)\b(?P<rest>[^.\n]*)"
-    r"|(?:all |the |these )*(?:\w+ )??(?P<as>(?:[a-z]+ (?=names|titles|ids))?[a-z]{3,}s) (?:as|in) (?:a |one )?(?:single |plain |simple )?comma[- ]separated (?:list|line|string)\b(?P<rest2>[^.\n]*)"
+    r"|(?:all |the |these )*(?:\w+ )??(?P<as>(?:[a-z]+ (?=names|titles|ids))?[a-z]{3,}s)(?: (?:of|in|from) (?:the|this|each) \w+)? (?:as|in) (?:a |one )?(?:single |plain |simple )?comma[- ]separated (?:list|line|string)\b(?P<rest2>[^.\n]*)"
     r"|(?:all |the )+(?:\w+ )?(?P<listed>[a-z]{3,}s)\b(?:(?! and | or |,)[^.:;\n]){0,80}, (?:as a |in a )?(?:comma[- ]separated(?: list)?|separated (?:by|with) commas)(?P<rest3>[^.\n]*))",
     re.IGNORECASE,
 )
