@@ -49,7 +49,9 @@ _EXAMPLE = re.compile(
     re.IGNORECASE,
 )
 # "The grade: [A to F]": a label and a hole.
-_LINE_OF_FORM = re.compile(rf"[\s*_>-]*[^\W\d_][^\n:?!{MASK}]{{0,60}}:[ \t*_]*{MASK}+[\s.*_]*\Z")
+_LINE_OF_FORM = re.compile(
+    rf"[\s*_>-]*[^\W\d_][^\n:?!{MASK}]{{0,60}}:[ \t*_]*{MASK}+(?:[ \t]*(?:[/|]|or)[ \t]*{MASK}+)*[\s.*_]*\Z"
+)
 FOREIGN = 0.2
 """Of the sentences that are long enough to tell: with more, the first among them, instructions are in that language."""
 LEAST_WORDS = 4

@@ -240,7 +240,7 @@ def _shown(line: str, *, colon: bool) -> Iterator[tuple[int, int]]:
 
 _EXAMPLE_HEAD = re.compile(
     r"^(?P<mark>#{1,6}[ \t]*|\*\*|<)?(?![ \t]*end\b)[\w \t-]{0,40}\b(?:examples?|samples?|few[- ]shots?|"
-    r"demonstrations?)\b[^.\n]{0,60}$",
+    r"demonstrations?)\b[^.\n]{0,60}(?:\([^()\n]*\)[*_:]*[ \t]*)?$",
     re.IGNORECASE | re.MULTILINE,
 )
 _ASKED = re.compile(r"^[ \t]*[*_#\[]*(?:question|q|problem)(?: ?\d+)?[*_\]]*:", re.IGNORECASE | re.MULTILINE)

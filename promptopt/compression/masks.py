@@ -363,9 +363,9 @@ class _Canvas:
         position = end
         for block in _BLOCK.finditer(self._masked, end):
             heading = re.match(r"#+", block[0])
-            if heading and first and not mark:
-                # "Example:" and a page with headings of its own.
-                is_page, level = True, len(heading[0])
+            if heading and first and (not mark or len(heading[0]) > level):
+                # "Example:" and a page with headings of its own, "## Example" and parts under headings of theirs.
+                is_page, level = True, level if mark else len(heading[0])
             elif heading and len(heading[0]) <= level:
                 break
             if not first and not is_page and not _EXAMPLE_BLOCK.match(block[0]):

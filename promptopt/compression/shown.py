@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from promptopt.compression.address import ITEM, between_heads, given_under
 from promptopt.compression.any_case import AnyCase
+from promptopt.compression.conversations import conversations
 from promptopt.compression.line_forms import NOUNS, LineForm, line_form, lines_of
 from promptopt.compression.notation import nested_quotes
 from promptopt.compression.recorded import recorded
@@ -31,7 +32,7 @@ _SAYS = AnyCase(
     r"(?:translate|classify|correct|summari[sz]e|rewrite|rephrase|paraphrase|proofread|label|tag|simplify|shorten|edit|"
     r"repeat|echo|recite|chant|copy|greet|say|print|shout|sing|read)\b[^.:\n]{0,60}?|"
     rf"(?:add|append|include|insert|put|attach)\b[^.:\n]{{0,40}}?\b(?:note|warning|sentence|{NOUNS})\b[^.:\n]{{0,40}}?|"
-    r"(?:error|message|warning|output|slogan|title)\s+(?:is|was)|"
+    r"(?:error|message|warning|output|slogan|title)\s+(?:is|was)|key\s?(?:words|phrases)|hashtags|synonyms|"
     r"word\s+for\s+word|tells?(?:\s+\w+){1,4}|says?|said|asks?|asked|writes|wrote|shouts?|types?|typed|sings?|sang|replies|replied|answers|"
     r"answered|reads|states|stated|whispers?|yells?|"
     r"(?:say|write|print|echo|reply|respond|answer)(?:\s+\w+){0,2}\s+with|"
@@ -163,6 +164,7 @@ def shown(masked: str) -> Iterator[tuple[int, int]]:
     yield from between_heads((line.start, line.end, line.form.head) for line in lines if line.form.head)
     yield from given_under(masked, (line.start + line.form.given for line in lines if line.form.given >= 0))
     yield from recorded(found)
+    yield from conversations(masked)
     yield from _numbered_examples(masked, lines, found)
     yield from _turns(masked, lines)
     yield from _dialogues(found)

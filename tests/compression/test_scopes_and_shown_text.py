@@ -470,6 +470,14 @@ FORMS = {
     "a quotation under its mark": ('Say something like: "\n\n', "Remember that you can ask to see the menu.\nAre you ready to order the soup?", '\n"\n\nThen wait.\n'),
     "comments between two pieces of code": ("def bake(n):\n    loaves = n\n    return loaves\n\n", "# There is an error in the code. To find the error, go through the lines.\n\n# Let us see the line that counts", "\n\n    loaves = n\n    return loaves\n"),
     "bold labels that come again": ("**QUESTION:**\nIs the sea deep?\n\n", "**ANSWER:**\nIt is.", "\n\n**QUESTION:**\nIs it wide?\n\n**ANSWER:**\nIt is not.\n"),
+    "a first message under its heading": ("Rate the bread.\n\n## Welcome Message\n", "Please tell me which bread it is that you are to sell.\n\nI will then make sure to rate the bread.", "\n\n## Rules\nBe brief.\n"),
+    "a conversation under its heading": ("Rate the bread.\n\n## Conversation\n\n", "**ASSISTANT**: Tell me which bread it is.\n\nYour task is to name the town. Please make sure to name the shop.", "\n\n## Rules\nBe brief.\n"),
+    "turns of several paragraphs": ("Rate the bread as it is done here.\n\n", "USER: the rye bread\n\nASSISTANT: It is important to note that it is the bread of the north.\n\nPlease make sure to keep the bread in a box.\n\nUSER: thanks", "\n\nBe brief.\n"),
+    "parts of an example under headings": ("Rate the bread.\n\n## Example Usage\n\n### Input\n", "The bread that is in the window.\n\n### Output\n\nIt is the best of the breads.\n\nPlease make sure to eat it in order to know.", "\n\n## Rules\nBe brief.\n"),
+    "a line of a form that asks": ("Ask first in this way:\n\n", "About to: [what is done]\nReason: [why it is]\nPlease confirm: [Y/N] or [an order]", "\n\nBe brief.\n"),
+    "an example under a long head": ("Write a note of the change.\n\nExample (it is only here to show what is meant, and is not to be written as it is):\n\n", "- bread: Added the loaf that is in the window", "\n\nBe brief.\n"),
+    "keywords": ("Draw the scene. Keywords: ", "framed by a tree, looking through an arch that is old", "\nBe brief.\n"),
+    "what is between rule lines": ("Copy what is between the horizontal rules.\n\n", "---\n\n# A\n\nBake it.\n\n---\n\n# B", "\n\nBe brief.\n"),
     "lines under a repeated label": ("Use this form:\n\nSHOP: A\nWARE: Lists the bread of the shop and\n", "the cake that is in the window.\nTONE: It is the tone of the baker.", "\n\nSHOP: ...\nWARE: ...\nTONE: ...\n"),
 }  # fmt: skip
 
@@ -493,6 +501,19 @@ def test_further_forms_of_shown_text_are_not_edited(form, level, parsed, monkeyp
         ("It is required that you sign the letter.", "required that you"),
         ("Here's an example of the song, but change the names in it:\n\n- la la\n", "Here's an example"),
         ("Here is a letter; shorten it in this way:\n\n- no names\n", "Here is a letter"),
+        ("Your job is to to answer letters, sort them and smile.", "Your job is to to"),
+        ("Read the notes. Keep in mind, though, that they may be old.", "Keep in mind, though, that"),
+        ("NOTE that you may not open the box.", "NOTE that"),
+        ("**If yes, please name the shop:**", "please name"),
+        ("Use these tools:\n\n1. **read_file**: Read it first.\n2. **think**: Use it then.\n", "**think**"),
+        (
+            "Bake bread.\n\n## The fault\n\nYour cook skips the rules.\n\nThis is the most destructive fault because:\n\n- You do not know.\n",
+            "This is the most",
+        ),
+        (
+            "You are a baker.\n\n**When rules conflict:**\n- Ask the guest.\n\n**When a loaf can't be baked:**\n- Ask the guest.\n",
+            "**When rules conflict:**",
+        ),
     ],
 )
 @pytest.mark.parametrize("parsed", [True, False])
@@ -508,6 +529,10 @@ def test_words_on_which_others_hang_stay_at_safe(text, kept, parsed, monkeypatch
         ("Only a little of it is needed in the soup.", "standard", "of it is needed"),
         ("Dedicate the book to my parents, Ann, and Bob.", "standard", "Ann, and Bob"),
         ("Invite the cook, a painter, and Bob.", "standard", "painter, and Bob"),
+        ("Check if the given bread is fresh.", "telegraphic", "if the given"),
+        ("Write the note, a street away, to the guest.", "telegraphic", "a street away"),
+        ("Write a letter, a page long, to the guest.", "telegraphic", "a page long"),
+        ("Do not use the old oven, which is on the way out.", "telegraphic", "on the way out"),
         ("Provided that the answer you give is short, add a number.", "telegraphic", "is short"),
         ("In case the bottle given is empty, say so.", "telegraphic", "given is empty"),
         ("Record the record of the day.", "telegraphic", "Record the record"),
@@ -536,6 +561,9 @@ def test_verbs_and_commas_that_part_words_stay(text, level, kept, parsed, monkey
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
+        ("Take the worst case there is for a baker.", "case there is"),
+        ("You must use the text. The picture beside it is a copy.", "beside it is"),
+        ("Ask the cook, since a guest who wants it is a guest of the house.", "wants it is"),
         ("Which plan is better with regard to its cost and its length?", "with regard to its cost"),
         ("This is the course of it:\n\nYou ask the guest for a name and the guest answers.", "You ask the guest"),
         ("You run in a sandbox and cannot see the log of the guests.", "You run in a sandbox"),
@@ -556,9 +584,15 @@ def test_a_claim_is_no_order_to_claim() -> None:
     assert compress("A claim that names no source is wrong.", "telegraphic").text.startswith("A claim that")
 
 
-def test_words_in_capitals_inside_a_sentence_leave_no_capital() -> None:
-    text = "If the guests are from Rome, then MAKE SURE you write the card in Italian."
-    assert "then write the card" in compress(text, "safe").text
+def test_the_capital_of_an_order_goes_inside_of_its_marks() -> None:
+    text = "Knock at the door. Please *wait* there. Your role is to *sing*."
+    assert compress(text, "safe").text == "Knock at the door. *Wait* there. *Sing*."
+
+
+def test_words_in_capitals_stay_as_loud_as_they_are() -> None:
+    for opener in ("MAKE SURE you", "MAKE SURE to", "PLEASE"):
+        text = f"{opener} write the card in Italian."
+        assert compress(text, "safe").text == text
 
 
 def test_a_form_inside_of_a_list_that_stays_keeps_its_indentation() -> None:

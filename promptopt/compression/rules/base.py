@@ -334,6 +334,7 @@ def removal(text: str, start: int, end: int) -> tuple[int, int, str] | None:
         # The next line of the same sentence.
         end += wrapped.end()
         after = after[wrapped.end() :]
-    if capital and after[:1].islower():
-        return start, end + 1, after[0].upper()
+    # "Please *read* it": the capital goes inside of the marks.
+    if capital and (first := re.match(r"([*_]{0,3})([a-z])", after)):
+        return start, end + first.end(), first[1] + first[2].upper()
     return start, end, ""

@@ -65,9 +65,20 @@ _STRESSED = re.compile(
     re.IGNORECASE,
 )
 _BEGUN = re.compile(r"(?:\A|[.!?:;,–—-]|\b(?:and|but|so|then|or))\Z", re.IGNORECASE)
+_THERE_BEGINS = re.compile(
+    r"(?:\A|[^\w\s]|\b(?:if|when|whenever|whether|that|because|since|unless|while|where|until|once|after|before|and|but|so|or|"
+    r"then|as|although|though|ensure|check|sure|assume|say|see|verify|confirm|means?|think|believe|know|only|also|now))\Z",
+    re.IGNORECASE,
+)
 # "only a little of it is needed": the verb has another subject.
 _GOVERNED = re.compile(
-    r"\b(?:of|for|with|from|about|to|by|at|in|on|into|than|between|among|after|before)\s*\Z", re.IGNORECASE
+    r"\b(?:of|for|with|without|within|from|about|to|by|at|in|on|into|onto|upon|than|between|among|after|before|beside|besides|"
+    r"behind|beyond|under|over|above|below|near|against|around|across|along|through|towards?|like|unlike|per|via)\s*\Z"
+    # "who wants it is late": it is what he wants.
+    r"|\b(?:that|which|who|whoever|whatever)\s+(?:(?:can|may|must|should|will|would|could|does|did|has|had|not|\w+ly)\s+)*"
+    r"(?!(?:if|when|whether|that|because|since|unless|while|where|until|once|and|or|but|so|as|then|says?|said|states?|shows?|"
+    r"thinks?|believes?|knows?|means?|ensures?|assumes?|suggests?|indicates?|confirms?|implies)\b)[a-z]+\s*\Z",
+    re.IGNORECASE,
 )
 # "skipping it is wrong", "To hear them there is hard": what is done to it, or where, is the subject.
 _DONE_TO = re.compile(
@@ -111,6 +122,9 @@ def _contracted(match: re.Match[str]) -> str | None:
         return None
     if who.lower() in ("it", "you", "that", "there", "here") and _DONE_TO.search(match.string[: match.start()]):
         return None
+    # "the worst case there is": the verb is what the clause says.
+    if who.lower() == "there" and not _THERE_BEGINS.search(before):
+        return None
     # "the text that is given" needs neither word (PO204).
     if who.lower() == "that" and NEEDLESS.match(match.string[match.end() :]):
         return None
@@ -153,9 +167,16 @@ def _object(match: re.Match[str]) -> str | None:
 _ADDED = re.compile(r"[,;]\s+(?:but|so|yet|please|just)\b|;")
 
 
+# "This is the worst case because:", "These are the best birds:": something is said of what is above.
+_NO_LABEL = re.compile(
+    r"\b(?:because|since|when|if|that|which|where|so|and|or|is|are)\s*[*_]*:[\s*_]*\Z", re.IGNORECASE
+)
+_SAID_OF_IT = re.compile(r"(?:this|these)\b\W+\w+\W+the\s+(?:most|least|best|worst|only|\w{3,}est)\b", re.IGNORECASE)
+
+
 def _announced(match: re.Match[str]) -> str | None:
-    is_label = match.string.rstrip(" *_").endswith(":")
-    hangs = _ADDED.search(match.string, match.end())
+    is_label = match.string.rstrip(" *_").endswith(":") and not _NO_LABEL.search(match.string)
+    hangs = _ADDED.search(match.string, match.end()) or _SAID_OF_IT.match(match.string)
     return "" if is_label and " all " not in match.string[: match.end() + 1] and not hangs else None
 
 
@@ -256,6 +277,15 @@ _SAYS_OF_IT = re.compile(
 _NAMED_BY_PLACE = re.compile(r"\s+(?:before|after|above|below|under|over|off|out)\b", re.IGNORECASE)
 _THAT = re.compile(r"\bthat\s+\Z", re.IGNORECASE)
 _OPENS_A_CLAUSE = re.compile(r"\s+(?:given|provided|supposed|granted|considered|including)\b", re.IGNORECASE)
+_CONDITION = re.compile(
+    r"\b(?:if|whether|when|whenever|unless|while|once|until|because|as|than|but)\s+\Z", re.IGNORECASE
+)
+# "a street away", "a page long": the article counts.
+_MEASURE = re.compile(
+    r"\s+[a-z-]+(?:\s+or\s+(?:so|two))?\s+(?:away|ago|apart|later|earlier|ahead|long|old|wide|high|deep|tall|thick|early|late|each)"
+    r"(?=\s*(?:[.,;:)!?—–]|\Z)|\s+(?:in|from|with|and|or|of|at|on|to|for|than|so|but|if|when)\b)",
+    re.IGNORECASE,
+)
 _LET = re.compile(r"\b[Ll]et\s+[\w$\\]{1,3}\s+(?:be|denote|equal)\b")
 _SAME = re.compile(
     r"\s+(?:same\b|only\b|very\b|facts?\s+that\b|(?:first|second|third|last|next|whole)\s+time\b|point[.,;]?(?:\s|\Z)|case\s+that\b|way\s+(?:to|of|that)\b)",
@@ -263,7 +293,7 @@ _SAME = re.compile(
 )
 # An idiom has its article.
 _IDIOM = re.compile(
-    r"\b(?:on the (?:contrary|other hand|one hand|whole|spot|fly|go|move|rise|verge|grounds|assumption|condition)"
+    r"\b(?:on the (?:contrary|other hand|one hand|whole|spot|fly|go|move|rise|way|verge|grounds|assumption|condition)"
     r"|in the (?:end|meantime|event|case|way|first place|long run|short run|least|process of)"
     r"|in a (?:row|way|sense|nutshell|hurry|loop|position to)|at a (?:time|loss|minimum|maximum|glance)"
     r"|at the (?:same time|moment|very least|latest|most|least|expense)"
@@ -317,7 +347,8 @@ def _may_lose_article(sentence: str, start: int, end: int) -> bool:
     # "have the required items" is not "have required items"; nor should one read "follow following".
     if (_HAVE.search(before) and _REQUIRED.match(after)) or (_FOLLOW.search(before) and _FOLLOWING.match(after)):
         return False
-    if any(begin <= start < stop for begin, stop in _idioms(sentence)):
+    counts = article.lower() != "the" and _MEASURE.match(after) is not None
+    if counts or any(begin <= start < stop for begin, stop in _idioms(sentence)):
         return False
     # "some of the files" are not all of a kind; "the same", "the fact that", "to the point".
     if _ONE_OF.search(before) or _SAME.match(after):
@@ -325,8 +356,8 @@ def _may_lose_article(sentence: str, start: int, end: int) -> bool:
     # "the label the user gave": without its article, the clause could not be told from the noun.
     if _BEFORE_CLAUSE.match(after) or _CLAUSE_BEFORE.search(before):
         return False
-    # "A given year is past": without its article a condition would begin.
-    if not before.strip(" *_") and _OPENS_A_CLAUSE.match(after):
+    # "A given year is past", "if the given year is past": without its article a condition would begin.
+    if _OPENS_A_CLAUSE.match(after) and (not before.strip(" *_") or _CONDITION.search(before)):
         return False
     # "preferences the user mentions"; "the after image": a preposition as a name.
     if (_PLURAL_BEFORE.search(before) and _SAYS_OF_IT.match(after)) or _NAMED_BY_PLACE.match(after):

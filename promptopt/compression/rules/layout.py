@@ -6,7 +6,6 @@ import json
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from typing import ClassVar
 
 from promptopt.compression.any_case import AnyCase
@@ -14,6 +13,7 @@ from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Level
 from promptopt.compression.masked_lines import MASK
 from promptopt.compression.notation import TABLE, as_csv, fenced, minified, records, unbroken, undented, unpadded
+from promptopt.compression.rules.bold import needless_bold
 from promptopt.compression.sentences import HEADING, Sentence
 
 _TRAILING = re.compile(r"[ \t]+(?=\n)")
@@ -26,11 +26,14 @@ _BOLD_HEADING = re.compile(r"(?<=# )[ \t]*\*\*([^*\n]+)\*\*(?=[ \t]*(?:\n|\Z))")
 _CLOSED_HEADING = re.compile(r"(?m)(?<=\S)[ \t]+#+[ \t]*$")
 # What those have in them is found in a fraction of the time.
 _IN_BOLD_HEADING, _IN_CLOSED_HEADING = re.compile(r"# [ \t]*\*\*"), re.compile(r"(?m)#[ \t]*$")
-_BOLD = re.compile(r"(?<![*\w\\])(\*\*|__)(?=[^\s*_])([^*_\n\ue000]{1,120}?)(?<=[^\s*_])\1(?![*\w])")
-
-
 _RULE_LINE = re.compile(
     r"^[ \t]*(?:-{3,}|\*{3,}|_{3,}|={3,})[ \t]*\n(?:[ \t]*\n)*(?P<heading>(?=#{1,6} ))?", re.MULTILINE
+)
+
+
+_LINES_MEANT = AnyCase(
+    r"\b(?:horizontal\s+(?:rules?|lines?)|rule\s+lines?|dashed\s+lines?|dividers?|separator\s+lines?|(?:three|triple)\s+dashes|"
+    r"between\s+the\s+(?:rules|lines|dashes|separators))\b|[`\"'](?:---|\*\*\*)[`\"']",
 )
 
 
@@ -77,7 +80,8 @@ class Markdown:
             yield from self._headings(text)
         yield from self._lines(document)
         if "**" in text or "__" in text:
-            yield from self._labels(document)
+            for label in needless_bold(document):
+                yield Edit(label.start(), label.end(), label[2], self.code, "bold markers")
 
     def _headings(self, text: str) -> Iterator[Edit]:
         for match in _BOLD_HEADING.finditer(text) if _IN_BOLD_HEADING.search(text) else ():
@@ -86,89 +90,18 @@ class Markdown:
             if text[text.rfind("\n", 0, match.start()) + 1 :].startswith("#"):
                 yield Edit(match.start(), match.end(), "", self.code, "a heading needs no closing hashes")
 
-    def _labels(self, document: Document) -> Iterator[Edit]:
-        text = document.masked
-        # Where a form is spoken of, bold labels may be a part of it.
-        labels = [] if _FORM_MEANT.search(document.text) else [*_bold_labels(text)]
-        headings = [sentence.start for sentence in document.sentences if labels and sentence.kind == HEADING]
-        for _, members in groupby(labels, key=lambda label: bisect_left(headings, label.start())):
-            section = [*members]
-            # A list of which some labels stay bold would tell them apart.
-            if all(_instructs(document, label) for label in section):
-                for label in section:
-                    yield Edit(label.start(), label.end(), label[2], self.code, "bold markers")
-
     def _lines(self, document: Document) -> Iterator[Edit]:
         """Rule lines right above headings, which begin a section anyway; none if one of them may mark anything else."""
         if not any(mark in document.text for mark in ("---", "***", "___", "===")):
             return
         rules = list(_RULE_LINE.finditer(document.text, document.masks.source.front_end))
-        if all(rule["heading"] is not None for rule in rules):
+        # "Copy what is between the horizontal rules."
+        if _LINES_MEANT.search(document.text) is None and all(rule["heading"] is not None for rule in rules):
             for rule in rules:
                 # Of what is shown no line goes; "=======" underlines a heading, or parts an edit.
                 if "=" not in rule[0] and MASK not in document.masked[rule.start() : rule.end()]:
                     start, end = rule.start(), rule.start("heading")
                     yield Edit(start, end, "", self.code, "a heading begins a section without a line")
-
-
-def _bold_labels(text: str) -> Iterator[re.Match[str]]:
-    """The labels in bold type that would be labels without it."""
-    for match in _BOLD.finditer(text):
-        # A mark such as **##** is to be written so.
-        if not re.search(r"[^\W\d_]", match[2]):
-            continue
-        line = _line_at(text, match.start())
-        if _BOLD_MEANT.search(text, *line) or _CALLS.search(match[2]) or not _is_bold_label(text, line, match):
-            continue
-        # "**Question:**" again and again: the form of records.
-        if match[0].endswith(":**") and text[line[0] : match.start()] == "" and text.count(f"\n{match[0]}") > 1:
-            continue
-        yield match
-
-
-def _instructs(document: Document, label: re.Match[str]) -> bool:
-    sentence = document.sentence_at(label.start())
-    return sentence is None or sentence.start in document.instructed.strict
-
-
-# Where bold type is spoken of, what is bold may be an example of it.
-_BOLD_MEANT = re.compile(r"\b(?:bold\w*|asterisks?|markdown|italics?|emphasi[sz]ed?|formatted)\b", re.IGNORECASE)
-
-
-# "**Important:**" is louder than a label.
-_CALLS = re.compile(
-    r"\b(?:important\w*|critical\w*|crucial\w*|strict\w*|warnings?|caution|attention|note|nb|remember|never|always|must|only|"
-    r"mandatory|required|not)\b|n['’]t\b",
-    re.IGNORECASE,
-)
-# A bullet or number, a sign such as a warning triangle, hashes.
-_OPENS_LINE = re.compile(r"[ \t>]*(?:(?:#{1,6}|[-*+•–]|\(?\w{1,3}[.)])[ \t]+)?(?:[^\w\s]{1,3}[ \t]?)?\Z")
-_LABEL_ENDS = re.compile(r"[ \t]*(?:\([^()\n]*\))?[ \t]*(?::|[-–—=→]+[ \t])")
-_NUMBERED = re.compile(r"\(?\d{1,3}[.)][ \t]")
-LONGEST_LABEL = 8
-"""Words; a longer one is a sentence, and its bold type is emphasis."""
-
-
-def _is_bold_label(text: str, line: tuple[int, int], bold: re.Match[str]) -> bool:
-    """Whether bold type opens its line, and a colon, a dash or a number says as well that it is a label."""
-    before, after = text[line[0] : bold.start()], text[bold.end() : line[1]]
-    if not _OPENS_LINE.match(before) or len(bold[2].split()) > LONGEST_LABEL:
-        return False
-    if bold[2].endswith(":") or _LABEL_ENDS.match(after) or before.lstrip().startswith("#"):
-        return True
-    # "**4. Choose the patch**" on a line of its own.
-    return not after.strip() and _NUMBERED.match(bold[2]) is not None
-
-
-def _line_at(text: str, position: int) -> tuple[int, int]:
-    end = text.find("\n", position)
-    return text.rfind("\n", 0, position) + 1, len(text) if end < 0 else end
-
-
-_FORM_MEANT = AnyCase(
-    r"\b(?:formats?|formatt(?:ed|ing)|outputs?|templates?|structured?|layout|reports?|examples?|samples?|markdown|headings?|"
-    r"sections?|(?:respond|reply|answer|response|write)\b[^.\n]{0,40}\b(?:with|in|as|contains?|includes?))\b",
-)
 
 
 # Of other words the capitals may be a name or a call: "JSON", "STRICT RULES", "CRITICALLY IMPORTANT".

@@ -74,14 +74,22 @@ class Openers:
 
 
 _GOES_ON = re.compile(r"(?:,|\b(?:and|then|so|or|but))[\s*_]*\Z", re.IGNORECASE)
+# No verb of an order begins so.
+_NO_ORDER = re.compile(r"(?:to|the|an?|of|and|or|that|this|these|it|is|are|your?)\b", re.IGNORECASE)
+# The clause of "note ..., that".
+_HANGING = re.compile(r"(?:[\w ]{1,20},\s*)?that\s+(?:\w+\s+)?[a-z]", re.IGNORECASE)
 
 
 def _is_needed(text: str, opener: re.Match[str]) -> bool:
     """Whether something hangs on the opener: a negation, or the second half of "to read and to decide"."""
     words = opener[0].rstrip()
+    first = words.split()[0]
     return (
-        # "NOTE:" is louder than what it stands before.
-        words.isupper()
+        # "NOTE:" and "NOTE that" are louder than what they stand before.
+        (len(first) > 1 and first.isupper())
+        # "Your task is to to answer", "Keep in mind, though, that ...": what is left is no sentence.
+        or (words.endswith(" to") and _NO_ORDER.match(text, opener.end()) is not None)
+        or (words.endswith((",", ":")) and _HANGING.match(text, opener.end()) is not None)
         or (words.endswith(" to") and _COORDINATED.search(text[opener.end() :]) is not None)
         or (words.endswith(" that") and AND_THAT.search(text, opener.end()) is not None)
         or negated(text, opener.start())
@@ -126,6 +134,7 @@ _OBJECT = (
 )
 _PLEASED = re.compile(_OBJECT, re.IGNORECASE)
 _TO_PLEASE = re.compile(rf"please{_OBJECT}", re.IGNORECASE)
+_ON_A_FORM = re.compile(r"\bif\s+(?:yes|no|other)\W*\Z", re.IGNORECASE)
 # Where an order may begin.
 _OPENS = re.compile(r"(?:\A|[,;:(–—-]|\b(?:and|then|so|but|or))[\s*_]*\Z", re.IGNORECASE)
 _FOLLOWED = re.compile(r"\s+(?:think|work|solve|consider|reason|follow|use|read)\b", re.IGNORECASE)
@@ -134,6 +143,9 @@ _FOLLOWED = re.compile(r"\s+(?:think|work|solve|consider|reason|follow|use|read)
 def _filler(match: re.Match[str]) -> str | None:
     before, after = match.string[: match.start()], match.string[match.end() :]
     word = " ".join(match[0].lower().replace("’", "'").split())
+    # "NOTE that you may not ...": louder than what follows.
+    if match[0].split()[0].isupper() and not after.lstrip()[:2].isupper():
+        return None
     if before.rstrip(" *_").endswith(":") and not _ATTENTION.search(before.rstrip(" *_")):
         return None
     if word == "please":
@@ -152,7 +164,8 @@ def _filler(match: re.Match[str]) -> str | None:
 def _is_polite(before: str, after: str) -> bool:
     """Whether "please" asks for something here, and is not what somebody says or does."""
     opens = _OPENS.search(before) is not None
-    if _PLEASED.match(after):
+    # "If yes, please name it:" is asked of the person who fills in a form.
+    if _PLEASED.match(after) or _ON_A_FORM.search(before):
         return False
     if not before.strip(" *_("):
         return opens and after.lstrip(" *_,")[:1].isalpha()
