@@ -16,7 +16,7 @@ _NOT_MEANT = re.compile(
     r"|(?:\A|\W)(?:for example|for instance|e\.g\.)\W*\Z|\A\W*(?:for example|for instance|e\.g\.)"
     r"|\A\W*(?:expected|required|example|sample) (?:\w+ )?(?:format|schema|structure|template)\W*\Z"
     r"|(?<!in )(?<!into )(?<!with )\b(?:the|an?) (?:\w+ ){0,2}(?:format|schema|structure|template) "
-    r"(?:would|should|must|is|looks)\b[^.:]*\W*\Z",
+    r"(?:(?:would|should|must) (?:be|look)|is|looks)(?: like)?(?: this| as follows)?\W*\Z",
     re.IGNORECASE,
 )
 # How a sentence begins that corrects what was before it.
@@ -40,8 +40,11 @@ _TAKES_BACK = re.compile(
     r"|should (?:\w+ly |rather |instead )?(?:be|have been|read) [\"'`“]?-?\d)",
     re.IGNORECASE,
 )
+# What takes JSON back is beside it, and a pattern takes long for a long text.
+_MOST_CHARACTERS = 20_000
+_MOST_OF_A_LEAD = 1_000
 _ALTERNATIVE = re.compile(
-    r"\A\W*(?:or|etc|and (?:so on|(?:\d+|some|many|several|a few) (?:more|others)))\b", re.IGNORECASE
+    r"\A\W*(?:or(?!, in\b)|etc|and (?:so on|(?:\d+|some|many|several|a few) (?:more|others)))\b", re.IGNORECASE
 )
 # A comment for values that are not there.
 _LEFT_OUT = re.compile(
@@ -71,7 +74,8 @@ def taken_back(before: str, after: str) -> str | None:
         before: What is between the JSON and the start of the text, or other JSON before it.
         after: What follows the JSON.
     """
-    lead = sentences_of(before)
+    after = after[:_MOST_CHARACTERS]
+    lead = sentences_of(before[-_MOST_OF_A_LEAD:])
     if lead and _NOT_MEANT.search(lead[-1]):
         return lead[-1]
     same_line = after.lstrip(" \t`").split("\n", 1)[0]

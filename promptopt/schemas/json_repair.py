@@ -90,11 +90,11 @@ def repaired(body: str, text: str) -> tuple[Any, list[str], str]:  # noqa: C901 
 
 def _without_comments(body: str, text: str) -> str:
     """The JSON without its comments; one that doubts a value, or leaves some out, is no mere comment."""
-    for match in _QUOTED.finditer(body):
-        if match["comment"] and leaves_out(match["comment"]):
-            raise AnswerUnreadable(f"the JSON leaves values out: {match['comment'].strip()!r}", text)
-        if match["comment"] and doubts(match["comment"]):
-            raise AnswerUnreadable(f"a comment doubts the JSON: {match['comment'].strip()!r}", text)
+    for comment in dict.fromkeys(match["comment"] or "" for match in _QUOTED.finditer(body)):
+        if leaves_out(comment):
+            raise AnswerUnreadable(f"the JSON leaves values out: {comment.strip()!r}", text)
+        if doubts(comment):
+            raise AnswerUnreadable(f"a comment doubts the JSON: {comment.strip()!r}", text)
     return _QUOTED.sub(lambda match: "" if match["comment"] else match[0], body)
 
 
