@@ -28,6 +28,9 @@ def _reasons(text: str, fields: dict[str, dict]) -> str:
         ("Give it a rank from 1 to 9. Return JSON with rank, why.", {"rank": TEXT, "why": TEXT}, "is a range"),
         ("Return JSON with cargo (list, any of: tea, rum).", {"cargo": TEXTS}, "are labels"),
         ("Return JSON with hull (sound or not), mast (list).", {"answer": TEXT}, "'hull' is named as a key"),
+        ("Answer with true or false. JSON with keys wet, dry.", {"wet": TEXT, "dry": TEXT}, "'true or false'"),
+        ("Return JSON with rank: 1 (mate), 2 (cook) and ship.", {"rank": TEXT, "ship": TEXT}, "are numbers"),
+        ("Return JSON with berths (list of berth numbers), ship.", {"berths": TEXTS}, "are numbers"),
     ],
 )
 def test_what_is_said_of_keys_in_words_must_have_been_read(text: str, fields: dict[str, dict], reason: str) -> None:

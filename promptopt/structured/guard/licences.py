@@ -113,7 +113,8 @@ def _is_item(name: str, text: str) -> bool:
     """Whether a word is a key or begins a line, or is joined with others as keys are."""
     own = rf"(?<![\w-]){re.escape(name)}(?![\w-])"
     joined = rf"(?:\A|\n|[(),:]|\band|\bor|\d[.)]|[-*•])\s*{own}|{own}\s*(?:[,);]|and\b)"
-    return _is_marked(name, text) or text.strip() == name or re.search(joined, text) is not None
+    typed = rf"{own}\s+as (?:an?|true|the)\b"
+    return _is_marked(name, text) or text.strip() == name or re.search(f"{joined}|{typed}", text) is not None
 
 
 def _are_marked(reading: FormReading) -> bool:

@@ -18,6 +18,7 @@ from promptopt.structured.prose.wording import (
     is_plural,
     list_of,
     noted_labels,
+    number_range,
     or_null,
     ranged_number,
 )
@@ -121,22 +122,37 @@ def _kind_of(words: str) -> dict[str, Any] | None:
         return list_of((listed["what"] or listed["item"] or "").lower(), words)
     if re.search(r"\A\W*(?:an?\s+)?(?:\w+\s+)?(?:object|dict(?:ionary)?)\b", head, re.IGNORECASE):
         return None
-    if ranged := ranged_number(words):
+    if ranged := ranged_number(words) or _meant(words):
         return ranged
     kind = _plain_kind(head) or _noted(words)
     return {"type": kind} if kind else {}
 
 
+# "1 = low, 5 = critical"
+_MEANT = re.compile(
+    r"\W*(?P<low>[01]) ?= ?[^,;=\n]+(?:[,;] ?\d{1,3} ?= ?[^,;=\n]+)*[,;] ?(?:and )?(?P<high>\d{1,3}) ?= ?[^,;=\n]+\Z"
+)
+
+
+def _meant(words: str) -> dict[str, Any]:
+    """The scale whose grades a description explains, the least of them first; empty if it is none."""
+    ends = _MEANT.match(words)
+    return {**number_range(ends["low"], ends["high"]), "type": "integer"} if ends and int(ends["high"]) > 1 else {}
+
+
+_YEAR = re.compile(r"\W*(?:the |a )?(?:four-digit )?year\W*", re.IGNORECASE)
+
+
 def _plain_kind(head: str) -> str:
     """The type that a description begins with; empty if it begins with none."""
-    if _COUNTED.match(head):
+    if _COUNTED.match(head) or _YEAR.fullmatch(head):
         return "integer"
     return next((kind for kind, pattern in _HEADS if pattern.match(head)), "")
 
 
 # "(up to 5 strings)"
 _SOME_TEXTS = re.compile(
-    r"\W*(?P<bound>exactly |up to |at most |at least |max(?:imum)?(?: of)? |no more than )?(?P<n>\d{1,2}|two|three|four|five|six|seven|eight|nine|ten) (?:short |brief )?(?P<what>strings|texts|tags|labels|keywords|phrases|bullets|bullet points|items|names)\b",
+    r"\W*(?P<bound>exactly |up to |at most |at least |max(?:imum)?(?: of)? |no more than )?(?P<n>\d{1,2}|two|three|four|five|six|seven|eight|nine|ten)(?:(?: to |\s?[-–]\s?)\d{1,2})? (?:short |brief )?(?P<what>strings|texts|tags|labels|keywords|phrases|bullets|bullet points|items|names)\b",
     re.IGNORECASE,
 )
 _AT_LEAST = re.compile(r"(?:\bat least|\bminimum|>=|≥) ?(?P<n>-?\d{1,6})\b(?!\.\d)", re.IGNORECASE)

@@ -122,6 +122,8 @@ def nulls_of(
             and (schema["type"] in ("integer", "number") or not _OF_NUMBERS.search(text))
             for text in sentences
         )
+        if any(_is_excepted(name, text) for text in sentences):
+            return schema
         said = (
             name in owned
             or general
@@ -203,6 +205,15 @@ def _each_null(text: str) -> list[str]:
         else:
             parts.append(part)
     return parts
+
+
+# "Use null for anything that is missing, except the title"
+_EXCEPT = re.compile(r"\b(?:except|apart from|other than|but not)\b(?: for| in)? (?P<what>[^.;\n]*)", re.IGNORECASE)
+
+
+def _is_excepted(name: str, text: str) -> bool:
+    said = _EXCEPT.search(text)
+    return said is not None and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said["what"], re.IGNORECASE) is not None
 
 
 def _is_for_some(text: str, names: set[str]) -> bool:

@@ -24,6 +24,7 @@ class SaidInPassing:
     def __init__(self, document: PromptText, names: Sequence[str], covered: Sequence[Span]) -> None:
         self._names = {name: _stems(name) for name in names}
         text = document.without(covered)
+        self._text = text
         self._asides = list(_asides(text))
         self._whether = list(_whether(text))
         self._codes = list(_codes(text))
@@ -45,6 +46,7 @@ class SaidInPassing:
         found += [{"type": "string", "enum": codes} for lead, codes in self._codes if self._is_led(name, lead, codes)]
         if not found and any(self._is_about(name, words) for words in self._whether):
             found = [{"type": "boolean"}]
+        found += _grades_beside(name, self._text)
         if not found:
             found = [bounds for words, bounds in self._ranges if self._is_about(name, words)]
         same = bool(found) and all(one == found[0] for one in found)
@@ -177,3 +179,18 @@ def _ranges(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
         words = match["words"] if _RATES.search(match["words"]) else re.split(r",| and | or ", match["words"])[-1]
         if (bounds := number_range(match["low"], match["high"])) and MASK not in match[0]:
             yield words, bounds
+
+
+def _grades_beside(name: str, text: str) -> list[dict[str, Any]]:
+    """The whole numbers that are explained after the name of a key: "urgency: 1 (today), 2 (this week), 3 (later)"."""
+    spoken = re.escape(name).replace("_", "[ _]")
+    listed = re.compile(
+        rf"(?<!\w){spoken}[\"'`*]*(?::| is| as|,)? (?P<list>-?\d{{1,2}} ?(?:\([^()\n]*\)|= ?[^,;\n.]+)(?:[,;] ?(?:or |and )?-?\d{{1,2}} ?(?:\([^()\n]*\)|= ?[^,;\n.]+))+)",
+        re.IGNORECASE,
+    )
+    found = []
+    for match in listed.finditer(text):
+        grades = [int(one) for one in re.findall(r"(-?\d{1,2}) ?[(=]", match["list"])]
+        if grades == list(range(grades[0], grades[0] + len(grades))):
+            found.append({"type": "integer", "minimum": grades[0], "maximum": grades[-1]})
+    return found

@@ -541,7 +541,7 @@ def list_of(what: str, words: str) -> dict[str, Any] | None:
             return {"type": "array", "items": {"type": "string", "enum": labels}}
     number = (
         thing in ("id", "index", "indice") and re.search(r"\b(?:integers?|numbers?|indices)\b", words)
-    ) or re.search(r"\b(?:list|array)s? of (?:[\w-]+ ){1,3}\((?:integers|ints)\)", words)
+    ) or re.search(r"\b(?:list|array)s? of (?:[\w-]+ ){0,3}[\w-]+,? \(?(?:integers|ints)\b", words)
     exact = _EXACTLY.search(words)
     most = exact or AT_MOST.search(words)
     items = {"type": TYPES.get(thing) or ("integer" if number else "string")}

@@ -33,7 +33,7 @@ _COUNT = (
 _JSON = r"\bjson\b(?: (?:objects?|format|form|file|dict(?:ionary)?|only|please|pls|response|output|records?|document|(?P<array>array|list)(?: of (?:json )?(?:objects|dictionaries|records))?))*"
 # "JSON with the keys", "JSON only, keys:", "as JSON:", "JSON ("
 _OBJECT = re.compile(
-    rf"{_JSON}(?:,?[ \t]+(?:only,?[ \t]+)?{_WITH}\b[ \t]*{_COUNT}(?P<kinds>{_KINDS}\b(?:[ \t]+(?:are|named|called|below|only))*)?(?P<below>[ \t]*[:.](?=\s))?"
+    rf"{_JSON}(?:,?[ \t]+(?:only,?[ \t]+)?{_WITH}\b[ \t]*{_COUNT}(?P<kinds>{_KINDS}\b(?:[ \t]+(?:are|named|called|below|only))*)?(?P<below>[ \t]*[:.](?=\s)|(?=[ \t]*\n))?"
     rf"|(?P<colon>[ \t]*:)|(?P<bracket>[ \t]*\()(?=[\"'`]?[a-z_]\w*[\"'`]?[ ,(])|,?[ \t]+(?:only,?[ \t]+)?(?P<kinds2>{_KINDS})(?: are)?(?P<below2>[ \t]*:)|(?=[ \t]+the\b))[ \t]*",
     re.IGNORECASE,
 )
@@ -45,11 +45,11 @@ _EACH = re.compile(
 )
 # "Every card has q, answer and level (easy or hard)"
 _EACH_HAS = re.compile(
-    rf"\b(?:each|every) (?P<thing>[a-z][\w -]{{1,30}}?) (?:(?:must|should|will|has to) )?(?P<sign>have|has|contains?|includes?|consists of|is an? (?:json )?object with|with)(?: the)?(?: {_KINDS})?(?P<colon>:?)[ \t]+",
+    rf"\b(?:each|every|(?:list|array) of) (?P<thing>[a-z][\w -]{{1,30}}?) ?(?:(?:must|should|will|has to) )?(?P<sign>have|has|contains?|includes?|consists of|is an? (?:json )?object with|with|(?=:))(?: the)?(?: {_KINDS})?(?P<colon>:?)[ \t]+",
     re.IGNORECASE,
 )
 _WRITES = re.compile(
-    r"\b(?:output|return|respon[ds]e?|reply|answer|produce|generate|provide|give|write|extract|report|create|convert|fill|make|mark|(?:as|into) (?:an? )?(?:valid )?json)\b|\A\W*(?:json|(?:the )?(?:keys|fields))\b",
+    r"\b(?:need|want|expect|output|return|respon[ds]e?|reply|answer|produce|generate|provide|give|write|extract|report|create|convert|fill|make|mark|(?:as|into) (?:an? )?(?:valid )?json)\b|\A\W*(?:json|(?:the )?(?:keys|fields))\b",
     re.IGNORECASE,
 )
 _GIVEN = re.compile(
@@ -93,7 +93,7 @@ def _after_json(document: PromptText) -> Iterator[StatedKeys]:
         if _DENIES.search(text, begin, match.start()):
             continue
         kinds = bool(match["kinds"] or match["kinds2"])
-        below = match["below"] or match["below2"] or match["colon"]
+        below = match["below"] is not None or match["below2"] or match["colon"]
         stated = stated_in_sentence(text, match.end(), enclosed=bool(match["bracket"]))
         if not stated and below and (lines := _lines_below(text, match.end())):
             stated = lines
@@ -154,11 +154,14 @@ def _for_each(document: PromptText) -> Iterator[StatedKeys]:
 
 # "Extract brand, model and price from the ad and return them as JSON"
 _EXTRACTS = re.compile(
-    r"(?:\A|[.!?:]\s+|\n)[ \t]*(?:please )?(?:extract|find|return|give|provide|output|identify)\b(?: me| the following| these| the)*[ \t]+(?=[\"'`]?[a-z]\w*[\"'`]?(?:,| \())",
+    r"(?:\A|[.!?]\s+|\n)[ \t]*[A-Z][a-z]+\b[^.:\n]{0,40}:[ \t]*(?=[a-z]\w*(?:,| \())|(?:\A|[.!?:,]\s+|\n)[ \t]*(?:please )?(?:extract|find|return|give|provide|output|identify)\b(?: me| the following| these| the)*[ \t]+(?=[\"'`]?[a-z]\w*[\"'`]?(?:,| \())",
     re.IGNORECASE,
 )
 _THESE_KEYS = re.compile(rf"\b(?:exactly |only |just )?(?:these|those|the same)(?: \w+)? {_KINDS}\b", re.IGNORECASE)
-_AS_JSON = re.compile(r"\b(?:as|in|into|valid|only) (?:an? )?(?:valid )?json\b(?! (?:array|list))", re.IGNORECASE)
+_AS_JSON = re.compile(
+    r"\b(?:as|in|into|valid|only|return|with|respond with|reply with) (?:an? )?(?:valid )?json\b(?! (?:array|list))|\bjson only\b",
+    re.IGNORECASE,
+)
 
 
 def _extracts(document: PromptText) -> Iterator[StatedKeys]:
@@ -230,7 +233,7 @@ _OF_THESE = re.compile(
     rf"\b(?:return|respond|reply|answer|output|give|provide)\b[^.\n]{{0,40}}\b(?:(?:these|those|the above|them|this)\b[^.\n]{{0,30}}\bjson|json\b[^.\n]{{0,40}}\b(?:these|those|the above|the listed) {_KINDS})\b",
     re.IGNORECASE,
 )
-_FIRST_OWN = re.compile(r"(?:\A|(?<=\n\n))[a-z]\w*(?: \([^()\n]+\)|:)[^\n]*$", re.MULTILINE)
+_FIRST_OWN = re.compile(r"(?:\A|(?<=\n\n))[a-z]\w*(?: \([^()\n]+\)|:| [-–—] )[^\n]*$", re.MULTILINE)
 
 
 def _above_order(document: PromptText) -> Iterator[StatedKeys]:

@@ -21,6 +21,7 @@ def untold(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema])
     yield from _beside(document, text, leaves)
     yield from _ranges(document, text, open_keys)
     yield from _some_of(document, text, leaves)
+    yield from _kinds(document, text, leaves, open_keys)
 
 
 _MARKS = "[\"'`*]*"
@@ -140,3 +141,29 @@ def first_key_lost(document: PromptText, found: Inferred, leaves: Sequence[KeyOf
     for match in _FIRST_KEY.finditer(instructions(document, found)):
         if match["name"].casefold() not in known:
             yield f"line {document.line(match.start())}: {match['name']!r} is named as a key, and was not read"
+
+
+_TRUTHS = re.compile(r"\b(?:true or false|true/false)\b", re.IGNORECASE)
+
+
+def _kinds(
+    document: PromptText, text: str, leaves: Sequence[KeyOfSchema], open_keys: Sequence[KeyOfSchema]
+) -> Iterator[str]:
+    """True or false, numbers with meanings and lists of whole numbers, if texts were read."""
+    held = any(
+        "boolean" in leaf.kinds or {"true", "false"} <= {label.casefold() for label in leaf.labels} for leaf in leaves
+    )
+    truths = _TRUTHS.search(text)
+    if truths and open_keys and not held:
+        yield f"line {document.line(truths.start())}: {truths[0]!r} is asked for, and no value was read as one"
+    for leaf in open_keys:
+        graded = re.search(rf"(?<![\w-]){re.escape(leaf.name)}[\"'`*]*(?::| is| as)? \(?\d ?[(=][^\n]*\d ?[(=]", text)
+        if graded:
+            yield f"line {document.line(graded.start())}: {shortened(graded[0])!r} are numbers, and {leaf.name!r} was read as a text"
+    for leaf in leaves:
+        numbers = re.search(
+            rf"(?<![\w-]){re.escape(leaf.name)}[\"'`*]*[^.;,\n]{{0,12}}\b(?:list|array) of (?:[\w-]+ ){{0,3}}(?:numbers|integers|ints)\b",
+            text,
+        )
+        if numbers and leaf.listed and leaf.kinds == {"string"} and not leaf.labelled:
+            yield f"line {document.line(numbers.start())}: {shortened(numbers[0])!r} are numbers, and {leaf.name!r} was read as texts"
