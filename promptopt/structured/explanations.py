@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 EXPLAINS = re.compile(
-    r"\b(?:explanation\b|explain\b|(?:that|which) explains\b|justif\w+|rationale\b|reasons? for\b(?! (?:this|that|it) (?:is|are)\b)|(?:provide|give|output|write|include|state|with|by) (?:down )?(?:(?:a|an|the|your|its|short|brief|detailed) )*reasoning\b|and why(?=\s*\?))",
+    r"\b(?:explanation\b|explain\b|(?:that|which) explains\b|justif\w+|rationale\b|reasons? for\b(?! (?:this|that|it) (?:is|are)\b)|(?:provide|give|output|write|include|state|with|by) (?:down )?(?:(?:a|an|the|your|its|short|brief|detailed) )*reasoning\b|and why(?=\s*(?:[?.,;\n]|\Z|in\b)))"
+    r"|\b(?:provide|give|output|write|include|state|add|append|with|plus|and|followed by) (?:(?:an?|the|your|its|one|short|brief|concise|clear|one-sentence|one-line|single|detailed|main) )*reasons?\b(?! (?:codes?|to|that|if|when)\b)"
+    r"|\b(?:say|state|tell (?:me|us)|write|give|note) (?:briefly |shortly |also )?why\b",
     re.IGNORECASE,
 )
 # What is to be written before the value itself.
@@ -16,7 +18,7 @@ FIRST = re.compile(
 )
 _QUOTED = re.compile(r"\"[^\"\s]+[ \t]+[^\"\s]+[ \t][^\"\n]{0,300}\"")
 _NO_EXPLANATION = re.compile(
-    r"(?<![\"'`“])(?:n['’]t|\b(?:no|not|without|never|ignore|omit|skip|rather than|instead of))\b(?:[^.\n]|\n[ \t]*(?=[a-z])){0,40}\b(?:expla\w+|justif\w+|rationale|reason(?:s|ing))\b",
+    r"(?<![\"'`“/])(?<!\bor )(?<!\byes, )(?:n['’]t|\b(?:no|not|without|never|ignore|omit|skip|rather than|instead of))\b(?:[^.\n]|\n[ \t]*(?=[a-z])){0,40}\b(?:expla\w+|justif\w+|rationale|reason(?:s|ing)?|why)\b",
     re.IGNORECASE,
 )
 

@@ -62,7 +62,12 @@ def _told(said: str) -> tuple[str, dict[str, Any]] | None:
     """The name of a line and what it holds: labels, a number, or a text with a noun; ``None`` if that is not clear."""
     said = re.sub(r"\s*\([^()]*\)", "", said).strip(" .<>[]")
     values = labels(
-        re.sub(r"\A(?:only |just |either |one of:? |the word |the verdict:? )+", "", said, flags=re.IGNORECASE)
+        re.sub(
+            r"\A(?:only |just |either |one of:? |the word |(?:your|the|a) (?:verdict|decision|label|answer|rating)[,:]? )+",
+            "",
+            said,
+            flags=re.IGNORECASE,
+        )
     )
     if len(values) > 1 and re.search(r"\bor\b|[/|]", said) and all(len(value.split()) == 1 for value in values):
         return "verdict", enum(values)

@@ -28,7 +28,7 @@ _PARTS = (
     ("reason", re.compile(r"\breasons?\b", re.IGNORECASE)),
 )
 _FURTHER = re.compile(
-    r"\b(?:and|plus|or|as well as)\s+(?:also\s+)?(?:an?|the|your|its|their|one|two|three|suggest\w*|list|give|quote|rate|name|cite)\b|\beach\b|\bcolon\b|\bquot\w+|\bscore\b|\bcodes?\b|\bconfidence\b|\bjson\b",
+    r"\b(?:and|plus|or|as well as)\s+(?:also\s+)?(?:an?|the|your|its|their|one|two|three|suggest\w*|list|give|quote|rate|name|cite)\b|\b(?:if|when|unless|where)\b|\beach\b|\bcolon\b|\bquot\w+|\bscore\b|\bcodes?\b|\bconfidence\b|\bjson\b",
     re.IGNORECASE,
 )
 

@@ -45,6 +45,7 @@ def other_answers(document: PromptText, found: Inferred, leaves: Sequence[KeyOfS
             yield f"line {document.line(match.start())}: {shortened(match[0])!r}: each item has more than a text"
         return
     yield from _rated(document, text, leaf)
+    yield from _in_some_case(document, text, leaf)
     if more := _EACH_OR_MORE.search(text):
         yield f"line {document.line(more.start())}: {shortened(more[0])!r}: the answer has more than the value that was read"
     for match in (*_SEPARATED.finditer(text), *_COUNTED.finditer(text)) if leaf.labelled else ():
@@ -62,6 +63,22 @@ def _rated(document: PromptText, text: str, leaf: KeyOfSchema) -> Iterator[str]:
         if not _denied(text, match.start()):
             line = document.line(match.start())
             yield f"line {line}: {shortened(match[0])!r}: a number is wanted, and labels were read"
+
+
+_ADDS = r"[\"'`”]?,? (?:also |then |please )?(?:add|write|give|explain|list|provide|include|state|quote|say why|name|suggest|describe)\b"
+
+
+def _in_some_case(document: PromptText, text: str, leaf: KeyOfSchema) -> Iterator[str]:
+    """What is to be written beside a label in its case: "If BAD, add a line with the reason"."""
+    labels = "|".join(re.escape(label) for label in leaf.labels)
+    if not labels:
+        return
+    case = re.compile(
+        rf"\b(?:if|when|for) (?:it is |it['’]s |the (?:answer|label|verdict) is |you (?:answer(?:ed)?|say|chose|choose) )?[\"'`“]?(?:{labels}){_ADDS}",
+        re.IGNORECASE,
+    )
+    for match in case.finditer(text):
+        yield f"line {document.line(match.start())}: {shortened(match[0])!r}: the answer has more in this case"
 
 
 def _denied(text: str, position: int) -> bool:
@@ -90,8 +107,10 @@ def _has_digits(leaf: KeyOfSchema) -> bool:
 # "Give each a score from 1 to 5 and finish with one paragraph of feedback"
 _EACH_OR_MORE = re.compile(
     r"\b(?:give|assign|score|rate|grade|mark|award) (?:each|both|all (?:three|four|five|of them))\b(?! (?:answer|response|item|one) (?:as|with) a whole)"
+    r"|\band (?:one|another|a second)(?: one| score| rating)? (?:for|on) |[?.]\s+(?:and|also|then),? (?:which|what|who|where|when|how|why|is|are|does)\b[^?\n]*\?|\bplus or minus\b|\+ or -"
+    r"|^\W*line 1\b[^\n]*\n\W*line 2\b"
     r"|\b(?:finish|end|conclude|close|begin|start) with (?:an?|one|two|three|your|some) (?!(?:word|label|number|score|rating|verdict|line|letter|single|final|yes|no)\b)",
-    re.IGNORECASE,
+    re.IGNORECASE | re.MULTILINE,
 )
 _PARTS = re.compile(
     r"\beach (?:one |of them )?(?:followed by|along with|together with|with|having|including) (?:an?|its|the|their|one)\b|\b(?:with|and) (?:its|their) (?:answers?|reasons?|explanations?|scores?|sources?|ratings?|confidences?|definitions?|translations?)\b",
