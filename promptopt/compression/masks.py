@@ -85,6 +85,8 @@ _FIRST_WORDS = re.compile(
     re.MULTILINE,
 )
 _TRIPLE = re.compile(r'"""(?:.*?)"""|\'\'\'(?:.*?)\'\'\'', re.DOTALL)
+# In these marks what is quoted may go on for some lines.
+_CURLY = re.compile(r"“[^“”\n]{0,500}\n[^“”]{0,4000}”")
 _INLINE = re.compile(r"(`(?<!``)`?)(?!`)[^`\n]+\1(?!`)")
 _URL = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"'`)\]}]+")
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
@@ -168,6 +170,7 @@ def mask(text: str, source: Source | None = None) -> Masked:
     canvas.cover_fenced()
     canvas.cover_said()
     canvas.cover(_TRIPLE, "quote", '"""', "'''")
+    canvas.cover(_CURLY, "quote", "“")
     canvas.cover(_INLINE, "code", "`")
     canvas.cover(_URL, "url", "://", "www.")
     canvas.cover_by_line(_ADDRESS, "url", "@")

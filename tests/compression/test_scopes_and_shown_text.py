@@ -476,6 +476,7 @@ FORMS = {
     "parts of an example under headings": ("Rate the bread.\n\n## Example Usage\n\n### Input\n", "The bread that is in the window.\n\n### Output\n\nIt is the best of the breads.\n\nPlease make sure to eat it in order to know.", "\n\n## Rules\nBe brief.\n"),
     "a line of a form that asks": ("Ask first in this way:\n\n", "About to: [what is done]\nReason: [why it is]\nPlease confirm: [Y/N] or [an order]", "\n\nBe brief.\n"),
     "an example under a long head": ("Write a note of the change.\n\nExample (it is only here to show what is meant, and is not to be written as it is):\n\n", "- bread: Added the loaf that is in the window", "\n\nBe brief.\n"),
+    "a quotation over lines in curly marks": ("Ask the guest first:\n\n", "“Please name the bread that you want.\nPlease make sure to name the town.”", "\n\nBe brief.\n"),
     "keywords": ("Draw the scene. Keywords: ", "framed by a tree, looking through an arch that is old", "\nBe brief.\n"),
     "what is between rule lines": ("Copy what is between the horizontal rules.\n\n", "---\n\n# A\n\nBake it.\n\n---\n\n# B", "\n\nBe brief.\n"),
     "lines under a repeated label": ("Use this form:\n\nSHOP: A\nWARE: Lists the bread of the shop and\n", "the cake that is in the window.\nTONE: It is the tone of the baker.", "\n\nSHOP: ...\nWARE: ...\nTONE: ...\n"),
@@ -504,6 +505,13 @@ def test_further_forms_of_shown_text_are_not_edited(form, level, parsed, monkeyp
         ("Your job is to to answer letters, sort them and smile.", "Your job is to to"),
         ("Read the notes. Keep in mind, though, that they may be old.", "Keep in mind, though, that"),
         ("NOTE that you may not open the box.", "NOTE that"),
+        ("Choose one action and fill in its fields:\n- run: the path.\n- note: the text.\n", "- note: the text"),
+        ("Avoid realm, vital, pivotal, moreover, arguably, notably in the text.", "moreover"),
+        ("Please name the shop and its street to begin.", "Please name"),
+        (
+            "Bake so.\n\nNever do these:\n1. **No begging** — Never say that you need it.\n2. **No bread that is baked a week after the day** — Be quick.\n",
+            "**No begging**",
+        ),
         ("**If yes, please name the shop:**", "please name"),
         ("Use these tools:\n\n1. **read_file**: Read it first.\n2. **think**: Use it then.\n", "**think**"),
         (

@@ -50,7 +50,7 @@ def _other_labels(text: str, labels: Sequence[re.Match[str]]) -> Iterator[int]:
     known = {label.start() for label in labels}
     for match in _BOLD_OR_SHOWN.finditer(text):
         quiet = match.start() not in known and not _LOUD.search(match[2])
-        if quiet and _is_bold_label(text, _line_at(text, match.start()), match):
+        if quiet and _is_bold_label(text, _line_at(text, match.start()), match, LONGEST_OTHER):
             yield match.start()
 
 
@@ -79,12 +79,14 @@ _LABEL_ENDS = re.compile(r"[ \t]*(?:\([^()\n]*\))?[ \t]*(?::|[-–—=→]+[ \t]
 _NUMBERED = re.compile(r"\(?\d{1,3}[.)][ \t]")
 LONGEST_LABEL = 8
 """Words; a longer one is a sentence, and its bold type is emphasis."""
+LONGEST_OTHER = 16
+"""Words of one that is a label beside others all the same."""
 
 
-def _is_bold_label(text: str, line: tuple[int, int], bold: re.Match[str]) -> bool:
+def _is_bold_label(text: str, line: tuple[int, int], bold: re.Match[str], longest: int = LONGEST_LABEL) -> bool:
     """Whether bold type opens its line, and a colon, a dash or a number says as well that it is a label."""
     before, after = text[line[0] : bold.start()], text[bold.end() : line[1]]
-    if not _OPENS_LINE.match(before) or len(bold[2].split()) > LONGEST_LABEL:
+    if not _OPENS_LINE.match(before) or len(bold[2].split()) > longest:
         return False
     if bold[2].endswith(":") or _LABEL_ENDS.match(after) or before.lstrip().startswith("#"):
         return True

@@ -73,7 +73,7 @@ _THERE_BEGINS = re.compile(
 # "only a little of it is needed": the verb has another subject.
 _GOVERNED = re.compile(
     r"\b(?:of|for|with|without|within|from|about|to|by|at|in|on|into|onto|upon|than|between|among|after|before|beside|besides|"
-    r"behind|beyond|under|over|above|below|near|against|around|across|along|through|towards?|like|unlike|per|via)\s*\Z"
+    r"behind|beyond|against|towards?|unlike|per|via)\s*\Z"
     # "who wants it is late": it is what he wants.
     r"|\b(?:that|which|who|whoever|whatever)\s+(?:(?:can|may|must|should|will|would|could|does|did|has|had|not|\w+ly)\s+)*"
     r"(?!(?:if|when|whether|that|because|since|unless|while|where|until|once|and|or|but|so|as|then|says?|said|states?|shows?|"

@@ -87,6 +87,8 @@ def _is_needed(text: str, opener: re.Match[str]) -> bool:
     return (
         # "NOTE:" and "NOTE that" are louder than what they stand before.
         (len(first) > 1 and first.isupper())
+        # "- run: ...", "- note: ...": a name.
+        or (words.endswith(":") and first[0].islower())
         # "Your task is to to answer", "Keep in mind, though, that ...": what is left is no sentence.
         or (words.endswith(" to") and _NO_ORDER.match(text, opener.end()) is not None)
         or (words.endswith((",", ":")) and _HANGING.match(text, opener.end()) is not None)
@@ -134,6 +136,7 @@ _OBJECT = (
 )
 _PLEASED = re.compile(_OBJECT, re.IGNORECASE)
 _TO_PLEASE = re.compile(rf"please{_OBJECT}", re.IGNORECASE)
+_TO_BEGIN = re.compile(r"\bto\s+(?:begin|start|get\s+started|proceed)[.!:*_ ]*\Z", re.IGNORECASE)
 _ON_A_FORM = re.compile(r"\bif\s+(?:yes|no|other)\W*\Z", re.IGNORECASE)
 # Where an order may begin.
 _OPENS = re.compile(r"(?:\A|[,;:(–—-]|\b(?:and|then|so|but|or))[\s*_]*\Z", re.IGNORECASE)
@@ -165,7 +168,8 @@ def _is_polite(before: str, after: str) -> bool:
     """Whether "please" asks for something here, and is not what somebody says or does."""
     opens = _OPENS.search(before) is not None
     # "If yes, please name it:" is asked of the person who fills in a form.
-    if _PLEASED.match(after) or _ON_A_FORM.search(before):
+    # "Please name the shop to begin." is said to the user.
+    if _PLEASED.match(after) or _ON_A_FORM.search(before) or _TO_BEGIN.search(after):
         return False
     if not before.strip(" *_("):
         return opens and after.lstrip(" *_,")[:1].isalpha()
@@ -195,9 +199,15 @@ def _stands_apart(phrase: str, before: str, after: str) -> bool:
     "Avoid Moreover, Furthermore, Additionally, ...": phrases that are spoken of, as their capitals or neighbours show.
     """
     before, after = before.rstrip(" *_"), after.lstrip(" *_")
-    if not after.startswith(",") or _is_remark(after[1:]):
+    if not after.startswith(",") or _is_remark(after[1:]) or _is_listed(before, after):
         return False
     return not before or (before.endswith(",") and phrase.islower() and not _is_remark(before.split(",")[-2]))
+
+
+def _is_listed(before: str, after: str) -> bool:
+    """Whether a phrase is one of a list of words: "Avoid pivotal, moreover, arguably, notably"."""
+    parts = [*before.rstrip(",").split(",")[-2:], after.lstrip(",").split(",")[0]]
+    return before.count(",") > 1 and all(len(part.split()) <= 2 for part in parts)
 
 
 def _is_remark(text: str) -> bool:
