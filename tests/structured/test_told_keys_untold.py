@@ -28,6 +28,7 @@ def _reasons(text: str, fields: dict[str, dict]) -> str:
         ("Give it a rank from 1 to 9. Return JSON with rank, why.", {"rank": TEXT, "why": TEXT}, "is a range"),
         ("Return JSON with cargo (list, any of: tea, rum).", {"cargo": TEXTS}, "are labels"),
         ("Return JSON with hull (sound or not), mast (list).", {"answer": TEXT}, "'hull' is named as a key"),
+        ("Return json {hull, mast}. hull is a number.", {"score": TEXT}, "'hull' is named as a key"),
         ("Answer with true or false. JSON with keys wet, dry.", {"wet": TEXT, "dry": TEXT}, "'true or false'"),
         ("Return JSON with rank: 1 (mate), 2 (cook) and ship.", {"rank": TEXT, "ship": TEXT}, "are numbers"),
         ("Return JSON with berths (list of berth numbers), ship.", {"berths": TEXTS}, "are numbers"),

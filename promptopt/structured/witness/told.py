@@ -135,10 +135,15 @@ _FIRST_KEY = re.compile(
 )
 
 
+# "json {tone, topics, quote}"
+_IN_BRACES = re.compile(r"\bjson\b[^.\n{}]{0,20}\{\s*(?P<name>[a-z]\w*)(?:\s*,\s*[a-z]\w*)+\s*\}", re.IGNORECASE)
+
+
 def first_key_lost(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """The first key of a list in words, if the answer was read as something without it."""
     known = words_read(leaves)
-    for match in _FIRST_KEY.finditer(instructions(document, found)):
+    text = instructions(document, found)
+    for match in (*_FIRST_KEY.finditer(text), *_IN_BRACES.finditer(text)):
         if match["name"].casefold() not in known:
             yield f"line {document.line(match.start())}: {match['name']!r} is named as a key, and was not read"
 
