@@ -155,7 +155,7 @@ def test_what_the_schema_holds_is_no_objection(text: str, schemas: dict[str, obj
     ("text", "reason"),
     [
         (
-            "Score from 1 to 5:\n1. HULL\n2. MAST\n\nAnswer like this:\nHull: [score]\nMast: [score]\n{{ x }}",
+            "Score these:\n1. HULL\n2. MAST\n\nAnswer like this:\nHull: [score]\nMast: [score]\n{{ x }}",
             "'[score]' is a number, and 'hull' was read as a text",
         ),
         (
