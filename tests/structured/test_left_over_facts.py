@@ -38,7 +38,6 @@ def _schemas(text: str) -> dict[str, object]:
         ('{"ship": "a", "day": "mon"}\nDays are mon to sun.', "'are mon to sun' is said of 'day'"),
         ('{"ship": "a", "flags": [101]}\nValid flags are 101, 102 and 305.', "without labels"),
         ('{"ship": "a", "speed": 7}\nspeed is at most 480.', "without a range"),
-        ('{"ship": "a", "rank": 2}\nRank is 1 (mate), 2 (boatswain) or 3 (captain).', "without a range"),
         ('{"ship": "a", "load": 1-6}\nIf the hold is empty, load is 0.', "line 3: '0' is said of 'load'"),
         ('{"ship": "a", "winner": "A" or "B"}\nIf both are as fast, winner is "tie".', "without that value"),
         ('{"ports": ["a"], "wet": true}\nLimit to the 10 most important ports.', "without a count"),

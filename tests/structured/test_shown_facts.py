@@ -318,3 +318,111 @@ def test_comment_beside_dots(note: str, labels: list[str] | None) -> None:
     shown = '"lug"' if "(" in note else '"..."'
     found = _schemas(f'Return this JSON:\n{{\n  "rig": {shown},   // {note}\n  "name": "Ada"\n}}')
     assert found.get("rig", {}).get("enum") == labels
+
+
+@pytest.mark.parametrize(
+    ("form", "said", "name", "schema"),
+    [
+        (
+            '{"rig": "sloop", "remark": "..."}',
+            'For rig, use: "sloop", "ketch", or "yawl"',
+            "rig",
+            {"type": "string", "enum": _RIGS},
+        ),
+        (
+            '{"steps": ["..."], "remark": "..."}',
+            "For steps, provide 2-4 short, plain steps including times when known",
+            "steps",
+            _TEXTS | {"minItems": 2, "maxItems": 4},
+        ),
+        (
+            '{"rig": "what she carries. one of following: sloop, ketch, yawl", "remark": "..."}',
+            "",
+            "rig",
+            {
+                "type": "string",
+                "enum": _RIGS,
+                "description": "what she carries. one of following: sloop, ketch, yawl",
+            },
+        ),
+        ('{"rig": "[A or B or both]", "remark": "..."}', "", "rig", {"type": "string", "enum": ["A", "B", "both"]}),
+        (
+            '{"swell": 0.0, "wind": 0.0}',
+            "Read two signals, each a float 0.0-1.0:\n- swell: the sea\n- wind: a pull between two winds",
+            "wind",
+            {"type": "number", "minimum": 0.0, "maximum": 1.0},
+        ),
+    ],
+)
+def test_more_ways_to_say_what_a_key_holds(form: str, said: str, name: str, schema: dict[str, object]) -> None:
+    assert _schemas(f"Return JSON like {form}\n\n{said}").get(name) == schema
+
+
+def test_keys_that_are_numbered_in_a_line() -> None:
+    text = 'Note how she moves: 0: roll, 1: pitch, 2: yaw.\nReturn JSON {"0": "...", "1": "...", "2": "..."}'
+    assert list(_schemas(text)) == ["0", "1", "2"]
+
+
+def test_json_that_is_not_to_be_returned_is_no_second_form() -> None:
+    text = 'Return JSON: {"port": "...", "note": "..."}\n\nNever return {"answer": "Hull"}.'
+    assert list(_schemas(text)) == ["port", "note"]
+
+
+@pytest.mark.parametrize(
+    ("form", "said", "name", "schema"),
+    [
+        ('{"tags": ["<tag>"], "remark": "..."}', "Give 3 tags at most.", "tags", _TEXTS | {"maxItems": 3}),
+        ('{"call": <true if somebody must come>, "remark": "..."}', "", "call", {"type": "boolean"}),
+        ('{"ports": [list of strings], "remark": "..."}', "", "ports", _TEXTS),
+        (
+            '{"haste": 1, "remark": "..."}',
+            "haste is 1 (now), 2 (today) or 3 (some day).",
+            "haste",
+            _WHOLE | {"minimum": 1, "maximum": 3},
+        ),
+        (
+            '{"rig": "sloop", "far": true}',
+            'where rig is one of "sloop", "ketch", "yawl" and far says whether she is out of sight.',
+            "rig",
+            {"type": "string", "enum": _RIGS},
+        ),
+        (
+            '{"remark": "...", "ports": ["..."]}',
+            "The remark has 80-120 words and there should be between 3 and 5 ports.",
+            "ports",
+            _TEXTS | {"minItems": 3, "maxItems": 5},
+        ),
+    ],
+)
+def test_bounds_and_places_of_one_key(form: str, said: str, name: str, schema: dict[str, object]) -> None:
+    found = _schemas(f"Return JSON: {form}\n\n{said}").get(name, {})
+    assert {key: part for key, part in found.items() if key != "description"} == schema
+
+
+@pytest.mark.parametrize(
+    ("lines", "keys"), [("q1: dry?\nq2: fast?", ["q1", "q2"]), ("q1: dry?\nq2: fast?\nq3: new?", [])]
+)
+def test_numbered_keys_that_begin_the_lines_of_a_list(lines: str, keys: list[str]) -> None:
+    assert list(_schemas(f'Return {{"q1": "...", "q2": "..."}}. Each answer is yes, no or open.\n\n{lines}')) == keys
+
+
+@pytest.mark.parametrize(
+    ("form", "said", "schemas"),
+    [
+        (
+            '{"hull": 0, "sails": 0, "remark": ""}',
+            "hull is scored 0-10, sails 0-5.",
+            {"hull": _WHOLE | {"minimum": 0, "maximum": 10}, "sails": _WHOLE | {"minimum": 0, "maximum": 5}},
+        ),
+        (
+            '{"swell": 0.5, "crew": 12}',
+            "swell is between 0 and 1; crew is how many sail her (integer), null if unknown.",
+            {"swell": {"type": "number", "minimum": 0, "maximum": 1}, "crew": {"type": ["integer", "null"]}},
+        ),
+    ],
+)
+def test_what_is_said_of_the_next_key_is_not_said_of_the_first(
+    form: str, said: str, schemas: dict[str, dict[str, object]]
+) -> None:
+    found = _schemas(f"Return JSON: {form}\n\n{said}")
+    assert {name: found.get(name) for name in schemas} == schemas

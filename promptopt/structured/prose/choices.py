@@ -360,11 +360,23 @@ _LONGEST_LABEL = 4
 _LONGEST_QUOTED = 8
 
 
+_RUN = re.compile(
+    rf"\s*{QUOTE}{INNER}+?{CLOSE}(?:\s*(?:,\s*(?:or|and)\b|,|/|\||\bor\b|\band\b)\s*{QUOTE}{INNER}+?{CLOSE})+"
+)
+
+
 def labels(text: str) -> list[str]:
     """The labels of an inline list; empty if a part of it is not a label."""
     if MASK in text:
         return []
     quoted = re.findall(rf"{QUOTE}({INNER}+?){CLOSE}", text)
+    run = _RUN.match(text) if len(quoted) > 1 else None
+    if (
+        run
+        and re.match(r"\s+(?:and|with|for|while|but)\b", text[run.end() :])
+        and not re.search(QUOTE, text[run.end() :])
+    ):
+        text = run[0]  # '"now" or "later" and how far it is'
     longest = _LONGEST_QUOTED if quoted else _LONGEST_LABEL
     if quoted and re.fullmatch(rf"(?:{QUOTE}{INNER}+?{CLOSE}|[\s,/|]|\bor\b|\band\b)+", text):
         # American punctuation: "Not moved." with the stop of its sentence.

@@ -29,7 +29,7 @@ _AT_LEAST = re.compile(
     rf"\b(?:at least|minimum(?: of)?)\s+(?P<n>\d{{1,3}}|{TO_TEN})\b(?!\s*(?:words|characters|sentences))",
     re.IGNORECASE,
 )
-_TO_MOST = re.compile(r"\W*\d+\s*(?:-|–|to)\s*(?P<n>\d{1,3}) (?!words|characters|sentences)[a-z]")
+_FROM_TO = re.compile(r"\W*(?P<low>\d+)\s*(?:-|–|to)\s*(?P<n>\d{1,3}) (?!words|characters|sentences)[a-z]")
 _ELSE_EMPTY = re.compile(r"\b(?:else|otherwise)\s+(?:\"\"|''|\[\])|\bempty (?:string|text|list|array)\b", re.IGNORECASE)
 
 
@@ -70,8 +70,10 @@ def _bounded(schema: Mapping[str, Any], note: str) -> dict[str, Any]:
     found = dict(schema)
     kind = found.get("type")
     if kind == "array":
-        most = AT_MOST.search(note) or _TO_MOST.match(note)
-        least = _AT_LEAST.search(note)
+        most, least, span = AT_MOST.search(note), _AT_LEAST.search(note), _FROM_TO.match(note)
+        if span and not most:
+            low = int(span["low"])
+            return found | ({"minItems": low} if low else {}) | {"maxItems": int(span["n"])}
         found |= {"maxItems": number_of(most["n"])} if most else {}
         found |= {"minItems": number_of(least["n"])} if least else {}
     elif kind in ("integer", "number") and (span := RANGE.search(note)):

@@ -101,11 +101,17 @@ def ordered(text: str, *, alone: bool = False) -> Iterator[Count]:
             least = None
         elif bound in ("at least", "a minimum of"):
             most = None
+        if trailing := _BOUND_AFTER.match(text, match.end()):
+            least, most = (None, most) if trailing["most"] else (least, None)
         if most is not None and least is not None and (least > most or most < _LEAST):
             continue
         yield Count(least, most, tuple(re.findall(r"[a-z]+", match["what"].lower())))
 
 
+# "Give 3 tags at most."
+_BOUND_AFTER = re.compile(
+    r",?\s+(?:(?P<most>at (?:the )?most|max(?:imum)?|tops)|at (?:the )?least|minimum|min)\b", re.IGNORECASE
+)
 # "Between three and ten skills", "a maximum of 4 categories", and what is joined to another count: "4 books and 4 films"
 _BOUNDED = re.compile(
     rf"\b(?P<bound>exactly|up to|at most|not more than|no more than|never more than|(?:a )?maximum of|at least|(?:a )?minimum of|between|from)\s+(?P<low>{_N})(?:\s?(?:-|–|to|and|or)\s?(?P<most>(?:no more than|not more than|at most|up to) )?(?P<high>{_N}))?(?![\w%.,-])\s+(?!{_OF_LENGTH})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from promptopt.structured.fields import MASK, PromptText, Span
 
@@ -17,6 +17,10 @@ _IS = (
 )
 # Of a key that begins a clause: elsewhere "the claim needs" is about a claim.
 _NEEDS = r"(?=[\"'`*_]*\s+(?:needs?|has|have|contains?|holds?|consists? of)\b)"
+_FOR_KEY = re.compile(
+    r"(?:\A[ \t>]*(?:(?:[-*•]|\d+[.)])[ \t]+)?|[,:]\s)for (?:the )?[\"'`*]*(?P<name>[A-Za-z]\w*)[\"'`*]*(?: (?:field|key|value))?,\s+(?:please )?(?:use|specify|provide|give|choose|write|put|set|return|pick|select|output|list)(?: either| only| one of(?: the following)?| exactly)?:?\s+",
+    re.IGNORECASE,
+)
 # Codes below a line that ends with the key
 _CODE_LINES = re.compile(
     r"\n(?:[ \t]*(?:[-*•][ \t]+)?-?\d{1,3}[ \t]*(?:=|:|[-–—][ \t])[ \t]*[A-Za-z][^\n]*(?:\n|\Z)){2,}"
@@ -47,23 +51,32 @@ class KeyClauses:
         self._joint: dict[str, list[str]] = {}
         joined = _joined(list(subjects))
         for start, end in self.clauses:
-            if _of_input(text, start):
-                continue
-            found = sorted(
-                (match.start("name"), match.end(), name)
-                for name, subject in subjects.items()
-                for match in subject.finditer(text[start:end])
-            )
-            for number, (_, after, name) in enumerate(found):
-                stop = next((begin for begin, _, other in found[number + 1 :] if other != name), end - start)
-                said = text[start + after : start + stop]
-                if lines := _CODE_LINES.match(text, end) if said.strip(" *_\"'`") == ":" else None:
-                    said += ", ".join(lines[0].split("\n"))
-                self._said.setdefault(name, []).append(said)
-            for match in joined.finditer(text[start:end]):
-                for name in subjects:
-                    if re.search(rf"(?<!\w){words_of(name)}(?!\w)", match["list"], re.IGNORECASE):
-                        self._joint.setdefault(name, []).append(text[start + match.end() : end])
+            if not _of_input(text, start):
+                self._read(start, end, subjects, joined)
+
+    def _read(self, start: int, end: int, subjects: Mapping[str, re.Pattern[str]], joined: re.Pattern[str]) -> None:
+        """Keeps what a clause says of each key."""
+        text = self.text
+        clause = text[start:end]
+        found = sorted(
+            (match.start("name"), match.end(), name)
+            for name, subject in subjects.items()
+            for match in subject.finditer(clause)
+        )
+        for number, (_, after, name) in enumerate(found):
+            stop = next((begin for begin, _, other in found[number + 1 :] if other != name), end - start)
+            said = text[start + after : start + stop]
+            if lines := _CODE_LINES.match(text, end) if said.strip(" *_\"'`") == ":" else None:
+                said += ", ".join(lines[0].split("\n"))
+            self._said.setdefault(name, []).append(said)
+        for match in _FOR_KEY.finditer(clause):
+            if match["name"] in subjects:
+                # "For size, use: small or large" says what "size: small or large" does.
+                self._said.setdefault(match["name"], []).append(f": {text[start + match.end() : end]}")
+        for match in joined.finditer(clause):
+            for name in subjects:
+                if re.search(rf"(?<!\w){words_of(name)}(?!\w)", match["list"], re.IGNORECASE):
+                    self._joint.setdefault(name, []).append(text[start + match.end() : end])
 
     def said_of(self, name: str, *, alone: bool = False) -> Sequence[str]:
         """What each clause says that has a key for its subject, after its name.

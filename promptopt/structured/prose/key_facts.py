@@ -18,7 +18,7 @@ from promptopt.structured.prose.wording import number_range
 _N = r"-?\d{1,4}(?:\.\d+)?"
 # "from 0 (harmless) to 4", "0-100 %", "between 1 and 5"
 _SPAN = re.compile(
-    rf"(?P<lead>\(|\[|[:=,]|\b(?:integer|number|float|between|from|range|scale|of|is|be|in|rated|scored|within)\b)[\s:(\[]*(?P<low>{_N})\s?%?(?:\s?\([^()\d]{{1,40}}\)|\s?=\s?[A-Za-z][\w ]{{0,30}}?)?\s*"
+    rf"(?P<lead>\A|\(|\[|[:=,]|\b(?:integer|number|float|between|from|range|scale|of|is|be|in|rated|scored|within)\b)[\s:(\[]*(?P<low>{_N})\s?%?(?:\s?\([^()\d]{{1,40}}\)|\s?=\s?[A-Za-z][\w ]{{0,30}}?)?\s*"
     rf"(?P<joint>-|–|—|to|up to|through|and|,|\.\.\.?)\s*(?P<high>{_N})(?![\d.]*\d)(?![\w-])(?P<percent>\s?%)?(?=(?P<after>[^\n]{{0,20}}))",
     re.IGNORECASE,
 )
@@ -94,8 +94,13 @@ _LISTED = re.compile(
 )
 
 
+# "1 (high), 2 (medium) or 3 (low)"
+_MEANINGS = re.compile(r"(?<=\d) ?\([^()\d]{1,40}\)(?= ?(?:,|or\b|\.|\Z))")
+
+
 def _codes(said: str) -> list[int]:
     """The numbers that a clause lists as what its key is one of; empty if it lists none."""
+    said = _MEANINGS.sub("", said)
     listed = _LISTED.match(said)
     if listed is None or _HEDGED.search(said[: listed.start("codes")]) or MASK in listed[0]:
         return []

@@ -113,10 +113,13 @@ _N = rf"(?:\d{{1,2}}|{'|'.join(NUMERALS)})"
 _COUNT = re.compile(
     rf"(?:\A[\"'`*_]*\s*(?:[:=]|(?:is|are)\b|(?:must|should|has to|have to) (?:be|have|hold|contain)\b|(?:needs?|has|have|contains?|holds?|consists? of)\b)\s*(?:an? (?:list|array) of )?|,\s*(?:and |but )?)"
     rf"(?:(?P<bound>exactly|at most|no more than|not more than|up to|max(?:imum)?(?: of)?|at least|min(?:imum)?(?: of)?|between) )?(?P<low>{_N})(?:\s?(?:-|–|to|and|or)\s?(?P<high>{_N}))?"
-    r"(?: (?P<things>of them|(?:(?!of\b|for\b|or\b|to\b|words?\b|sentences?\b|characters?\b|lines?\b)[\w-]+ ){0,3}?(?!words\b|sentences\b|characters\b|lines\b|paragraphs\b|tokens\b|points\b|is\b|as\b)[a-z]+s)\b)?(?=\s*(?:[.,;:)(]|\Z)|\s+(?:that|which|you|with|from|in|of|for|to|who|whose)\b)",
+    r"(?: (?P<things>of them|(?:(?!of\b|for\b|or\b|to\b|words?\b|sentences?\b|characters?\b|lines?\b)[\w-]+,? ){0,3}?(?!words\b|sentences\b|characters\b|lines\b|paragraphs\b|tokens\b|points\b|is\b|as\b)[a-z]+s)\b)?(?=\s*(?:[.,;:)(]|\Z)|\s+(?:that|which|you|with|from|in|of|for|to|who|whose|including)\b)",
     re.IGNORECASE,
 )
 _EACH = re.compile(r"\b(?:each|every|per|if|unless|when|about|usually|typically|e\.g|example)\b", re.IGNORECASE)
+
+
+_PER = re.compile(r"[\s,(]*(?:per|for each|for every|from each|if|unless)\b", re.IGNORECASE)
 
 
 def with_clause_count(name: str, schema: Mapping[str, Any], clauses: KeyClauses) -> dict[str, Any]:
@@ -127,9 +130,9 @@ def with_clause_count(name: str, schema: Mapping[str, Any], clauses: KeyClauses)
     found = [
         bounds
         for said in clauses.said_of(name, alone=True)
-        if MASK not in said and not _EACH.search(said)
+        if MASK not in said
         for match in _COUNT.finditer(said)
-        if (bounds := _bounds(match))
+        if not (_EACH.search(said[: match.end()]) or _PER.match(said, match.end())) and (bounds := _bounds(match))
     ]
     return {**known, **found[0]} if found and all(bounds == found[0] for bounds in found) else known
 

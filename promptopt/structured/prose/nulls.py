@@ -257,7 +257,7 @@ def _sentences(prose: str, names: Sequence[str]) -> tuple[list[str], set[str]]:
     for line in prose.split("\n"):
         if line.strip() and not _ITEM.match(line):
             lead = line
-        for text in re.split(r"(?<=[.!?])\s", line):
+        for text in re.split(r"(?<=[.!?;])\s", line):
             if not _NULL.search(text) or _NOT_NULL.search(text):
                 continue
             owner = [name for name in names if lead != line and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", lead)]

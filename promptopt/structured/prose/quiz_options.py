@@ -12,7 +12,7 @@ from promptopt.structured.prose.counts import NUMERALS, number_of
 _SEVERAL = "|".join(word for word, number in NUMERALS.items() if 2 <= number <= 10)
 # "multiple choice question with 4 options", "four possible answers"
 _COUNT = re.compile(
-    rf"(?<![\w.-])(?:exactly )?(?P<n>[2-9]|10|{_SEVERAL}) (?:(?:possible|answer|plausible|different|distinct|labell?ed) ){{0,2}}(?:options|choices|alternatives|answers)\b",
+    rf"(?<![\w.-])(?:exactly )?(?P<n>[2-9]|10|{_SEVERAL}) (?:(?:possible|answer|plausible|different|distinct|labell?ed) ){{0,2}}(?:options|choices|alternatives|answers)\b(?!\s+(?:if|when|unless|where)\b)",
     re.IGNORECASE,
 )
 _OPTIONS = re.compile(r"(?:options|choices|alternatives|answers)\Z", re.IGNORECASE)

@@ -98,6 +98,8 @@ _BOOLEAN = re.compile(
 _TRUE_IF = re.compile(
     r"\A\s*(?:this will be |set to )?(?P<rest>true (?:if|when)\b.*\bfalse\b.*)\Z", re.IGNORECASE | re.DOTALL
 )
+# <true if somebody must come>, and nothing after it
+_TRUE_ONLY = re.compile(r"(?P<rest>true (?:only )?(?:if|when) [^,;|]+)", re.IGNORECASE)
 _MUST_BE = re.compile(
     r"\b(?:one of|must be|has to be|either|allowed(?: values)?|options?|possible values|values?)\b\s*:?\s*(?P<list>.+)",
     re.IGNORECASE,
@@ -255,6 +257,9 @@ def quoted_value(text: str) -> dict[str, Any]:
         return {"type": "boolean"}
     if choices := alternatives(text):
         return {"type": "string", "enum": choices}
+    if labels := _labels_at_end(text):
+        labelled: dict[str, Any] = {"type": "string", "enum": labels}
+        return {**labelled, "description": text} if len(text) < _LONGEST_SAID and MASK not in text else labelled
     inner = re.fullmatch(r"\s*[<\[](.+)[>\]]\s*", text)
     if inner:
         held = {"type": "string", **placeholder(inner[1])}
@@ -272,6 +277,25 @@ def quoted_value(text: str) -> dict[str, Any]:
     described = described and not text.rstrip().endswith("?")  # a question is a sample of an answer
     found = {"type": "string", "description": text} if described else {"type": "string"}
     return or_null(found) if _ELSE_NULL.search(text) else found
+
+
+# "overall state of the hull, 'good' or 'bad'"
+_ENDS_WITH_LABELS = re.compile(
+    r"[,:;(–—-]\s*(?:either |one of:? )?(?P<list>'[\w -]{1,30}'(?:\s*(?:,\s*or\b|,|/|\||\bor\b)\s*'[\w -]{1,30}')*\s*(?:,?\s*\bor\b|/|\|)\s*'[\w -]{1,30}')[).]*\s*\Z"
+)
+# "your view of the hull. One of following: sound, leaky, lost"
+_ENDS_WITH_ONE = re.compile(
+    r"[.;,:(–—-]\s*one of(?: the)?(?: following)?:\s*(?P<list>[\w][\w -]*(?:,\s*(?:or )?[\w][\w -]*)+)[).]*\s*\Z",
+    re.IGNORECASE,
+)
+
+
+def _labels_at_end(text: str) -> list[str]:
+    """The labels with which the words of a place end."""
+    if ends := _ENDS_WITH_LABELS.search(text):
+        return re.findall(r"'([^']+)'", ends["list"])
+    listed = _ENDS_WITH_ONE.search(text)
+    return noted_labels(f"one of {listed['list']}") if listed else []
 
 
 # "string or null (YYYY-MM)", "string | null - the title as printed"
@@ -351,8 +375,15 @@ def _opposites(text: str) -> list[str]:
         return list(dict.fromkeys(bare))
     if all(NUMBER.fullmatch(part) for part in bare):
         return list(dict.fromkeys(bare))
+    if len(parts) >= _SEVERAL and len(re.findall(r"\s+or\s+", text)) == len(parts) - 1 and _are_values(bare):
+        return list(dict.fromkeys(bare))  # "A or B or tie"
     quoted = all(re.fullmatch(rf"{QUOTE}[^\"'`“”‘’]{{1,40}}{QUOTE}", part.strip()) for part in parts)
     return list(dict.fromkeys(bare)) if quoted or _are_labels(bare) else []
+
+
+def _are_values(parts: list[str]) -> bool:
+    """Whether single words may be values and do not say what belongs in a place."""
+    return all(_PLAIN_WORD.fullmatch(part) for part in parts) and _PLACED.isdisjoint(part.lower() for part in parts)
 
 
 def _are_labels(parts: list[str]) -> bool:
@@ -380,7 +411,7 @@ def bare_value(text: str) -> dict[str, Any]:
         return {**or_null({"type": TYPES[noted["kind"].lower()]}), "description": noted["note"].strip()}
     if null := _without_null(text, quoted=False):
         return or_null(bare_value(null.strip("\"'")))
-    if boolean := _BOOLEAN.match(text) or _TRUE_IF.match(text):
+    if boolean := _BOOLEAN.match(text) or _TRUE_IF.match(text) or _TRUE_ONLY.fullmatch(text):
         return _described("boolean", boolean["rest"])
     for pattern, kind in _GENERIC:
         if match := pattern.match(re.sub(r"\A(?:an?|the)\s+", "", text, flags=re.IGNORECASE)):

@@ -38,6 +38,11 @@ _LEADS = re.compile(
     r"\b(?:outputs?|answer|respon[ds]e?|repl(?:y|ies)|returns?|json|format\w*|produce|generate|write|structure\w*)\b[^\n]*:\W*$",
     re.IGNORECASE,
 )
+# "Do not return {...}", "Wrong: {...}"
+_DENIED = re.compile(
+    r"(?:\b(?:not|never)|n['’]t)\s+(?:return|output|respond|reply|answer|write|give|use|produce|like|as)\b[^.,;:\n]{0,40}\Z|\b(?:wrong|incorrect|invalid|bad|forbidden)(?: (?:examples?|outputs?|answers?|responses?|json|format))?\s*[:(]?\s*\Z|\binstead of\s*\Z",
+    re.IGNORECASE,
+)
 # "Read the letter and give me:", before a template
 _ORDERS_IT = re.compile(
     r"(?:\A\W*|[.!?,;]\s+|\b(?:and|then|please)\s+)(?:give|provide|extract|fill in|fill out|complete|write|produce|create)\b(?! (?:you|it to you))[^.\n]*:\W*\Z",
@@ -261,7 +266,7 @@ def _role(text: str, start: int, end: int) -> bool | None:
     """``True`` for an example of an answer, ``False`` for its template, ``None`` for something else."""
     if re.match(r"[ \t]*(?:as|in) json\b", text[end : end + 20], re.IGNORECASE):
         return False
-    if _is_spoken_of(text, start, end):
+    if _is_spoken_of(text, start, end) or _DENIED.search(_line_before(text, start)):
         return None
     recent = re.sub(r"(?<=[a-z])_(?=[a-z])", " ", _before(text, start)[-400:])
     line = recent.rpartition("\n")[2]

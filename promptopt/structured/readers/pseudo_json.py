@@ -163,6 +163,7 @@ class _Reader:
         if place := _PLACE.match(self._text, self.position) or _LIST_PLACE.match(self._text, self.position):
             self.position = place.end()
             return placeholder(place["said"] or place["name"])
+        begin = self.position
         self._take("[")
         if left_open := re.compile(r"\s*(?:\.\.\.|…)\s*\]").match(self._text, self.position):
             self.position = left_open.end()
@@ -172,7 +173,7 @@ class _Reader:
             return dict(items[0])
         if len(items) == 1 and not quoted and items[0].get("type") == "boolean":
             raise NotPseudo  # [true|false]: one of them, or a list?
-        if len(items) == 1 and (told := _told(items[0])):
+        if len(items) == 1 and (told := _told(items[0], self._text[begin:])):
             return told
         labelled = [_labelled_keys(item) for item in items]
         merged: dict[str, Any] = {}
@@ -276,7 +277,7 @@ class _Reader:
         return follows_key is None
 
 
-def _told(item: Mapping[str, Any]) -> dict[str, Any]:
+def _told(item: Mapping[str, Any], shown: str) -> dict[str, Any]:
     """What the one item of a list says of the list itself: "[a list of names]", "[indices of the lines]"."""
     said = str(item.get("description", ""))
     if re.search(r"\b(?:indices|indexes|integers)\b", said):
@@ -284,7 +285,8 @@ def _told(item: Mapping[str, Any]) -> dict[str, Any]:
     if counted := _OF_ITEMS.match(said):
         span = {"minItems": int(counted["low"]), "maxItems": int(counted["high"])} if counted["low"] else {}
         return {"type": "array", "items": {"type": "string"}, **span, "description": said}
-    return dict(item) if item.get("type") == "array" and said else {}
+    # [list of strings] is such a list, [["a"]] is a list of them.
+    return dict(item) if item.get("type") == "array" and (said or not re.match(r"\[\s*\[", shown)) else {}
 
 
 # ["2-4 words that describe it"], ["list of all names"]

@@ -134,7 +134,14 @@ def _scales(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> I
     grades = [leaf for leaf in free if _GRADED.search(_plain(leaf.name))]
     for start, said, low, high in _scales_said(text):
         inside = any(least <= low and high <= most for least, most in held)
-        for leaf in grades if inside else (*free, *texts):
+        # "clarity 0-10, style 0-5": the smaller one is of the key that comes right before it.
+        named = [
+            leaf for leaf in free if re.search(rf"\b{re.escape(leaf.name)}\W{{1,3}}\Z", text[:start], re.IGNORECASE)
+        ]
+        # "each 0-2" is no part of a total from 0 to 10.
+        each = free if re.search(r"\b(?:each|every)\b[^.;\n]{0,40}\Z", text[max(0, start - 60) : start]) else []
+        exact = any((low, high) == ends for ends in held)
+        for leaf in (*grades, *named, *(() if exact else each)) if inside else (*free, *texts):
             line = document.line(start)
             yield f"line {line}: {shortened(said)!r} is a scale, and {leaf.name!r} was read without a range"
 

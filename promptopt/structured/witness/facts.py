@@ -85,6 +85,7 @@ def _subject(name: str) -> re.Pattern[str]:
     plural = rf"(?:{words}s?|{words.removesuffix('y')}ies|{words.removesuffix('s')})"
     marked = rf"[\"'`*]{own}[\"'`*]+"
     begins = rf"(?:\A|[,:]\s|\bthen\s)[\s>]*(?:[-*•]|\d+[.)])?\s*[*_]*(?:(?:the|all|each|every|valid|allowed|possible|permitted|set|and|where)\s+)*{plural}(?!\w)[*_]*"
+    begins += rf"|(?:\A|[,:]\s)[\s>]*(?:[-*•]|\d+[.)])?\s*for\s+(?:the\s+)?{own}(?=,)"
     spelled = rf"|(?<!\w){own}(?!\w)" if re.search(r"_|[a-z][A-Z]", name) else ""
     return re.compile(rf"{marked}|{begins}{spelled}", re.IGNORECASE)
 
@@ -95,8 +96,14 @@ def _unheld(leaf: KeyOfSchema, said: str) -> tuple[str, str] | None:
     return _number_unheld(leaf, said) or _words_unheld(leaf, said) or _value_unheld(leaf, said)
 
 
+_THINGS = re.compile(r"\s+(?:[a-z-]+\s+){0,2}[a-z-]+s\b", re.IGNORECASE)
+
+
 def _number_unheld(leaf: KeyOfSchema, said: str) -> tuple[str, str] | None:
     found = [match for match in _NUMBER.finditer(said) if not DENIED.search(said[: match.start()])]
+    if not leaf.listed:
+        # "a pull between two seductive options": so many things, and no value.
+        found = [match for match in found if not (match["n"].isalpha() and _THINGS.match(said, match.end()))]
     numbers = [value_of(match["n"]) for match in found]
     if not numbers:
         return None

@@ -96,7 +96,7 @@ def _ranges_unseen(document: PromptText, found: Inferred, values: Sequence[_Sche
         # "2. ..." counts the items of a list.
         head = r"(?!\d|[.)])" if value["minimum"] > 1 else r"(?!\d)"
         shown = re.compile(
-            rf"\[{high},\s*{low}\]|(?<![\d.]){low}(?:, ?\d+)*,? or {high}(?!\d)|(?<![\d.])(?:\d+, ?)*{high}(?:, ?\d+)*,? or {low}(?!\d)|(?<![\d.]){low} [A-Za-z][^\n]*(?<![\d.]){high} [A-Za-z]|(?<![\d.]){high} (?:for|if|when|means)\b[^\n]*(?<![\d.]){low} (?:for|if|when|means|otherwise|else)\b|(?<![\d.]){low} (?:for|if|when|means)\b[^\n]*(?<![\d.]){high} (?:for|if|when|means)\b|(?<![\d.]){low}(?!\d)(?!\.\d)[^\d\n]{{0,60}}(?<!\d)(?<!\d\.){high}(?![\d])(?!\.\d)|\b(?:out of|of) {high}\b|/{high}\b|(?<![\d.]){low}\s*[=:][^\n]*(?<![\d.]){high}\s*[=:]"
+            rf"\[{high},\s*{low}\]|(?<![\d.]){low}(?:, ?\d+)*,? or {high}(?!\d)|(?<![\d.])(?:\d+, ?)*{high}(?:, ?\d+)*,? or {low}(?!\d)|(?<![\d.]){low} ?[(A-Za-z][^\n]*(?<![\d.]){high} ?[(A-Za-z]|(?<![\d.]){high} (?:for|if|when|means)\b[^\n]*(?<![\d.]){low} (?:for|if|when|means|otherwise|else)\b|(?<![\d.]){low} (?:for|if|when|means)\b[^\n]*(?<![\d.]){high} (?:for|if|when|means)\b|(?<![\d.]){low}(?!\d)(?!\.\d)[^\d\n]{{0,60}}(?<!\d)(?<!\d\.){high}(?![\d])(?!\.\d)|\b(?:out of|of) {high}\b|/{high}\b|(?<![\d.]){low}\s*[=:][^\n]*(?<![\d.]){high}\s*[=:]"
             rf"|^[ \t]*(?:[-*•]|\|)?[ \t]*[*_`\"'(\[]*(?:score |level |grade |rating )?{low}{head}",
             re.MULTILINE | re.IGNORECASE,
         )

@@ -260,7 +260,7 @@ def _lack(leaf: KeyOfSchema, said: SaidOfKey, others: Sequence[str], *, of_text:
         return shortened(other[0]), "as one type"
     return (
         (_type_lacks(leaf, text, bare) if said.value or _OF_PARTS.match(bare) else None)
-        or _range_lacks(leaf, bare)
+        or _range_lacks(leaf, bare, others)
         or _labels_lack(leaf, text, quoted=quoted, value=said.value)
         or _null_lacks(leaf, text, others)
     )
@@ -292,7 +292,7 @@ def _type_lacks(leaf: KeyOfSchema, text: str, bare: str) -> tuple[str, str] | No
     return None
 
 
-def _range_lacks(leaf: KeyOfSchema, bare: str) -> tuple[str, str] | None:
+def _range_lacks(leaf: KeyOfSchema, bare: str, others: Sequence[str]) -> tuple[str, str] | None:
     if leaf.listed:
         count = _COUNT.search(bare) if not {"minItems", "maxItems"} & set(leaf.node) else None
         return (shortened(count[0]), "without a count") if count else None
@@ -300,7 +300,13 @@ def _range_lacks(leaf: KeyOfSchema, bare: str) -> tuple[str, str] | None:
         return None
     numeric = bool(leaf.kinds & {"number", "integer"})
     ranged = _RANGE_SAID.search(bare) or ((_RANGE.search(bare) or _LEAST.search(bare)) if numeric else None)
+    after = re.match(r"\s+(\w+)", bare[ranged.end() :]) if ranged else None
+    if after and after[1].lower() in {other.lower() for other in others}:
+        return None  # "and there should be between 3 and 5 hashtags"
     return (shortened(ranged[0]), "without a range") if ranged else None
+
+
+_ONE_OF_FOLLOWING = re.compile(r"\bone of(?: the)? following(?: \w+)?:? ?[\w'\"]", re.IGNORECASE)
 
 
 def _labels_lack(leaf: KeyOfSchema, text: str, *, quoted: bool, value: bool) -> tuple[str, str] | None:
@@ -308,9 +314,11 @@ def _labels_lack(leaf: KeyOfSchema, text: str, *, quoted: bool, value: bool) -> 
         return None
     either = _EITHER.fullmatch(text.strip()) if quoted and not leaf.listed else None
     listed = _ONE_OF.search(_QUOTED.sub('""', text)) or ((_BARRED.match(text) or either) if value else None)
+    listed = listed or _ONE_OF_FOLLOWING.search(text)
     if listed is None or VARIABLE.search(text, listed.start()):
         return None
-    return (shortened(listed[0]), _UNLABELLED) if listed.start() < (_NEAR // 2 if quoted else _NEAR) else None
+    near = listed.start() < (_NEAR // 2 if quoted else _NEAR) or _ONE_OF_FOLLOWING.match(text, listed.start())
+    return (shortened(listed[0]), _UNLABELLED) if near else None
 
 
 # "If a number cannot be told, put null": no text may be
@@ -320,7 +328,12 @@ _IF_NUMBER = re.compile(
 )
 
 
+# "; n is the sample size, null if unknown"
+_NEXT_SUBJECT = re.compile(r";\s+(?=[\"'`*]*[A-Za-z]\w*[\"'`*]* (?:is|are|must|should|may|can)\b)")
+
+
 def _null_lacks(leaf: KeyOfSchema, text: str, others: Sequence[str]) -> tuple[str, str] | None:
+    text = _NEXT_SUBJECT.split(text, maxsplit=1)[0]
     null = _NULL.search(text)
     begin = text.rfind(". ", 0, null.start()) if null else -1
     if (
