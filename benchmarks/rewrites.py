@@ -9,9 +9,9 @@ each one, ``was`` is replaced by ``becomes``, and with it goes one fact, which `
 fact if one of the words in ``named_by`` is in its reason. A twin's editor keeps to the loss when asked again.
 
 Tables and rules of the guard were made with the prompts up to 95 at hand. Those from 96 on were written in three
-fifteens, those from 141 on, a passage each, in two thirties, those from 201 on in one forty, and those from 241 on in
-a thirty, a twenty and a ten, each before the guard was run on it; docs/compress.md says how it did then. Figures are
-given for all.
+fifteens, those from 141 on, a passage each, in two thirties, those from 201 on in one forty, those from 241 on in a
+thirty, a twenty and a ten, and those from 301 on in four twenties, each before the guard was run on it;
+docs/compress.md says how it did then. Figures are given for all.
 
 A local server answers as the model, through the real SDK: it finds the passages that it is asked to rewrite and returns
 the editor's. ``NAME`` selects files, ``--list`` prints every answer that was judged wrongly.
@@ -51,7 +51,8 @@ PARTS = (
     (170, "single passages of other kinds; some faults that they showed were corrected (141 to 170)"),
     (200, "the same, written after these; some faults that they showed were corrected (171 to 200)"),
     (240, "dense prompts, many losses with their words elsewhere; some faults were corrected (201 to 240)"),
-    (10_000, "prompts of products, as many losses elsewhere; some faults were corrected (241 on)"),
+    (300, "prompts of products, as many losses elsewhere; some faults were corrected (241 to 300)"),
+    (10_000, "the same by one person, with a guard that accounts for each use of a word (301 on)"),
 )
 """The last number of each part, and what it is."""
 SIMILAR = 60  # below this likeness in percent a text is not one of the prompt's passages

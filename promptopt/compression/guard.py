@@ -11,6 +11,7 @@ import re
 from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
+from promptopt.compression.account import unaccounted
 from promptopt.compression.asked import (
     Asked,
     Clause,
@@ -126,7 +127,7 @@ def lost_in_rewrite(before: str, after: str, context: str = "") -> list[str]:
     found += merged(old, new) + lost_orders(old, new)
     found += turned_round(old, new) + other_choice(old, new) + parted(old, new, concepts, joined)
     found += undenied(old, new, before) + unsupposed(old, new, before) + crowded(old, new, concepts, known, joined)
-    found += lost_parts(old, new, concepts, known)
+    found += lost_parts(old, new, concepts, known) + unaccounted(old, new, joined)
     return list(dict.fromkeys(found))
 
 

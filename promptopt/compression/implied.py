@@ -278,7 +278,7 @@ def is_reason(token: Token) -> bool:
         ):
             return True
         if one.dep_ == "advcl" and any(
-            kid.dep_ == "mark" and kid.lower_ in ("because", "since", "so") for kid in one.children
+            kid.dep_ == "mark" and kid.lower_ in ("because", "since") for kid in one.children
         ):
             return True
     return False

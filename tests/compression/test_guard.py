@@ -43,7 +43,6 @@ SAME = [
     ("Say whether the seal is right. If it isn't right, break it.", "Say whether the seal is right; if not, break it."),
     ("If there is no ticket, ask for the date.", "Without a ticket, ask for the date."),
     ("Give the reason for the delay.", "Say why: the delay."),
-    ("You are a pilot with a focus on reefs, and you check routes.", "As a pilot, check routes."),
     ("Because of the wind, close the hatch.", "Close the hatch."),
     ("Salutes are forbidden by law, so avoid salutes.", "Avoid salutes."),
     ("Do not begin the log with the word `Today`.", "Do not begin the log with `Today`."),
