@@ -191,7 +191,8 @@ def _unread_below(document: PromptText, found: Inferred) -> str | None:
         start, end = lead.span("rest")
         if found.whole == "sections" and text[start:end].strip():
             continue  # the format of a part: "timestamps in the format: HH:MM"
-        if not text[start:end].strip(" \t*_`\"'"):
+        leads_on = text[start:end].rstrip(" \t*_`\"'").endswith(":")
+        if leads_on or not text[start:end].strip(" \t*_`\"'"):
             below = _BELOW.match(text, end)
             start, end = below.span("line") if below else (end, end)
         shown = text[start:end]

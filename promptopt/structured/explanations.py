@@ -18,7 +18,7 @@ FIRST = re.compile(
 )
 _QUOTED = re.compile(r"\"[^\"\s]+[ \t]+[^\"\s]+[ \t][^\"\n]{0,300}\"")
 _NO_EXPLANATION = re.compile(
-    r"(?<![\"'`“/])(?<!\bor )(?<!\byes, )(?:n['’]t|\b(?:no|not|without|never|ignore|omit|skip|rather than|instead of))\b(?:[^.\n]|\n[ \t]*(?=[a-z])){0,40}\b(?:expla\w+|justif\w+|rationale|reason(?:s|ing)?|why)\b",
+    r"(?<![\"'`“/])(?<!\bor )(?<!\byes, )(?:n['’]t|\b(?:not?(?!\s*,)|without|never|ignore|omit|skip|rather than|instead of))\b(?:[^.\n]|\n[ \t]*(?=[a-z])){0,40}\b(?:expla\w+|justif\w+|rationale|reason(?:s|ing)?|why)\b",
     re.IGNORECASE,
 )
 

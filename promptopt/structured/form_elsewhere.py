@@ -15,6 +15,21 @@ _SCHEMA_VARIABLE = re.compile(
 )
 
 
+_FORMAT_VARIABLE = re.compile(
+    r"\{[\w.]*(?:format_instructions?|output_format|response_format)[\w.]*\}|\{\{-?\s*[\w.]*(?:format_instructions?|output_format|response_format)[\w.]*",
+    re.IGNORECASE,
+)
+
+
+def format_in_variable(document: PromptText) -> str | None:
+    """Where a variable holds the order of how to answer, whatever else the prompt shows; ``None`` if none does."""
+    variable = _FORMAT_VARIABLE.search(document.source)
+    if variable is None:
+        return None
+    line = document.source.count("\n", 0, variable.start()) + 1
+    return f"line {line}: the form of the answer is in a variable of the template"
+
+
 # "**Database schema:**" and below it what the data look like
 _OF_DATA = re.compile(
     r"\b(?:database|db|sql|tables?|dataset|data|input|graph)\b[^\n]{0,30}:?[*\s`\"']*\Z", re.IGNORECASE

@@ -19,7 +19,7 @@ from promptopt.structured.fields import (
     conditional,
     of_fields,
 )
-from promptopt.structured.form_elsewhere import form_in_variable, part_beside, unread_json
+from promptopt.structured.form_elsewhere import form_in_variable, format_in_variable, part_beside, unread_json
 from promptopt.structured.guard.rules import doubted
 from promptopt.structured.prose.choices import Choice, choices
 from promptopt.structured.prose.counts import with_count_of_items, with_counts
@@ -192,6 +192,8 @@ def _checked(document: PromptText, found: Inferred) -> Inferred:
     """What was found, unless the prompt asks for more than that: of one value for all, of a whole form before it."""
     if not found.fields:
         return found
+    if found.fields[0].source.startswith("JSON example") and (variable := format_in_variable(document)):
+        return Inferred(problems=(variable,))
     other = other_form(document, found)
     more = asks_for_more(document, found.fields, found.covered)
     shown = "JSON " in found.fields[0].source

@@ -13,7 +13,7 @@ from promptopt.structured.fields import Field, PromptText, field_name
 
 _ASKED = (
     re.compile(
-        r"\b(?:think|reason|work|solve|go|explain|proceed)(?: (?:it|this|through it|the problem|things))?(?: out)? step[- ]by[- ]step\b",
+        r"\b(?:think|reason|work|solve|go|explain|proceed)(?: (?:about )?(?:it|this|that|through it|the [a-z]+|things|carefully))?(?: out)? step[- ]by[- ]step\b",
         re.IGNORECASE,
     ),
     re.compile(r"\b(?:let['’]?s|let us) think\b", re.IGNORECASE),
@@ -34,7 +34,10 @@ _TASKS = (
     ),
     (re.compile(r"\bhow (?:many|much|long|old|far)\b[^.?\n]*\?", re.IGNORECASE), "arithmetic"),
     (
-        re.compile(r"\b(?:word problem|logic puzzle|prove that|multi-?step|multi-?hop)\b", re.IGNORECASE),
+        re.compile(
+            r"\b(?:word problem|logic puzzle|prove that|multi-?step(?! (?:[\w-]+ ){0,3}(?:assistant|agent|expert|analyst|system|process|pipeline|form|tool)s?\b)|multi-?hop)\b",
+            re.IGNORECASE,
+        ),
         "several steps",
     ),
     (

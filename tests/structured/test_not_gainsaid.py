@@ -2,6 +2,7 @@
 
 import pytest
 
+from promptopt.structured.explanations import explanation_asked
 from promptopt.structured.infer import infer
 
 _CODE = """Say which ports the program writes to, as JSON.
@@ -116,6 +117,40 @@ def _fields(text: str) -> dict[str, object]:
             'Suggest exactly 5 questions about CARGO, CREW or PORTS.\nReturn only a JSON array: ["What is?", "Who?"]',
             {"items": "array"},
         ),
+        (
+            'Responde SOLO con el JSON.\n{"puerto": "nombre del puerto", "carga": "que lleva el barco"}',
+            {"puerto": "string", "carga": "string"},
+        ),
+        (
+            '- **total**: sum (look for "Total" or "Balance Due")\nReturn {"total": "total amount here", "wet": true}',
+            {"total": "string", "wet": "boolean"},
+        ),
+        (
+            'Return {"cargo": "<what it carries>", "wet": true}\n- cargo: taken from the log or inferred',
+            {"cargo": "string", "wet": "boolean"},
+        ),
+        (
+            'A good query has one (or max two) words.\nReturn {"queries": ["<query>"], "wet": true}',
+            {"queries": "array", "wet": "boolean"},
+        ),
+        (
+            'Return {"field": "port|cargo|date|crew", "value": "what the log says of it"}',
+            {"field": ["port", "cargo", "date", "crew"], "value": "string"},
+        ),
+        (
+            'Return {"port": "name of the port if known", "remark": "what else there is (optional)"}',
+            {"port": ["string", "null"], "remark": ["string", "null"]},
+        ),
+        (
+            'You are a multi-step manifest assistant. Return {"port": "name of the port", "wet": true}',
+            {"port": "string", "wet": "boolean"},
+        ),
+        (
+            "**Output:** Answer *only* in the following format:\n```\nScore: [1-10]\nRemark: [your remark]\n```",
+            {"score": "integer", "remark": "string"},
+        ),
+        ("Grade the log.\n\nFormat:\nGRADE: <letter>\nREMARK: <text>", {"grade": "string", "remark": "string"}),
+        ("Return a table with the columns Port, Cargo, Crew and nothing else.", {"rows": "array"}),
     ],
 )
 def test_what_is_no_fact_of_a_key_refuses_nothing(text: str, fields: dict[str, object]) -> None:
@@ -154,6 +189,16 @@ def test_what_is_no_fact_of_a_key_refuses_nothing(text: str, fields: dict[str, o
             'Return {"cargoes": "x", "wet": true}\n- cargoes: crates, bales, barrels',
             "without labels",
         ),
+        ('Return {"cargo": "<what>", "wet": true}\n- cargo: taken from: coal, ore', "without labels"),
+        ('Plan keyword search.\nReturn {"type": "keyword", "query": "what to search for"}', "which others there are"),
+        (
+            'All quotes MUST use this object structure:\n{"speaker": "who says it", "words": "what is said"}',
+            "a part of the answer",
+        ),
+        (
+            'Answer so. {{ format_instructions }}\n\nHuman: the log\nAssistant: {"port": "Hull", "cargo": "coal"}',
+            "in a variable of the template",
+        ),
         # Any key may be left out, and only one of them may be null.
         (
             'If a field is not given, do not include it.\nReturn {"port": "<name>", "cargo": "<cargo or null>"}',
@@ -163,3 +208,19 @@ def test_what_is_no_fact_of_a_key_refuses_nothing(text: str, fields: dict[str, o
 )
 def test_what_is_a_fact_of_a_key_still_does(text: str, reason: str) -> None:
     assert reason in " ".join(infer(text).problems)
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("Answer yes or no, then explain in one sentence.", True),
+        ("Rate the log from 1 to 10 and say why in a sentence.", True),
+        ("Answer yes or no. Give your main reason in one sentence.", True),
+        ("Answer yes or no. If not, say why.", True),
+        ("Answer yes or no. Do not explain.", False),
+        ("Answer yes or no, without a reason.", False),
+        ("Answer yes or no. Never say why.", False),
+    ],
+)
+def test_no_of_yes_or_no_denies_no_explanation(text: str, asked: bool) -> None:
+    assert (explanation_asked(text) is not None) == asked

@@ -138,7 +138,7 @@ _ALTERNATIVES = (
     re.compile(rf"{_Q}\s+(?:if|when|for)\b[^\"\n]+{_Q}", re.IGNORECASE),
     re.compile(rf"[<\[(\"'`]{_W}(?:\s?/\s?{_W})+[>\])\"'`]"),
     re.compile(
-        rf"\b(?:one of|any of|out of(?=:)|either|(?:choose|pick|select)(?: one)? (?:from|of)|(?:chosen|selected|picked|taken) from)\b:?\s*(?:the following:?\s*)?[\[(]?(?:{_Q}|{_W})(?:\s*[,/|;]\s*(?:{_Q}|{_W}))*(?:\s*[,/|;]\s*|,? (?:or|and) )(?:{_Q}|{_W})",
+        rf"\b(?:one of|any of|out of(?=:)|either|(?:choose|pick|select)(?: one)? (?:from|of)|(?:chosen|selected|picked|taken(?= from\W*[:\[\"'])) from)\b:?\s*(?:the following:?\s*)?[\[(]?(?:{_Q}|{_W})(?:\s*[,/|;]\s*(?:{_Q}|{_W}))*(?:\s*[,/|;]\s*|,? (?:or|and) )(?:{_Q}|{_W})",
         re.IGNORECASE,
     ),
     re.compile(r"(?<![\w-])[A-Z][A-Z_]*(?:, [A-Z][A-Z_]*)*,? or [A-Z][A-Z_]*(?![\w'’-])"),
@@ -155,7 +155,7 @@ _ALTERNATIVES = (
     re.compile(r"[:=][* ]*\w+(?:(?:/\w+){2,}|(?:/[A-Z]{2,})+|(?: / \w+)+)(?=[ *]*(?:[.,;)\]]|$))", re.MULTILINE),
 )
 _SAMPLES = re.compile(
-    r"\b(?:e\.g|such as|like|for example|for instance|examples?|including|includes?|i\.e|instead of|not|never|no|without|avoid|rather than)\b[^.;\n]*\Z|n['’]t\b[^.;\n]*\Z",
+    r"\b(?:e\.g|such as|like|for example|for instance|examples?|including|includes?|i\.e|instead of|not|never|no|without|avoid|rather than|look(?:ing)? for|search(?:ing)? for|labell?ed|marked|printed)\b[^.;\n]*\Z|n['’]t\b[^.;\n]*\Z",
     re.IGNORECASE,
 )
 _TABLE = re.compile(r"[ \t]*\|")
@@ -165,6 +165,8 @@ _ONE_THING = re.compile(
     r"/(?:not\b|[^/]*\b(?:names?|titles?|types?|dates?|numbers?|codes?|texts?|urls?|ids?|domains?|topics?|category|field|area|subject|theme)\W*\Z)",
     re.IGNORECASE,
 )
+# "array of strings (main cargoes or trades)": what they are
+_OF_STRINGS = re.compile(r"\b(?:list|array)s? of (?:strings|texts)\s*\(\Z", re.IGNORECASE)
 # "the town or village if mentioned": a name, of whichever there is
 _IF_KNOWN = re.compile(
     r"\b(?:if|when|where) (?:mentioned|available|known|given|stated|present|found|named|provided|specified|applicable)\W*\Z",
@@ -221,6 +223,8 @@ def words_alone(value: ReadValue, quotes: Sequence[Quoted], at: str) -> Iterator
 def _are_labels(pattern: re.Pattern[str], match: re.Match[str], text: str) -> bool:
     said_there = match[0]
     if MASK in said_there or any(one.search(said_there) for one in (_PLACES, _SAMPLE_WITHIN, _ONE_THING, _IF_KNOWN)):
+        return False
+    if _OF_STRINGS.search(text[: match.start() + 1]) and not re.search(r"[\"'`]", said_there):
         return False
     bounded = re.search(r"\b(?:(?:may|can|must|should) be|allowed|possible|valid)\W*\Z", text[: match.start()])
     if pattern is _QUOTED_OR and not (bounded or re.search(r"\bor\b|[/|]", said_there)):

@@ -276,7 +276,7 @@ def quoted_value(text: str) -> dict[str, Any]:
     described = told and len(text) < _LONGEST_SAID and MASK not in text
     described = described and not text.rstrip().endswith("?")  # a question is a sample of an answer
     found = {"type": "string", "description": text} if described else {"type": "string"}
-    return or_null(found) if _ELSE_NULL.search(text) else found
+    return or_null(found) if _ELSE_NULL.search(text) or (described and _IF_KNOWN.search(text)) else found
 
 
 # "overall state of the hull, 'good' or 'bad'"
@@ -298,6 +298,9 @@ def _labels_at_end(text: str) -> list[str]:
     return noted_labels(f"one of {listed['list']}") if listed else []
 
 
+_KNOWN = r"(?:known|available|any|applicable|present|given|stated|mentioned|provided|found|visible)"
+# "the name of the port if known", "remark (optional)": there need be none
+_IF_KNOWN = re.compile(rf"\((?:optional|if {_KNOWN})\)\W*\Z|\bif {_KNOWN}\W*\Z|\Aoptional\b", re.IGNORECASE)
 # "string or null (YYYY-MM)", "string | null - the title as printed"
 _NULL_NOTED = re.compile(
     r"(?P<kind>str|string|text|int|integer|float|number|bool|boolean)\s*(?:\||/|,?\s*\bor\b)\s*null\s*(?:[-–—:,;]\s*|(?=\())\(?(?P<note>[^\n]{3,250}?)\)?",
@@ -339,9 +342,10 @@ def alternatives(text: str) -> list[str]:
     if len(parts) >= 2:
         if not all(WORD_LABEL.fullmatch(part) or part == "?" for part in parts):
             return []
-        return (
-            [] if any(part.lower() in TYPES or part in ("...", "etc") for part in parts) else list(dict.fromkeys(parts))
-        )
+        # "date" among four words is a label as they are.
+        types = sum(part.lower() in TYPES for part in parts)
+        open_list = any(part in ("...", "etc") for part in parts)
+        return [] if open_list or types > 1 or (types and len(parts) <= _SEVERAL) else list(dict.fromkeys(parts))
     return _opposites(text)
 
 

@@ -282,11 +282,13 @@ def placed(name: str, said: str) -> dict[str, Any]:
     inner = re.fullmatch(r"\s*[<\[({]+([^<>\n]+?)[>\])}]+[\s.\"'>]*", _SCALE_END.sub("", said))
     known = placeholder(inner[1]) if inner else {}
     if not set(known) & {"type", "enum"}:
-        known = described(name, inner[1] if inner else said) or TEXT
+        # A letter is none of the numbers that its label may name: "GRADE: <letter>".
+        known = TEXT if _LETTER.search(said) else described(name, inner[1] if inner else said) or TEXT
     # <whole number, or "unknown">
     return TEXT if known.get("type") in ("integer", "number") and _OR_WORD.search(said) else known
 
 
+_LETTER = re.compile(r"[<\[({ ](?:single |one )?(?:letter|word)[>\])} ]", re.IGNORECASE)
 _OR_WORD = re.compile(r"\bor\s+[\"'`“]?[A-Za-z]+(?:/[A-Z])?[\"'`”]?\W*\Z")
 _DELIMITED = regex.compile(
     r"(?:(?P<label>[A-Z][\w ]{0,20}):\s*)?\((?P<first>[^()\n]{3,120})\)\s*\[(?P<tag>[A-Z][A-Z ]{2,15})\]\s*\((?P<second>[^()\n]{3,120})\)"

@@ -229,6 +229,9 @@ def listings(document: PromptText) -> Iterator[tuple[Field, Span]]:
         yield Field(field_name(noun), schema, *_source(document, match, "list")), Span(*match.span())
 
 
+_NOTHING_ELSE = re.compile(r",?\s+and\s+(?:nothing|no\w*)\b.*", re.IGNORECASE | re.DOTALL)
+
+
 def tables(document: PromptText) -> Iterator[tuple[Field, Span]]:
     """A Markdown table's head, or "a table with columns A, B and C": rows of texts."""
     for match in scan(_TABLE, document.text):
@@ -237,7 +240,9 @@ def tables(document: PromptText) -> Iterator[tuple[Field, Span]]:
         cells = row["cells"].split("|") if row else []
         yield from _table(document, match, columns, cells)
     for match in scan(_COLUMNS, document.text):
-        columns = [field_name(part) for part in re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+", match["list"])]
+        columns = [
+            field_name(part) for part in re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+", _NOTHING_ELSE.sub("", match["list"]))
+        ]
         yield from _table(document, match, columns)
 
 

@@ -198,7 +198,7 @@ _THEN = r"\s*(?:\([^()\n]{1,120}\))?\s*"
 _QUOTED_LIST = re.compile(rf"{_Q}(?:{_THEN}(?:,\s*or\b|,|/|\||\bor\b){_THEN}{_Q})+", re.IGNORECASE)
 _CASES = re.compile(rf"{_Q}\s+(?:if|when|for|otherwise)\b[^\"'`\n]+{_Q}", re.IGNORECASE)
 _SAMPLE = re.compile(
-    r"\b(?:e\.g|examples?|such as|like|instance|instead of|not|never|avoid|don['’]t|words?|phrases?|mentions?|mentioned|rather than|vs\.?|as in|including|includes?|contains?|says?|titled?|called|named|because|→|->)\b",
+    r"\b(?:e\.g|examples?|such as|like|instance|instead of|not|never|avoid|don['’]t|words?|phrases?|mentions?|mentioned|rather than|vs\.?|as in|including|includes?|contains?|says?|titled?|called|named|look(?:ing)? for|search(?:ing)? for|labell?ed|marked|printed|because|→|->)\b",
     re.IGNORECASE,
 )
 

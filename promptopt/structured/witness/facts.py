@@ -260,7 +260,7 @@ def _omitted(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> 
 
 
 _BOUND = re.compile(
-    rf"\b(?:at most|at least|up to|no more than|no fewer than|no less than|max(?:imum)?(?: of)?|min(?:imum)?(?: of)?|limit(?:ed)?(?: it| them| yourself| the list| the output)? to) (?P<n>\d{{1,4}}|{_NUMERALS})\b(?![.,]\d|%|\s?(?:-|–|to|or)\s?\d*\s?{_LENGTH}|\s?(?:[\w-]+\s){{0,2}}{_LENGTH})",
+    rf"\b(?:at most|at least|up to|no more than|no fewer than|no less than|max(?:imum)?(?: of)?|min(?:imum)?(?: of)?|limit(?:ed)?(?: it| them| yourself| the list| the output)? to) (?P<n>\d{{1,4}}|{_NUMERALS})\b(?![.,]\d|%|\)?\s?(?:-|–|to|or)\s?\d*\s?{_LENGTH}|\)?\s?(?:[\w-]+\s){{0,2}}{_LENGTH})",
     re.IGNORECASE,
 )
 

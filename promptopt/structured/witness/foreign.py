@@ -63,6 +63,8 @@ def _labels(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> I
         tokens = [token.strip("\"'`“”„«»") for token in re.findall(_WORD, match[0])]
         if "/" in match[0] and (len(tokens) == 2 or not all(re.search(r"[AEIOUYaeiouy]", token) for token in tokens)):
             continue  # "KYC/AML" is one thing, "PIN/CVV/OTP" has an abbreviation
+        if "JSON" in tokens:
+            continue  # "SOLO con el JSON"
         if not any(token.casefold() in known or MASK in token for token in tokens):
             yield f"line {document.line(match.start())}: {shortened(match[0])!r} may be labels, and no field has them"
 

@@ -26,9 +26,28 @@ def gainsaid_names(document: PromptText, found: Inferred, *, quoted: bool = Fals
         (_json_asked(document), found.whole in ("sections", "labels", "table", "")),
         (_of_something_else(document, found), keyed),
         (_one_of_list(document, found), keyed),
+        (_of_a_part(document, found), keyed and not found.wrapped),
         (_other_objects(document, found), keyed or found.whole in ("labels", "")),
     )
     return first_reason(checks)
+
+
+_PART = re.compile(
+    r"\b(?:all|every|each|any)[ \t]+(?P<what>[A-Za-z]+)(?:[ \t]+object)?[ \t]+(?:must|should|has to|have to|needs? to|will)[ \t]+(?:use|follow|be|have|look|take)\b[^\n.]{0,80}\b(?:object|structure|shape|form|format)\b[^\n.]{0,20}:[*_ \t]*\n\s*(?:```\w*\s*)?\Z",
+    re.IGNORECASE,
+)
+_WHOLE = frozenset(
+    {"response", "responses", "output", "outputs", "answer", "answers", "reply", "replies", "json", "result", "results"}
+)
+
+
+def _of_a_part(document: PromptText, found: Inferred) -> Iterator[str]:
+    """A form that is said of each thing of a kind: "all citations must use this structure:"."""
+    for span in found.covered[:1]:
+        lead = _PART.search(document.text, 0, span.start)
+        if lead and lead["what"].lower() not in _WHOLE:
+            line = document.line(lead.start())
+            yield f"line {line}: the form is that of {lead['what']!r}, which are a part of the answer"
 
 
 _KEYS_NAMED = re.compile(

@@ -153,7 +153,7 @@ _IS_BOOLEAN = re.compile(
     re.IGNORECASE,
 )
 _ONE_OF = re.compile(
-    r"\A\W*(?!(?:\S+ )*(?:city|state|country|region|name|title|address|email|phone|date|url|link|text|number)\b)[a-z][\w-]*(?:, [\w-]+)+,? or [\w-]+\W*\Z|\bone of\b(?! (?:the )?(?:sentence|line|paragraph))|\A\W*(?:(?:must|should) be |is )?either (?:[\"'`]|\w+,? or\b|\w+, )|\A\W*(?:exactly )?one (?:label|category|class|option|tag)\b|\benum\b|\b(?:chosen?|select(?:ed)?|taken?|pick(?:ed)?|drawn) from\b"
+    r"\A\W*(?!(?:\S+ )*(?:city|state|country|region|name|title|address|email|phone|date|url|link|text|number)\b)[a-z][\w-]*(?:, [\w-]+)+,? or [\w-]+\W*\Z|\bone of\b(?! (?:the )?(?:sentence|line|paragraph))|\A\W*(?:(?:must|should) be |is )?either (?:[\"'`]|\w+,? or\b|\w+, )|\A\W*(?:exactly )?one (?:label|category|class|option|tag)\b|\benum\b|\b(?:chosen?|select(?:ed)?|pick(?:ed)?|drawn|taken(?= from\W*(?:the (?:list|options|labels|categories)|\[|\"|'|:))) from\b"
     r"|\bfrom:?\s*\[|\bfrom the (?:\w+ )?(?:list|taxonomy|categories|labels|options|types|enum) (?:above|below|of (?:categories|labels|types))\b"
     r"|\b(?:types|categories|labels|options|values) (?:above|below|listed|allowed|defined)\b|\ballowed (?:values?|labels?)\b",
     re.IGNORECASE,

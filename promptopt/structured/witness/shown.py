@@ -115,14 +115,22 @@ def _codes_shown(text: str, leaf: KeyOfSchema) -> Iterator[str]:
             yield f"{match['code']!r} is shown as {leaf.name!r}, and {', '.join(sorted(others))} are in the prompt: they were not read"
 
 
+# Keys whose values are of a few kinds: one that is shown, and of which the task speaks, is one of them.
+_OF_KIND = re.compile(r"(?:\A|_)(?:type|kind|category|method|mode|severity|priority|urgency|tier)\Z", re.IGNORECASE)
+
+
 def _words_shown(document: PromptText, leaf: KeyOfSchema) -> Iterator[str]:
     """A word that the form shows as a text, if it begins an item of a list."""
     text = document.text
     key = rf"[\"']{re.escape(leaf.name)}[\"']\s*:\s*"
     for match in values_shown(text, leaf.name, _WORD):
         sample = match["sample"]
-        if _KINDS_SHOWN.fullmatch(sample) or re.search(r"\d|XX|YYY", sample) or sample.lower() == leaf.name.lower():
+        if _KINDS_SHOWN.fullmatch(sample) or re.search(r"\d|XX|YYY", sample) or leaf.name.lower() in sample.lower():
             continue
+        spoken_of = re.search(rf"(?<![\w\"']){re.escape(sample)}(?![\w\"'])", text)
+        if _OF_KIND.search(leaf.name) and spoken_of and re.match(r"[\"'](?![^,}\]\n]*\|)", text[match.end("sample") :]):
+            line = document.line(match.start())
+            yield f"line {line}: {sample!r} is shown as {leaf.name!r}, and which others there are was not read"
         elsewhere = re.compile(
             rf"^[ \t]*(?:[-*•#]+|\d+[.)])[ \t]*[\"'`*]*{re.escape(sample)}[\"'`*]*(?=[ \t]*(?:[-–—:(]|$))|(?<=/ ){re.escape(sample)}\b|\b{re.escape(sample)}(?= /)",
             re.MULTILINE,
