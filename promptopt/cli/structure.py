@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.argument("prompt")
 @click.option("--schema", "schema", metavar="FILE", help="A JSON schema file, or a Pydantic model as MODULE:MODEL.")
 @click.option("--from-recordings", is_flag=True, help="Read the form from the recorded answers (of --suite).")
+@click.option("--draft", metavar="FILE", help="Write the form that was read, even if it is doubted, to correct it.")
 @click.option("--ask", metavar="MODEL", help="Let a model read the form; it is taken if the prompt's words prove it.")
 @click.option(
     "--suite", metavar="SUITE", help="Compare both versions on these cases and say whether to take the new one."
@@ -45,6 +46,7 @@ def command(
     prompt: str,
     schema: str | None,
     from_recordings: bool,
+    draft: str | None,
     ask: str | None,
     suite: str | None,
     reasoning: int | None,
@@ -79,6 +81,10 @@ def command(
     from promptopt.suites import load_suite
 
     template, written_as = load_any(prompt)
+    if draft is not None:
+        others = {"--schema": schema, "--from-recordings": from_recordings, "--ask": ask, "--suite": suite}
+        _draft(template, draft, prompt, [name for name, value in others.items() if value])
+        return
     loaded = load_suite(suite) if suite else None
     options = Options(
         reasoning=reasoning,
@@ -115,6 +121,24 @@ def command(
         _print(chosen or proposals[0], recommendation, written)
     if recommendation is not None and recommendation.chosen is None:
         raise click.exceptions.Exit(1)
+
+
+def _draft(template: Template, file: str, prompt: str, others: list[str]) -> None:
+    from pathlib import Path
+
+    from promptopt.errors import UsageError
+    from promptopt.structured.draft import write_draft
+    from promptopt.tables import fold
+
+    if others:
+        raise UsageError(f"--draft and {others[0]} exclude each other")
+    draft = write_draft(template, Path(file))
+    for item in draft.form.fields:
+        click.echo(fold(f"{item.name}: {_shown(item.schema)}  ({item.source})"))
+    for doubt in draft.doubts:
+        click.echo(fold(f"doubted: {doubt}"))
+    then = "correct it, then" if draft.doubts else "then"
+    click.echo(f"wrote {draft.path}; {then}: promptopt structure {prompt} --schema {draft.path}")
 
 
 def _evidence(

@@ -71,10 +71,12 @@ def structure(template: Template, evidence: Evidence | None = None, options: Opt
             "answer, 100 tokens long), or measure what is lost with --reasoning 0 --suite SUITE"
         )
     if evidence is None and not inferred.fields:
+        draft = "write what was read, to correct it: --draft FILE; " if inferred.doubted is not None else ""
         raise SchemaError(
             f"cannot infer the form of the answer: {'; '.join(inferred.problems)}",
             path=template.path,
-            remedy="let a model read it: --ask MODEL; or name it: --schema FILE, --schema module:Model, --from-recordings, --suite SUITE",
+            remedy=f"{draft}let a model read it: --ask MODEL; or name it: --schema FILE, --schema module:Model, "
+            "--from-recordings, --suite SUITE",
         )
     task = _Task(template, PromptText.of(template.source), inferred, evidence, options)
     form = _answer_form(task)
@@ -333,8 +335,8 @@ def _as_text(task: _Task, form: _AnswerForm, rejected: Economics | None = None) 
         cap = output_cap(cost, task.model)
     elif json_form or task.inferred.beside is not None:
         cap = None
-    elif form.explains or task.inferred.whole or wants_json(task.text):
-        # A bare value is not all of the answer.
+    elif form.explains or task.inferred.whole or wants_json(task.text) or not _BARE.search(task.text.text):
+        # A bare value is not all of the answer, or nothing says that it is.
         cap = None
     elif (cap := text_cap(form.fields, task.tokenizer)) is not None:
         cap = with_headroom(cap, task.model)
@@ -364,6 +366,14 @@ def _as_text(task: _Task, form: _AnswerForm, rejected: Economics | None = None) 
         as_written=task.options.as_written,
         unwished=unwished,
     )
+
+
+# "Reply with only the label", "in one word", "nothing else"
+_BARE = re.compile(
+    r"\b(?:only|just|solely|simply|strictly|nothing (?:else|but|more|except|other)|exactly one|(?:one|single|a) (?:word|label|letter|number|digit|token|integer|category|class|option|score|value)|without (?:any )?(?:expla\w+|further|other|additional|quotes|punctuation)"
+    r"|no (?:expla\w+|reasons?|reasoning|other|further|additional|extra|prose|preamble|commentary|markdown|punctuation)|(?:do not|don['’]t|never) (?:explain|add|write|include|output|say)|one of the following|one of these|must be (?:one of|exactly|either)|(?:answer|respond|reply|label|verdict|category|sentiment|score|rating|classification|result|output) ?:)",
+    re.IGNORECASE,
+)
 
 
 def _edited(task: _Task, edits: Sequence[Edit], *, minify: bool) -> tuple[str, bool]:

@@ -60,6 +60,7 @@ class Inferred:
         covered: The parts of the text that the fields were read from.
         whole: What kind of form the fields are all of: JSON, keys, labels, sections, a table; empty for a bare value.
         beside: What the prompt asks for beside the form, with its line; then nothing bounds the answer.
+        doubted: What was read and is not proposed, because of ``problems``.
     """
 
     fields: tuple[Field, ...] = ()
@@ -69,6 +70,7 @@ class Inferred:
     covered: tuple[Span, ...] = ()
     whole: str = ""
     beside: str | None = None
+    doubted: Inferred | None = None
 
     def schema(self) -> dict[str, Any]:
         """The strict schema of the fields."""

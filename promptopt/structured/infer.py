@@ -156,9 +156,14 @@ def _inferred(document: PromptText) -> Inferred:
     for read in readers:
         found = read()
         if found is not None:
-            checked = _checked(document, _counted(document, found))
-            denied = (gainsaid(document, checked) or doubted(document, checked)) if checked.fields else None
-            return Inferred(problems=(denied,)) if denied else checked
+            counted = _counted(document, found)
+            checked = _checked(document, counted)
+            if not checked.fields:
+                known = replace(counted, problems=checked.problems) if counted.fields else None
+                return replace(checked, doubted=known)
+            doubts = tuple(why for check in (gainsaid, doubted) if (why := check(document, checked)))
+            # One reason refuses it; who corrects the reading is told of both.
+            return Inferred(problems=doubts[:1], doubted=replace(checked, problems=doubts)) if doubts else checked
     if other := _OTHER_FORM.search(document.text):
         line = document.line(other.start())
         return Inferred(

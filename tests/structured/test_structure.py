@@ -161,7 +161,9 @@ def test_letters_are_read_as_letters(project):
 def test_ratings_are_read_as_numbers(project):
     kept = structure(write(project, "Rate the text on a scale of 1 to 5.\n{{ t }}\n"))
     assert proposed_template(kept).front.answer.extract("I give it 4.") == "4"
-    assert kept.max_output_tokens < 12
+    assert kept.max_output_tokens is None  # nothing says that the number is all of the answer
+    only = structure(write(project, "Rate the text on a scale of 1 to 5. Reply with only the number.\n{{ t }}\n", "q"))
+    assert only.max_output_tokens < 12
 
 
 def test_kept_json_is_minified_where_it_is_shown(project):

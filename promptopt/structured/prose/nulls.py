@@ -182,7 +182,12 @@ def _stated_of_one(prose: str, names: Sequence[str]) -> tuple[set[str], str]:
     colon = re.compile(
         rf"(?:(?<=[ ,;(])|^)[\"'`*]*(?P<name>{one})[\"'`*]*:[*]* (?P<rest>[^,;.()\n]*\bnull\b[^,;.()\n]*)", re.MULTILINE
     )
-    for pattern in (line, brackets, colon):
+    # "line is null for what concerns the whole file": what comes after names no other key
+    itself = re.compile(
+        rf"(?<!\w)[\"'`*]*(?P<name>{one})[\"'`*]* (?:is|are|=|must be|should be|may be|can be) (?P<rest>null\b(?: (?:for|in|where|when) [^.;,\n]*)?)(?=[.;,\n]|\Z)",
+        re.MULTILINE,
+    )
+    for pattern in (line, brackets, colon, itself):
         found = list(pattern.finditer(prose))
         owned |= {match["name"] for match in found if not _NOT_NULL.search(match["rest"])}
         prose = pattern.sub("\n", prose)

@@ -20,8 +20,10 @@ def bare_doubted(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSc
     yield from _numbers_of_cases(document, text, leaves)
     yield from _or_else(document, text, leaves)
     yield from fractions(document, text, leaves)
-    if len(found.fields) == 1:
+    if len(found.fields) == 1 and not any(leaf.listed for leaf in leaves):
+        yield from _placed(document, text)
         yield from _lines_after(document, text)
+        yield from _labels_are_keys(document, text, leaves)
     if shown := _SHOWN.search(text):
         yield f"line {document.line(shown.start())}: {shortened(shown[0])!r} shows an object, and a bare value was read"
 
@@ -54,6 +56,45 @@ def _lines_after(document: PromptText, text: str) -> Iterator[str]:
     for match in _AFTER.finditer(text):
         if not DENIED.search(text[: match.start()].rpartition("\n")[2]):
             yield f"line {document.line(match.start())}: {shortened(match[0])!r}: the answer goes on after the value that was read"
+
+
+# "On the very last line write the winner", "Limit your ruling to two paragraphs": the value is a part of something longer.
+_PLACED = re.compile(
+    r"\b(?:on|in) (?:a|the|its|your) (?:very )?(?:new|next|second|third|last|final|following|separate) line\b|\b(?:begin|start|end|finish|conclude)s? (?:it |your (?:answer|response|reply|output|ruling|text) )?with [\"'`“]"
+    r"|\b(?:two|three|four|five|[2-9]) (?:short |full )?paragraphs\b",
+    re.IGNORECASE,
+)
+_OF_REASON = re.compile(r"\b(?:expla\w+|justif\w+|reason\w*|rationale|why|think\w*)\b", re.IGNORECASE)
+
+
+_NEAR = 80
+
+
+def _placed(document: PromptText, text: str) -> Iterator[str]:
+    """Orders that give a value its place in a longer answer."""
+    for clause in CLAUSE.finditer(text):
+        match = _PLACED.search(clause[0])
+        # A reason beside the value is read with it.
+        near = text[max(0, clause.start() - _NEAR) : clause.end()]
+        if match and not _OF_REASON.search(near) and not DENIED.search(clause[0][: match.start()]):
+            line = document.line(clause.start() + match.start())
+            yield f"line {line}: {shortened(match[0])!r}: the value that was read has a place in a longer answer"
+
+
+def _labels_are_keys(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Labels each of which has values of its own: "kind|size" and "kind is bulk or parcel. size is S, M or L"."""
+    for leaf in leaves:
+        told = [
+            match
+            for label in leaf.labels
+            if (
+                match := re.search(
+                    rf"(?<!\w){re.escape(label)} (?:is|are|must be|can be) [\w-]+(?:, [\w-]+)*(?:,? or|,) [\w-]+", text
+                )
+            )
+        ]
+        if len(told) > 1:
+            yield f"line {document.line(told[0].start())}: {shortened(told[0][0])!r}: a label that was read has values of its own"
 
 
 _NUMBER_CASE = re.compile(

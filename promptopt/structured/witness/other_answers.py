@@ -55,6 +55,21 @@ def other_answers(document: PromptText, found: Inferred, leaves: Sequence[KeyOfS
             yield f"line {line}: {shortened(match[0])!r}: one label was read, and the answer may have several"
 
 
+def parts_of_items(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Items of a list of texts that have parts: "3 to 8 cards, each one with a front and a back"."""
+    text = instructions(document, found)
+    for leaf in leaves:
+        if not leaf.listed or leaf.kinds - {"string"} or leaf.labelled:
+            continue
+        name = re.escape(re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", leaf.name).removesuffix("s"))
+        each = re.compile(
+            rf"\b{name}s?\b[^.;\n]{{0,30}}?,? each (?:one |of them |{name} )?(?:with|has|have|having|must have|should have|contains?) [^.;\n]+?(?:,| and )",
+            re.IGNORECASE,
+        )
+        for match in each.finditer(text):
+            yield f"line {document.line(match.start())}: {shortened(match[0])!r}: each of {leaf.name!r} has parts, and was read as one text"
+
+
 def _rated(document: PromptText, text: str, leaf: KeyOfSchema) -> Iterator[str]:
     """Orders to rate with a number, where labels were read and no threshold makes one of the other."""
     if not leaf.labelled or _has_digits(leaf) or _THRESHOLD.search(text):

@@ -36,9 +36,9 @@ from promptopt.structured.witness.keys import (
 from promptopt.structured.witness.labels import keys_doubted, labels_doubted
 from promptopt.structured.witness.names import gainsaid_names
 from promptopt.structured.witness.orders import other_orders
-from promptopt.structured.witness.other_answers import other_answers
+from promptopt.structured.witness.other_answers import other_answers, parts_of_items
 from promptopt.structured.witness.places import lines_otherwise, shown_otherwise
-from promptopt.structured.witness.shown import kinds_shown, set_to, shown, unlike, unsaid
+from promptopt.structured.witness.shown import kinds_shown, labels_beside_text, set_to, shown, unlike, unsaid
 from promptopt.structured.witness.told import first_key_lost, untold
 from promptopt.structured.witness.types import doubted, free_objects, listed_places
 
@@ -67,6 +67,7 @@ def gainsaid(document: PromptText, found: Inferred, *, quoted: bool = False) -> 
         (set_to(document, plain), found.whole in ("JSON", "keys")),
         (unlike(leaves), found.whole == "JSON"),
         (kinds_shown(document, found, plain), found.whole == "JSON" and not quoted),
+        (labels_beside_text(document, plain), found.whole == "JSON" and not quoted),
         (free_objects(document, leaves), found.whole == "JSON"),
         (_null_of_none(document, leaves), keyed),
         (unaccounted(document, found, plain, quoted=quoted), keyed),
@@ -106,6 +107,7 @@ def _left_over(
         (bare_doubted(document, found, leaves), not found.whole and not quoted),
         (conversing(document, found), found.whole in ("", "sections")),
         (other_answers(document, found, leaves), not found.whole),
+        (parts_of_items(document, found, leaves), keyed),
         (unread_elsewhere(document, found, leaves), keyed and not quoted),
         (denied(document, found, leaves), found.whole in ("JSON", "keys")),
     )

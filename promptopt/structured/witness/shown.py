@@ -142,6 +142,27 @@ def _words_shown(document: PromptText, leaf: KeyOfSchema) -> Iterator[str]:
             yield f"line {line}: {sample!r} is shown as {leaf.name!r} and is in a list; its other labels were not read"
 
 
+_SENTENCE = re.compile(r"[\"'](?P<said>[A-Za-z][^\"'\n|/<>]*)[\"']")
+_FOR_LABELS = re.compile(
+    r"\b(?:one of|either|or|type|kind|category|class\w*|label|level|status|tier|rating|grade|severity|priority|option|choice|choose|select|name|based|which)\b",
+    re.IGNORECASE,
+)
+_WORDS = 5
+
+
+def labels_beside_text(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Labels of a key whose place says in a sentence what else belongs there: "exact words of the correct answer"."""
+    for leaf in leaves:
+        if not leaf.labelled or leaf.kinds - {"string", "null"}:
+            continue
+        for match in values_shown(document.text, leaf.name, _SENTENCE):
+            said = match["said"]
+            named = any(label.casefold() in said.casefold() for label in leaf.labels)
+            if len(said.split()) >= _WORDS and not named and not _FOR_LABELS.search(said):
+                line = document.line(match.start())
+                yield f"line {line}: {shortened(said)!r} is shown as {leaf.name!r}, and labels were read"
+
+
 def _wanted_as_text(text: str, name: str) -> bool:
     """Whether a sentence wants a text by the words of a key: "a brief reason", "a one-sentence summary of it"."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", name).replace(" ", "[ -]")
