@@ -29,15 +29,19 @@ _MARKS = "[\"'`*]*"
 _WORDS = r"(?P<list>[a-z][\w-]*(?:, [a-z][\w-]*){2,})"
 
 
+_WORDS_LINE = re.compile(
+    rf"^\W*{_MARKS}(?P<name>[A-Za-z_][\w -]{{0,60}}?){_MARKS}(?: \([^()\n]*\))?\s*(?::|[-–—]\s)\s*{_WORDS}[ .]*$",
+    re.MULTILINE | re.IGNORECASE,
+)
+
+
 def _words_after(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Three single words or more as all that the line of an open text says."""
-    for leaf in leaves:
-        line = re.compile(
-            rf"^\W*{_MARKS}{re.escape(leaf.name)}{_MARKS}(?: \([^()\n]*\))?\s*(?::|[-–—]\s)\s*{_WORDS}[ .]*$",
-            re.MULTILINE | re.IGNORECASE,
-        )
-        if match := line.search(text):
-            yield f"line {document.line(match.start('list'))}: {shortened(match['list'])!r} may be the labels of {leaf.name!r}, which was read without labels"
+    names = {leaf.name.casefold(): leaf.name for leaf in leaves}
+    for match in _WORDS_LINE.finditer(text):
+        if name := names.get(match["name"].casefold()):
+            line = document.line(match.start("list"))
+            yield f"line {line}: {shortened(match['list'])!r} may be the labels of {name!r}, which was read without labels"
 
 
 # "S1 - all is down", "A: excellent work"
