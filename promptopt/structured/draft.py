@@ -8,7 +8,8 @@ from pathlib import Path
 
 from promptopt.errors import SchemaError, UsageError
 from promptopt.files import show_path, write_new
-from promptopt.structured.fields import Inferred
+from promptopt.structured.fields import Inferred, PromptText
+from promptopt.structured.guard.rules import doubted
 from promptopt.structured.infer import infer
 from promptopt.templates import Template
 
@@ -45,7 +46,9 @@ def write_draft(template: Template, path: Path) -> FormDraft:
         )
     if path.exists():
         raise UsageError(f"{show_path(path)} exists already; it is not overwritten")
-    doubts = form.problems
+    # One doubt refuses a form; who corrects it is told of the proof that it lacks too.
+    unproved = doubted(PromptText.of(template.source, examples=False), form) if found.problems else None
+    doubts = tuple(dict.fromkeys((*found.problems, *([unproved] if unproved else []))))
     said = f"read from {template.origin.label}" + "".join(f"; {doubt}" for doubt in doubts)
     text = json.dumps({"$comment": said, **form.schema()}, indent=2, ensure_ascii=False)
     write_new(path, text + "\n", SchemaError)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from promptopt.structured.fields import begin_of
+
 EXPLAINS = re.compile(
     r"\b(?:explanation\b|explain\b|(?:that|which) explains\b|justif\w+|rationale\b|reasons? for\b(?! (?:this|that|it) (?:is|are)\b)|(?:provide|give|output|write|include|state|with|by) (?:down )?(?:(?:a|an|the|your|its|short|brief|detailed) )*reasoning\b|and why(?=\s*(?:[?.,;\n]|\Z|in\b)))"
     r"|\b(?:provide|give|output|write|include|state|add|append|with|plus|and|followed by) (?:(?:an?|the|your|its|one|short|brief|concise|clear|one-sentence|one-line|single|detailed|main) )*reasons?\b(?! (?:codes?|to|that|if|when)\b)"
@@ -35,7 +37,7 @@ def explanation_asked(text: str) -> re.Match[str] | None:
     """Where a prompt asks for an explanation beside its form."""
     asked = EXPLAINS.search(prose_of(text))
     if asked and asked[0].lower() == "explanation" and _ONE_WORD.search(text):
-        begin = max(text.rfind(sign, 0, asked.start()) for sign in (".", "\n", ",", ";")) + 1
+        begin = begin_of(text, asked.start(), (".", "\n", ",", ";"))
         return asked if _ORDERED.search(text, begin, asked.start()) else None
     return asked
 

@@ -77,6 +77,11 @@ class Inferred:
         return object_schema({item.name: dict(item.schema) for item in self.fields})
 
 
+def begin_of(text: str, position: int, signs: Sequence[str]) -> int:
+    """Where the sentence, line or clause of a position begins: after the last of the signs that end one."""
+    return max(text.rfind(sign, 0, position) for sign in signs) + 1
+
+
 @dataclass(frozen=True, slots=True)
 class PromptText:
     """The text of a prompt with its front matter and template parts masked.
@@ -118,6 +123,13 @@ class PromptText:
         text = self.text
         for span in spans:
             text = text[: span.start] + blank(text[span.start : span.end]) + text[span.end :]
+        return text
+
+    def masked(self, spans: Iterable[Span]) -> str:
+        """The text, as long as it is, with the sign of a variable for each character of some parts; line breaks stay."""
+        text = self.text
+        for span in spans:
+            text = text[: span.start] + re.sub(r"[^\n]", MASK, text[span.start : span.end]) + text[span.end :]
         return text
 
     def line(self, position: int) -> int:

@@ -8,41 +8,38 @@ from collections.abc import Sequence
 from promptopt.structured.completeness import values_of
 from promptopt.structured.fields import Field, PromptText
 
-_SCHEMA_VARIABLE = re.compile(
-    r"\{[\w.]*(?:schema|format_instructions?|output_format|response_format)[\w.]*\}|\{\{-?\s*[\w.]*(?:schema|format_instructions?"
-    r"|output_format|response_format)[\w.]*",
-    re.IGNORECASE,
-)
+_ORDER_OF_FORM = "format_instructions?|output_format|response_format"
 
 
-_FORMAT_VARIABLE = re.compile(
-    r"\{[\w.]*(?:format_instructions?|output_format|response_format)[\w.]*\}|\{\{-?\s*[\w.]*(?:format_instructions?|output_format|response_format)[\w.]*",
-    re.IGNORECASE,
-)
+def _variable_called(names: str) -> re.Pattern[str]:
+    """A variable of a template, or of some other code, with one of some names."""
+    return re.compile(rf"\{{[\w.]*(?:{names})[\w.]*\}}|\{{\{{-?\s*[\w.]*(?:{names})[\w.]*", re.IGNORECASE)
 
 
-def format_in_variable(document: PromptText) -> str | None:
-    """Where a variable holds the order of how to answer, whatever else the prompt shows; ``None`` if none does."""
-    variable = _FORMAT_VARIABLE.search(document.source)
-    if variable is None:
-        return None
-    line = document.source.count("\n", 0, variable.start()) + 1
-    return f"line {line}: the form of the answer is in a variable of the template"
-
-
+_FORMAT_VARIABLE = _variable_called(_ORDER_OF_FORM)
+_SCHEMA_VARIABLE = _variable_called(f"schema|{_ORDER_OF_FORM}")
 # "**Database schema:**" and below it what the data look like
 _OF_DATA = re.compile(
     r"\b(?:database|db|sql|tables?|dataset|data|input|graph)\b[^\n]{0,30}:?[*\s`\"']*\Z", re.IGNORECASE
 )
 
 
+def format_in_variable(document: PromptText) -> str | None:
+    """Where a variable holds the order of how to answer, whatever else the prompt shows; ``None`` if none does."""
+    return next((_said_at(document, variable) for variable in _FORMAT_VARIABLE.finditer(document.source)), None)
+
+
 def form_in_variable(document: PromptText) -> str | None:
     """Where a variable holds the form of the answer; ``None`` if none does."""
     for variable in _SCHEMA_VARIABLE.finditer(document.source):
         if not _OF_DATA.search(document.source[max(0, variable.start() - 60) : variable.start()]):
-            line = document.source.count("\n", 0, variable.start()) + 1
-            return f"line {line}: the form of the answer is in a variable of the template"
+            return _said_at(document, variable)
     return None
+
+
+def _said_at(document: PromptText, variable: re.Match[str]) -> str:
+    line = document.source.count("\n", 0, variable.start()) + 1
+    return f"line {line}: the form of the answer is in a variable of the template"
 
 
 # Where an answer's JSON is shown under a label; what it says is not read if it is in a branch or in a raw block.

@@ -159,11 +159,9 @@ def _inferred(document: PromptText) -> Inferred:
             counted = _counted(document, found)
             checked = _checked(document, counted)
             if not checked.fields:
-                known = replace(counted, problems=checked.problems) if counted.fields else None
-                return replace(checked, doubted=known)
-            doubts = tuple(why for check in (gainsaid, doubted) if (why := check(document, checked)))
-            # One reason refuses it; who corrects the reading is told of both.
-            return Inferred(problems=doubts[:1], doubted=replace(checked, problems=doubts)) if doubts else checked
+                return replace(checked, doubted=counted if counted.fields else None)
+            denied = gainsaid(document, checked) or doubted(document, checked)
+            return Inferred(problems=(denied,), doubted=checked) if denied else checked
     if other := _OTHER_FORM.search(document.text):
         line = document.line(other.start())
         return Inferred(

@@ -181,7 +181,6 @@ _COUNT = re.compile(
     rf"(?P<low>\b{_NUMERAL}\b)(?:\s?(?P<to>-|–|—|to|or|and)\s?(?P<high>{_NUMERAL}\b))?(?P<most>\s+or (?:fewer|less|more))?(?!\s*-?\s*{_UNITS}\b)(?!\s?[-–]\s?\w)(?!\.\d)(?P<things>\s+(?:[\w-]+\s+){{0,3}}?[a-z]+s\b)?",
     re.IGNORECASE,
 )
-_OF_LIST = re.compile(r"\b(?:list|array|set|items?|entries|strings|objects|elements)\b", re.IGNORECASE)
 
 
 def counts_said(text: str) -> Iterator[tuple[int | None, int | None, str]]:

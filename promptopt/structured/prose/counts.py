@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptopt.structured.fields import MASK, PromptText, Span
+from promptopt.structured.fields import MASK, PromptText, Span, begin_of
 
 NUMERALS = {
     "one": 1,
@@ -71,6 +71,34 @@ class Count:
         }
 
 
+# What comes before a number that is the most, or the least, that there may be.
+_MOST_WORDS = frozenset(
+    (
+        "up to",
+        "at most",
+        "no more than",
+        "not more than",
+        "never more than",
+        "a maximum of",
+        "maximum of",
+        "maximum",
+        "max",
+    )
+)
+_LEAST_WORDS = frozenset(("at least", "a minimum of", "minimum of", "minimum", "min"))
+
+
+def bounds_of(bound: str, low: int, high: int | None = None) -> dict[str, int]:
+    """How many items a list has, by the words before one or two numbers: "at most 3", "exactly 5", "2 to 4".
+
+    Args:
+        bound: The words, in small letters; empty for none.
+    """
+    least = {} if bound in _MOST_WORDS else {"minItems": low}
+    most = {} if bound in _LEAST_WORDS else {"maxItems": low if high is None else high}
+    return {**least, **most}
+
+
 def number_of(text: str) -> int:
     """The number that digits or a word of :data:`NUMERALS` say."""
     return NUMERALS.get(text.lower()) or int(text)
@@ -88,7 +116,7 @@ def ordered(text: str, *, alone: bool = False) -> Iterator[Count]:
         # "Rewrite the query as 3 queries"; "rewrite the text with 3 samples" has one text.
         if match["verb"].lower() in _AGAIN and not match["between"].rstrip().endswith(" as"):
             continue
-        begin = max(text.rfind(sign, 0, match.start("verb")) for sign in (".", "\n", ";")) + 1
+        begin = begin_of(text, match.start("verb"), (".", "\n", ";"))
         end = re.compile(r"[.;\n]|\Z").search(text, match.end())
         if _SOFT.search(_OF_THINGS.sub(" ", text[begin : end.start() if end else len(text)])):
             continue
@@ -97,9 +125,9 @@ def ordered(text: str, *, alone: bool = False) -> Iterator[Count]:
         bound = (match["bound"] or "").lower().strip()
         least: int | None = low
         most: int | None = high if high is not None else low
-        if bound in ("up to", "at most", "no more than", "a maximum of", "maximum"):
+        if bound in _MOST_WORDS:
             least = None
-        elif bound in ("at least", "a minimum of"):
+        elif bound in _LEAST_WORDS:
             most = None
         if trailing := _BOUND_AFTER.match(text, match.end()):
             least, most = (None, most) if trailing["most"] else (least, None)
@@ -124,7 +152,7 @@ _BOUNDED = re.compile(
 def bounded(text: str) -> Iterator[Count]:
     """Every count that has a bound before it, unless it is said of each of several things, or only of some cases."""
     for match in _BOUNDED.finditer(text):
-        begin = max(text.rfind(sign, 0, match.start()) for sign in (".", "\n", ";")) + 1
+        begin = begin_of(text, match.start(), (".", "\n", ";"))
         end = re.compile(r"[.;\n]|\Z").search(text, match.end())
         sentence = text[begin : end.start() if end else len(text)]
         # "never more than" itself denies nothing.
@@ -136,12 +164,8 @@ def bounded(text: str) -> Iterator[Count]:
         joined = bound in ("between", "from") or (bound == "at least" and match["most"])
         if bool(joined) != (high is not None) or (high is not None and high <= low):
             continue
-        least = (
-            None
-            if bound in ("up to", "at most", "not more than", "no more than", "never more than", "maximum of")
-            else low
-        )
-        most = high if high is not None else None if bound in ("at least", "minimum of") else low
+        least = None if bound in _MOST_WORDS else low
+        most = high if high is not None else None if bound in _LEAST_WORDS else low
         if (most or _LEAST) >= _LEAST:
             yield Count(least, most, tuple(re.findall(r"[a-z]+", match["what"].lower())))
         if match["and"] and bound == "exactly" and number_of(match["low2"]) >= _LEAST:
@@ -181,7 +205,7 @@ _MAY_BE_EMPTY = re.compile(
 def _one_at_least(text: str) -> Iterator[Count]:
     """Every count that wants one thing or more, unless it is said of each of several things, or only of some cases."""
     for match in _ONE_AT_LEAST.finditer(text):
-        begin = max(text.rfind(sign, 0, match.start()) for sign in (".", "\n", ";")) + 1
+        begin = begin_of(text, match.start(), (".", "\n", ";"))
         end = re.compile(r"[.;\n]|\Z").search(text, match.end())
         sentence = text[begin : end.start() if end else len(text)]
         each = re.search(r"\b(?:each|every|per)\b", sentence, re.IGNORECASE)
@@ -228,9 +252,7 @@ def with_counts(
         schema: An object, or with ``wrapped`` the list that the answer is.
         covered: Where the form itself is: what it shows is no order.
     """
-    text = document.text
-    for span in (*covered, *document.conditional):
-        text = text[: span.start] + re.sub(r"[^\n]", MASK, text[span.start : span.end]) + text[span.end :]
+    text = document.masked((*covered, *document.conditional))
     counts = list(dict.fromkeys(ordered(text, alone=wrapped)))
     if wrapped:
         counts += [count for count in (*ordered(text), *bounded(text)) if _is_of_answer(count, schema, text)]

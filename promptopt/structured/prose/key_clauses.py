@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from promptopt.structured.fields import MASK, PromptText, Span
+from promptopt.structured.fields import PromptText, Span
 
 CLAUSE = re.compile(r"[^;.!?\n]*(?:\.(?=\d)[^;.!?\n]*|(?<=\be\.g)\.[^;.!?\n]*)*[.!?;]?")
 MARK = r"[ \t>]*(?:(?:[-*•]|\d+[.)])[ \t]+)?[*_]*"
@@ -41,10 +41,7 @@ class KeyClauses:
 
     def __init__(self, document: PromptText, names: Iterable[str], covered: Sequence[Span]) -> None:
         self._shown = "\n".join(document.text[span.start : span.end] for span in covered)
-        text = document.text
-        for span in (*covered, *document.conditional):
-            text = text[: span.start] + re.sub(r"[^\n]", MASK, text[span.start : span.end]) + text[span.end :]
-        self.text = text
+        self.text = text = document.masked((*covered, *document.conditional))
         self.clauses = [match.span() for match in CLAUSE.finditer(text) if match[0].strip()]
         subjects = {name: _subject(name) for name in names if re.fullmatch(r"[A-Za-z][\w -]*", name)}
         self._said: dict[str, list[str]] = {}

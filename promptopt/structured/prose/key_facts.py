@@ -37,9 +37,6 @@ _PART = re.compile(r"\b(?:float|decimal|fraction|real number|double)\b", re.IGNO
 _CODE = re.compile(
     r"(?<![\w.,/-])(?P<code>-?\d{1,3})\s?(?:=|→|:(?!\d)|\bmeans\b|\bstands for\b|\bfor\b|\bif\b)\s*(?=[A-Za-z\"'`])"
 )
-_CODE_LINES = re.compile(
-    r"\n(?:[ \t]*(?:[-*•][ \t]+)?-?\d{1,3}[ \t]*(?:=|:|[-–—][ \t])[ \t]*[A-Za-z][^\n]*(?:\n|\Z)){2,}"
-)
 # "1 easy, 2 medium, 3 hard", and nothing else
 _PLAIN_CODES = re.compile(
     r"[\"'`*_]*\s*[:=(]\s*-?\d{1,2} [A-Za-z][a-z-]*(?: [a-z-]+){0,3}(?:[,;]\s*(?:and |or )?-?\d{1,2} [A-Za-z][a-z-]*(?: [a-z-]+){0,3})+[.)\s]*\Z"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promptopt.structured.fields import MASK
-from promptopt.structured.prose.counts import NUMERALS, number_of
+from promptopt.structured.prose.counts import NUMERALS, bounds_of, number_of
 from promptopt.structured.prose.key_clauses import KeyClauses
 from promptopt.structured.prose.label_items import Item, items_at
 from promptopt.structured.prose.plain_labels import is_kind
@@ -142,11 +142,7 @@ def _bounds(match: re.Match[str]) -> dict[str, int]:
     low, high = number_of(match["low"]), number_of(match["high"] or match["low"])
     if low > high or high < 1 or not (match["things"] or bound):
         return {}
-    least = (
-        {} if bound in ("at most", "no more than", "not more than", "up to", "max", "maximum") else {"minItems": low}
-    )
-    most = {} if bound in ("at least", "min", "minimum") else {"maxItems": high}
-    return {**least, **most}
+    return bounds_of(bound, low, high)
 
 
 # "where each value is agree, disagree or neutral"

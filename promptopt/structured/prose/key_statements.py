@@ -174,7 +174,7 @@ def _joined(text: str, start: int, joint: re.Pattern[str]) -> list[KeyStatement]
         one = None if _ANSWERS.match(match["plain"] or "", 0) and _IN_FORM.match(told) else _statement(match, end, told)
         if one is None:
             # ", use null for what is missing" is the next order
-            ends = match["plain"] and (_is_order(match["plain"]) or _ANSWERS.match(match["plain"]))
+            ends = match["plain"] and (match["plain"].lower() in _ORDERS or _ANSWERS.match(match["plain"]))
             return found if found and ends else []
         found.append(one)
         further = joint.match(text, end)
@@ -199,21 +199,8 @@ _ANSWERS = re.compile(r"(?:answer|reply|output|response)\Z", re.IGNORECASE)
 _IN_FORM = re.compile(r"(?:in|with|as|only|using)\b", re.IGNORECASE)
 
 
-def _is_order(word: str) -> bool:
-    return word.lower() in (
-        "use",
-        "set",
-        "return",
-        "omit",
-        "leave",
-        "write",
-        "put",
-        "give",
-        "null",
-        "if",
-        "do",
-        "never",
-    )
+# Words that begin the next order.
+_ORDERS = frozenset(("use", "set", "return", "omit", "leave", "write", "put", "give", "null", "if", "do", "never"))
 
 
 _KINDS = {

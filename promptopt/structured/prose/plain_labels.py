@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import regex
 
-from promptopt.structured.fields import BOUNDARY, MASK, PromptText, Span, scan
+from promptopt.structured.fields import BOUNDARY, MASK, PromptText, Span, begin_of, scan
 from promptopt.structured.prose.label_items import Item, items_at
 
 
@@ -129,7 +129,7 @@ _HAS_JSON = re.compile(r"\bjson\b|\{\s*\"", re.IGNORECASE)
 
 def is_denied(text: str, position: int) -> bool:
     """Whether the sentence denies up to a position what follows, or only says it of a case: "if you classified it as"."""
-    begin = max(text.rfind(sign, 0, position) for sign in ("\n", ". ", "! ", "? ", BOUNDARY)) + 1
+    begin = begin_of(text, position, ("\n", ". ", "! ", "? ", BOUNDARY))
     return bool(_NEGATED.search(text, begin, position) or _CASE.search(text, begin, position))
 
 

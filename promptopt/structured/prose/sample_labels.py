@@ -10,7 +10,6 @@ from typing import Any
 from promptopt.structured.fields import MASK, PromptText, Span
 from promptopt.structured.prose.letter_grades import codes_beside, letter_grades, letters_said
 
-_MARKS = "*_`\"'“”"
 # "- High: needs action today", '"done" = all steps are taken', "  S = Structural,"
 _ITEM = re.compile(
     r"(?P<bullet>[ \t]*(?:[-*•]|\d+[.)])[ \t]+|[ \t]+|(?=[\"'`]))"
@@ -34,10 +33,7 @@ class LabelLists:
     def __init__(self, document: PromptText, covered: Sequence[Span]) -> None:
         self._shown = "\n".join(document.text[span.start : span.end] for span in covered)
         self._places = {match["name"]: match["words"] for match in _PLACE.finditer(self._shown)}
-        text = document.text
-        for span in (*covered, *document.conditional):
-            text = text[: span.start] + re.sub(r"[^\n]", MASK, text[span.start : span.end]) + text[span.end :]
-        self._text = text
+        self._text = text = document.masked((*covered, *document.conditional))
         self._beside = [one for one in _inline(text) if _LEAST <= len(one.heads) <= _MOST]
         self._lists = [one for one in _lists(text) if _LEAST <= len(one.heads) <= _MOST]
 

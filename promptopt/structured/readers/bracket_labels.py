@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from promptopt.structured.fields import Field, Inferred, PromptText, Span, conditional
+from promptopt.structured.fields import Field, Inferred, PromptText, Span, begin_of, conditional
 from promptopt.structured.readers.labelled import read_pattern
 
 _LABEL = r"\[[A-Z][A-Z\d_ -]{0,24}\]"
@@ -23,9 +23,7 @@ def bracket_labels(document: PromptText) -> Inferred | None:
     found = [
         match
         for match in _ORDER.finditer(text)
-        if not _NOT.search(
-            text, max(text.rfind(sign, 0, match.start()) for sign in (".", "\n")) + 1, match.start("list")
-        )
+        if not _NOT.search(text, begin_of(text, match.start(), (".", "\n")), match.start("list"))
     ]
     lists = {tuple(re.findall(r"\[([^\[\]]+)\]", match["list"])) for match in found}
     if len(lists) != 1 or any(_MORE.search(match["after"]) for match in found):

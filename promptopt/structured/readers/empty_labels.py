@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from promptopt.structured.fields import BOUNDARY, Field, PromptText, UnreadForm
+from promptopt.structured.fields import BOUNDARY, Field, PromptText, UnreadForm, begin_of
 from promptopt.structured.prose.label_items import items_at
 from promptopt.structured.prose.wording import ranged_number
 from promptopt.structured.readers.labelled import Found, read_pattern
@@ -58,7 +58,7 @@ def _told(prose: str, field: Field) -> Field:
 
 def _said(prose: str, match: re.Match[str]) -> dict[str, Any]:
     """What comes after a name: labels that are set against each other, or a range."""
-    begin = max(prose.rfind(sign, 0, match.start()) for sign in (". ", "\n", BOUNDARY)) + 1
+    begin = begin_of(prose, match.start(), (". ", "\n", BOUNDARY))
     end = re.compile(r"\.\s|\n|\Z").search(prose, match.end())
     rest = prose[match.end() : end.start() if end else len(prose)]
     start = _IS.match(rest)

@@ -5,15 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from promptopt.structured.fields import (
-    BOUNDARY,
-    MASK,
-    Field,
-    Inferred,
-    PromptText,
-    Span,
-    conditional_part,
-)
+from promptopt.structured.fields import BOUNDARY, MASK, Field, Inferred, PromptText, Span, begin_of, conditional_part
 from promptopt.structured.prose.counts import stem
 from promptopt.structured.prose.described import described
 from promptopt.structured.prose.key_statements import stated_in_sentence
@@ -74,7 +66,7 @@ def keys_of_labels(document: PromptText) -> Inferred | None:
 
 def _sentence(text: str, start: int, end: int) -> tuple[int, int]:
     """The sentence around a place, and the one after it that says what the value is."""
-    begin = max(text.rfind(sign, 0, start) for sign in ("\n", ". ", "! ", "? ", BOUNDARY)) + 1
+    begin = begin_of(text, start, ("\n", ". ", "! ", "? ", BOUNDARY))
     stop = re.compile(r"[.!?](?=\s|\Z)|\n|\Z").search(text, end)
     end = stop.start() if stop else len(text)
     further = re.compile(r"\. (?:use|set|put|the value|its value|values)[^.\n]*", re.IGNORECASE).match(text, end)

@@ -7,7 +7,17 @@ from collections.abc import Iterator
 
 import regex
 
-from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span, conditional_part, field_name, scan
+from promptopt.structured.fields import (
+    MASK,
+    Field,
+    Inferred,
+    PromptText,
+    Span,
+    begin_of,
+    conditional_part,
+    field_name,
+    scan,
+)
 from promptopt.structured.prose.choices import enum
 from promptopt.structured.prose.ranges import numbers
 from promptopt.structured.readers.labelled import quoted, read_pattern
@@ -81,7 +91,7 @@ def label_lines(document: PromptText) -> Inferred | None:
 
 def _sentence_to(text: str, span: tuple[int, int]) -> tuple[int, int]:
     """From the order to write a value to its end."""
-    begin = max(text.rfind(sign, 0, span[0]) for sign in ("\n", ".", ";", ",")) + 1
+    begin = begin_of(text, span[0], ("\n", ".", ";", ","))
     return begin, span[1]
 
 

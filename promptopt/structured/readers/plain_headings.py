@@ -9,7 +9,7 @@ from typing import Any
 import regex
 
 from promptopt.structured.fields import MASK, Field, PromptText, Span, field_name, object_schema, scan
-from promptopt.structured.prose.counts import NUMERALS, number_of
+from promptopt.structured.prose.counts import NUMERALS, bounds_of, number_of
 
 _HEADING = regex.compile(
     r"^(?P<marks>#{1,4})[ \t]+(?P<name>[A-Za-z][\w '’/&-]{1,50}?)[ \t]*:?[ \t]*(?:\n|\Z)", regex.MULTILINE
@@ -41,6 +41,8 @@ _VALUE = re.compile(
 )
 _KEY = re.compile(r"[a-z][a-z-]*(?: [a-z-]+){0,2}", re.IGNORECASE)
 _LEAST = 2
+# Another heading, or a label with a variable below it: there the answer's parts end.
+_FURTHER = regex.compile(rf"^#{{1,6}}[ \t]|^[\w ]{{2,40}}:[ \t]*\n?[ \t]*{MASK}", regex.MULTILINE)
 
 
 def plain_headings(document: PromptText) -> Iterator[tuple[Field, Span]]:
@@ -76,9 +78,7 @@ def _fields(
     found: list[tuple[Field, Span]] = []
     for number, match in enumerate(matches):
         ends = [one.start() for one in matches[number + 1 : number + 2]] + ([stop] if stop else [])
-        further = regex.compile(r"^#{1,6}[ \t]|^[\w ]{2,40}:[ \t]*\n?[ \t]*\ufffc", regex.MULTILINE).search(
-            text, match.end()
-        )
+        further = _FURTHER.search(text, match.end())
         ends += [further.start()] if further else []
         body = text[match.end() : min([*ends, len(text)])].strip()
         # The last one ends with its paragraph.
@@ -119,13 +119,7 @@ def _schema(body: str) -> dict[str, Any]:
     counts = list(_COUNT.finditer(body))
     if len(counts) != 1:
         return schema
-    low, high, bound = (
-        number_of(counts[0]["low"]),
-        counts[0]["high"],
-        (counts[0]["bound"] or "exactly ").strip().lower(),
-    )
+    low, high = number_of(counts[0]["low"]), counts[0]["high"]
     if high:
-        return {**schema, "minItems": low, "maxItems": number_of(high)}
-    if bound == "at least":
-        return {**schema, "minItems": low}
-    return {**schema, "maxItems": low} if bound != "exactly" else {**schema, "minItems": low, "maxItems": low}
+        return schema | bounds_of("", low, number_of(high))
+    return schema | bounds_of((counts[0]["bound"] or "").strip().lower(), low)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from promptopt.structured.completeness import EXPLAINS, wants_json
-from promptopt.structured.fields import BOUNDARY, MASK, Field, Inferred, PromptText, Span, conditional_part
+from promptopt.structured.fields import BOUNDARY, MASK, Field, Inferred, PromptText, Span, begin_of, conditional_part
 from promptopt.structured.witness.accounts import instructions
 from promptopt.templates.source import read_source
 
@@ -99,7 +99,7 @@ def plain_order(document: PromptText) -> Inferred | None:
 
 def _orders(text: str) -> Iterator[tuple[str, list[str], Span]]:
     for match in _ORDER.finditer(text):
-        begin = max(text.rfind(sign, 0, match.start()) for sign in (". ", "\n", ";", BOUNDARY)) + 1
+        begin = begin_of(text, match.start(), (". ", "\n", ";", BOUNDARY))
         before = text[begin : match.start("list")]
         if _BARRED.search(before) or _FOLLOWED.match(match["after"]) or not _CLOSED.search(before + match["after"]):
             continue

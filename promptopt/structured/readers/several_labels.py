@@ -9,7 +9,7 @@ import regex
 
 from promptopt.structured.completeness import wants_json
 from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span, conditional_part, field_name, scan
-from promptopt.structured.prose.counts import NUMERALS, number_of
+from promptopt.structured.prose.counts import NUMERALS, bounds_of, number_of
 from promptopt.structured.prose.listed import labels_after
 
 _N = rf"(?:\d{{1,2}}|{'|'.join(NUMERALS)})"
@@ -89,12 +89,5 @@ def _bounds(order: re.Match[str]) -> dict[str, int]:
         return {"minItems": 1} if order["any"].lower().startswith("one") else {}
     low = number_of(order["low"])
     if order["high"]:
-        return {"minItems": low, "maxItems": number_of(order["high"])}
-    bound = (order["bound"] or "exactly").lower()
-    if bound == "at least":
-        return {"minItems": low}
-    return (
-        {"maxItems": low}
-        if bound in ("up to", "at most", "no more than", "a maximum of")
-        else {"minItems": low, "maxItems": low}
-    )
+        return bounds_of("", low, number_of(order["high"]))
+    return bounds_of((order["bound"] or "").lower(), low)

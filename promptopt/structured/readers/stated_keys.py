@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from promptopt.structured.fields import MASK, PromptText, Span, field_name
+from promptopt.structured.fields import MASK, PromptText, Span, begin_of, field_name
 from promptopt.structured.prose.key_statements import KeyStatement, stated_in_lines, stated_in_sentence
 from promptopt.structured.readers.named_keys import NamedKey
 
@@ -86,7 +86,7 @@ def stated_keys(document: PromptText) -> StatedKeys | None:
 def _after_json(document: PromptText) -> Iterator[StatedKeys]:
     text = document.text
     for match in _OBJECT.finditer(text):
-        begin = max(text.rfind(sign, 0, match.start()) for sign in ("\n", ". ", "! ", "? ")) + 1
+        begin = begin_of(text, match.start(), ("\n", ". ", "! ", "? "))
         before = text[begin : match.end()]
         if not _WRITES.search(before.lstrip()) or _GIVEN.search(before) or MASK in match[0]:
             continue
@@ -112,13 +112,15 @@ def _named_before(text: str, position: int, name: str) -> bool:
     return re.search(rf"\b{re.escape(name)}\b", text[:position], re.IGNORECASE) is not None
 
 
+_LINE_END = re.compile(r"[ \t]*\n(?:[ \t]*\n)?")
+_JSON_SAID = re.compile(r"\bjson\b", re.IGNORECASE)
 # "Chief Complaint:", and nothing after it
 _HEADING = re.compile(r"(?P<name>[A-Z][\w/&'’ -]{1,50}?)[ \t]*:[ \t]*")
 
 
 def _headings_below(text: str, position: int) -> list[KeyStatement]:
     """The headings with nothing after their colons below the line that ends at a position, three or more."""
-    blank = re.compile(r"[ \t]*\n(?:[ \t]*\n)?").match(text, position)
+    blank = _LINE_END.match(text, position)
     found: list[KeyStatement] = []
     start = blank.end() if blank else len(text)
     for line in text[start:].split("\n"):
@@ -132,17 +134,17 @@ def _headings_below(text: str, position: int) -> list[KeyStatement]:
 
 def _lines_below(text: str, position: int) -> list[KeyStatement]:
     """The keys of the lines below the line that ends at a position."""
-    blank = re.compile(r"[ \t]*\n(?:[ \t]*\n)?").match(text, position)
+    blank = _LINE_END.match(text, position)
     return stated_in_lines(text, blank.end()) if blank else []
 
 
 def _for_each(document: PromptText) -> Iterator[StatedKeys]:
     text = document.text
-    if not re.search(r"\bjson\b", text, re.IGNORECASE):
+    if not _JSON_SAID.search(text):
         return
     held = holder_of_list(document) is not None
     for match in (*_EACH.finditer(text), *(_EACH_HAS.finditer(text) if held else ())):
-        begin = max(text.rfind(sign, 0, match.start()) for sign in ("\n", ". ", "! ", "? ")) + 1
+        begin = begin_of(text, match.start(), ("\n", ". ", "! ", "? "))
         if MASK in match[0] or _GIVEN.search(text, begin, match.start()):
             continue
         colon = match["colon"] or match["sign"] == ":"
@@ -186,7 +188,7 @@ _HEAD = re.compile(
 def _below_heads(document: PromptText) -> Iterator[StatedKeys]:
     """The lines below a heading that speaks of fields or JSON, in a prompt that orders JSON."""
     text = document.text
-    if not re.search(r"\bjson\b", text, re.IGNORECASE):
+    if not _JSON_SAID.search(text):
         return
     for match in _HEAD.finditer(text):
         if _GIVEN.search(match["line"]) or _DENIES.search(match["line"]) or not _is_of_answer(text, match):
@@ -203,10 +205,8 @@ def _below_heads(document: PromptText) -> Iterator[StatedKeys]:
 def _is_of_answer(text: str, head: re.Match[str]) -> bool:
     """Whether a heading is of what is to be written: it says so, or the line before it orders JSON."""
     before = text[: head.start()].rstrip().rpartition("\n")[2]
-    wants = re.compile(r"\bjson\b", re.IGNORECASE)
-    return bool(
-        _WRITES.search(head["line"]) or wants.search(head["line"]) or wants.search(before)
-    ) and not _GIVEN.search(before)
+    wanted = _WRITES.search(head["line"]) or _JSON_SAID.search(head["line"]) or _JSON_SAID.search(before)
+    return wanted is not None and not _GIVEN.search(before)
 
 
 def _typed_lines(document: PromptText) -> Iterator[StatedKeys]:

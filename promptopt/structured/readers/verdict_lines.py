@@ -65,19 +65,28 @@ def verdict_line(document: PromptText) -> Inferred | None:
         noun = _part(after[0])
         if not noun:
             continue
-        span = Span(head.start, after.end())
-        if bad := conditional(document, span):
-            return bad
-        if needed := needs_reasoning(replace(document, text=document.without([span]))):
-            raise UnreadForm(f"{needed}, and the verdict comes before its explanation")
-        line = document.line(head.start)
-        schema = enum(values)
-        first = Field(
-            "verdict", schema, f"first line in the prose, line {line}", line, rf"(?i)\A\W*{read_pattern(schema)}(?!\w)"
-        )
-        second = Field(noun, {"type": "string"}, f"next line in the prose, line {document.line(after.start())}", line)
-        return Inferred((first, second), covered=(span,))
+        line, below = document.line(head.start), document.line(after.start())
+        verdict = Field("verdict", enum(values), f"first line in the prose, line {line}", line)
+        why = Field(noun, {"type": "string"}, f"next line in the prose, line {below}", line)
+        return decided_first(document, verdict, why, Span(head.start, after.end()), "verdict")
     return None
+
+
+def decided_first(document: PromptText, verdict: Field, why: Field, span: Span, called: str) -> Inferred:
+    """A value at the begin of an answer, and its explanation after it.
+
+    Args:
+        called: What the value is called where it cannot be read.
+
+    Raises:
+        UnreadForm: The task needs its reasoning before the value.
+    """
+    if bad := conditional(document, span):
+        return bad
+    if needed := needs_reasoning(replace(document, text=document.without([span]))):
+        raise UnreadForm(f"{needed}, and the {called} comes before its explanation")
+    pattern = rf"(?i)\A\W*{read_pattern(verdict.schema)}(?!\w)"
+    return Inferred((replace(verdict, pattern=pattern), why), covered=(span,))
 
 
 def _skip_stop(text: str, end: int) -> int:

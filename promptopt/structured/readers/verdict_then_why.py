@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
-from promptopt.structured.fields import BOUNDARY, MASK, Field, Inferred, PromptText, Span, UnreadForm, conditional
+from promptopt.structured.fields import BOUNDARY, MASK, Field, Inferred, PromptText, Span
 from promptopt.structured.prose.choices import Choice
 from promptopt.structured.prose.ranges import numbers
-from promptopt.structured.readers.labelled import read_pattern
-from promptopt.structured.reasoning import needs_reasoning
+from promptopt.structured.readers.verdict_lines import decided_first
 
 _LINKS = re.compile(
     r"\bfollowed by\b|\b(?:on|in) (?:a|the) (?:new|next|second|following|separate) line\b|\b(?:on|in) line (?:2|two)\b|\bbelow (?:it|that)\b",
@@ -50,17 +48,11 @@ def verdict_then_why(document: PromptText, said: Sequence[Choice]) -> Inferred |
         part = next((part for part, pattern in _PARTS if pattern.search(words)), "")
         if not part or not _LINKS.search(words) or _FURTHER.search(words) or MASK in words:
             continue
-        span = Span(choice.span.start, rest.end)
-        if bad := conditional(document, span):
-            return bad
-        if needed := needs_reasoning(replace(document, text=document.without([span]))):
-            raise UnreadForm(f"{needed}, and the value comes before its explanation")
-        line, number = document.line(span.start), "enum" not in choice.schema
-        pattern = rf"(?i)\A\W*{read_pattern(choice.schema)}(?!\w)"
-        name = (choice.name or "score") if number else "verdict"
-        first = Field(name, choice.schema, choice.source, line, pattern)
-        second = Field(part, {"type": "string"}, f"after it, line {document.line(rest.start)}", line)
-        return Inferred((first, second), covered=(span,))
+        line = document.line(choice.span.start)
+        name = "verdict" if "enum" in choice.schema else choice.name or "score"
+        verdict = Field(name, choice.schema, choice.source, line)
+        why = Field(part, {"type": "string"}, f"after it, line {document.line(rest.start)}", line)
+        return decided_first(document, verdict, why, Span(choice.span.start, rest.end), "value")
     return None
 
 

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
-from promptopt.structured.fields import BOUNDARY, MASK, Inferred, PromptText
+from promptopt.structured.fields import BOUNDARY, MASK, Inferred, PromptText, begin_of
 from promptopt.structured.witness.keys import KeyOfSchema, form_of, shortened, values_shown
 
 
@@ -71,7 +71,7 @@ def _goes_on(document: PromptText, leaf: KeyOfSchema, labels: Sequence[str]) -> 
             etc = _ETC.match(document.text, match.end())
             if etc is None:
                 continue
-            begin = max(document.text.rfind(sign, 0, match.start()) for sign in (". ", "\n\n", ":\n")) + 1
+            begin = begin_of(document.text, match.start(), (". ", "\n\n", ":\n"))
             listed = document.text[begin : match.end()]
             if all(label in listed for label in labels):
                 line = document.line(match.start())
@@ -98,7 +98,7 @@ def _of_input(document: PromptText, form: str, leaf: KeyOfSchema, labels: Sequen
     first = min((place.start() for place in places if place), default=-1)
     if first < 0 or not all(places):
         return
-    begin = max(document.text.rfind(sign, 0, first) for sign in (". ", "\n")) + 1
+    begin = begin_of(document.text, first, (". ", "\n"))
     lead = document.text[begin:first]
     if _SOURCE.search(lead) and not _ORDERS.search(lead):
         line = document.line(first)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from promptopt.structured.fields import MASK, Inferred, PromptText
+from promptopt.structured.fields import MASK, Inferred, PromptText, begin_of
 from promptopt.structured.witness.keys import (
     VARIABLE,
     KeyOfSchema,
@@ -61,7 +61,7 @@ _WRITES = re.compile(
 def _outside(document: PromptText) -> Iterator[str]:
     """Text that is to be written outside of the JSON."""
     for match in _OUTSIDE.finditer(document.text):
-        begin = max(document.text.rfind(sign, 0, match.start()) for sign in (". ", "\n", ";", "! ")) + 1
+        begin = begin_of(document.text, match.start(), (". ", "\n", ";", "! "))
         before = document.text[begin : match.start()]
         if _WRITES.search(before) and not _NOT.search(before):
             yield f"line {document.line(match.start())}: {shortened(before + match[0])!r}: the answer has a part beside its JSON"

@@ -57,7 +57,6 @@ _LISTED = re.compile(
     rf"(?:\A\s*{_LEAD}|:\s*|\b(?:one of|either)\s+(?:the )?)(?P<list>{_ITEM}(?:\s*,\s*{_ITEM})*\s*,?\s*(?:\bor\b|/|\|)\s*{_ITEM})\W*\Z",
     re.IGNORECASE,
 )
-_BARE_LIST = re.compile(rf":\s*(?P<list>{_ITEM}(?:\s*,\s*{_ITEM}){{2,}})\W*\Z")
 _BEGINS = re.compile(
     r"(?:an?|the|in|on|at|to|of|as|if|not|no|any|each|your|its|for|by|with|when|null|empty|less|more|than|at)\b",
     re.IGNORECASE,
@@ -102,10 +101,6 @@ def _are_values(listed: str) -> bool:
 
 _NULL = re.compile(r"\bnull\b")
 _SENTENCE = re.compile(r"[^.!?\n]*(?:[.!?](?=\S)[^.!?\n]*)*")
-_DENIED = re.compile(
-    r"(?:\b(?:not|never|no|non|without|instead of|avoid|rather than|if|when|is|are)\b|n['’]t\b)[^,;.\n]{0,25}\Z",
-    re.IGNORECASE,
-)
 
 
 def _nulls(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from promptopt.structured.fields import MASK, Inferred, PromptText
+from promptopt.structured.fields import MASK, Inferred, PromptText, begin_of
 from promptopt.structured.witness.accounts import instructions
 from promptopt.structured.witness.keys import NUMBER_WORDS, VARIABLE, KeyOfSchema, shortened
 
@@ -87,7 +87,7 @@ def _as_many(document: PromptText, text: str, lists: Sequence[KeyOfSchema]) -> I
 
 
 def _is_soft(text: str, match: re.Match[str]) -> bool:
-    begin = max(text.rfind(sign, 0, match.start() + 1) for sign in (".", "\n", ";", "(")) + 1
+    begin = begin_of(text, match.start() + 1, (".", "\n", ";", "("))
     return bool(_SOFT.search(text, begin, match.start()) or MASK in match[0])
 
 

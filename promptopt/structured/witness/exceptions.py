@@ -10,7 +10,7 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 
-from promptopt.structured.fields import MASK, Inferred, PromptText
+from promptopt.structured.fields import MASK, Inferred, PromptText, begin_of
 from promptopt.structured.witness.accounts import instructions
 from promptopt.structured.witness.keys import VARIABLE, KeyOfSchema, keys_of, shortened, words_read
 
@@ -186,7 +186,7 @@ _WORD = re.compile(
 def _word_alone(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """An order to answer with one word or number, beside keys of JSON."""
     for match in _WORD.finditer(text):
-        begin = max(text.rfind(sign, 0, match.start()) for sign in (". ", "? ", "! ", "\n", ";")) + 1
+        begin = begin_of(text, match.start(), (". ", "? ", "! ", "\n", ";"))
         end = re.compile(r"[.\n]|\Z").search(text, match.end())
         sentence = text[begin : end.start() if end else len(text)]
         named = any(re.search(rf"(?<!\w){re.escape(leaf.name)}(?!\w)", sentence, re.IGNORECASE) for leaf in leaves)

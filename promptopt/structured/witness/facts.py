@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from promptopt.structured.fields import MASK, Inferred, PromptText
+from promptopt.structured.fields import MASK, Inferred, PromptText, begin_of
 from promptopt.structured.witness.accounts import instructions, looked_for
 from promptopt.structured.witness.clauses import FREE, words_of_key
 from promptopt.structured.witness.keys import NUMBER_WORDS, KeyOfSchema, shortened, words_read
@@ -359,6 +359,6 @@ def _codes_listed(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]
     held = {number for leaf in leaves for number in numbers_of(leaf)}
     for match in _CODES.finditer(text) if free else ():
         codes = {float(one) for one in re.findall(r"\d+", match[0])}
-        begin = max(text.rfind(sign, 0, match.start()) for sign in (". ", "\n")) + 1
+        begin = begin_of(text, match.start(), (". ", "\n"))
         if not codes & held and not _SAMPLE.search(text, begin, match.start()):
             yield f"line {document.line(match.start())}: {shortened(match[0])!r} are codes, and no number was read with them"

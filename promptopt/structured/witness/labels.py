@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from promptopt.structured.fields import MASK, Inferred, PromptText
+from promptopt.structured.fields import MASK, Inferred, PromptText, begin_of
 from promptopt.structured.witness.accounts import instructions
 from promptopt.structured.witness.keys import KeyOfSchema, form_of, shortened, values_shown
 
@@ -62,7 +62,7 @@ def labels_doubted(document: PromptText, found: Inferred) -> Iterator[str]:
     if ends := _ENDS.search(text):
         yield f"line {document.line(ends.start())}: {shortened(ends[0])!r}: the label is a part of a longer answer"
     for match in _SEVERAL.finditer(text):
-        begin = max(text.rfind(sign, 0, match.start()) for sign in (".", "\n", ";")) + 1
+        begin = begin_of(text, match.start(), (".", "\n", ";"))
         if _OF_GIVEN.search(text, begin, match.start()):
             continue  # "a clause that mixes several types gets the letter of the longest part"
         if _APPLY.search(match[0]) and not _NOT.search(text, begin, match.start()):
@@ -167,7 +167,7 @@ def _parts_lost(document: PromptText, found: Inferred) -> Iterator[str]:
 
 
 def _lost(document: PromptText, text: str, start: int, said: str, known: set[str]) -> Iterator[str]:
-    begin = max(text.rfind(sign, 0, start) for sign in (". ", "\n", "; ", ": ", ", ")) + 1
+    begin = begin_of(text, start, (". ", "\n", "; ", ": ", ", "))
     denied = re.search(r"\b(?:do not|never|contains?|says?|mentions?)\b|n['’]t\b", text[begin:start], re.IGNORECASE)
     if said.casefold() not in known and MASK not in said and not denied:
         yield f"line {document.line(start)}: {shortened(said)!r} is an answer in some case, and was not read as a label"

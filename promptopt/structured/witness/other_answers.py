@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from promptopt.structured.fields import Inferred, PromptText
+from promptopt.structured.fields import Inferred, PromptText, begin_of
 from promptopt.structured.witness.accounts import instructions
 from promptopt.structured.witness.facts import DENIED
 from promptopt.structured.witness.keys import NUMBER_WORDS, KeyOfSchema, shortened
@@ -49,7 +49,7 @@ def other_answers(document: PromptText, found: Inferred, leaves: Sequence[KeyOfS
     if more := _EACH_OR_MORE.search(text):
         yield f"line {document.line(more.start())}: {shortened(more[0])!r}: the answer has more than the value that was read"
     for match in (*_SEPARATED.finditer(text), *_COUNTED.finditer(text)) if leaf.labelled else ():
-        begin = max(text.rfind(sign, 0, match.start()) for sign in (". ", "\n", ";")) + 1
+        begin = begin_of(text, match.start(), (". ", "\n", ";"))
         if not _OF_INPUT.search(text, begin, match.start()) and not _denied(text, match.start()):
             line = document.line(match.start())
             yield f"line {line}: {shortened(match[0])!r}: one label was read, and the answer may have several"
@@ -97,7 +97,7 @@ def _in_some_case(document: PromptText, text: str, leaf: KeyOfSchema) -> Iterato
 
 
 def _denied(text: str, position: int) -> bool:
-    begin = max(text.rfind(sign, 0, position) for sign in (". ", "\n", ";", ",")) + 1
+    begin = begin_of(text, position, (". ", "\n", ";", ","))
     return DENIED.search(text[begin:position]) is not None
 
 
