@@ -127,6 +127,7 @@ def _draft(template: Template, file: str, prompt: str, others: list[str]) -> Non
     from pathlib import Path
 
     from promptopt.errors import UsageError
+    from promptopt.schemas.summary import summary
     from promptopt.structured.draft import write_draft
     from promptopt.tables import fold
 
@@ -134,7 +135,7 @@ def _draft(template: Template, file: str, prompt: str, others: list[str]) -> Non
         raise UsageError(f"--draft and {others[0]} exclude each other")
     draft = write_draft(template, Path(file))
     for item in draft.form.fields:
-        click.echo(fold(f"{item.name}: {_shown(item.schema)}  ({item.source})"))
+        click.echo(fold(f"{item.name}: {summary(item.schema)}  ({item.source})"))
     for doubt in draft.doubts:
         click.echo(fold(f"doubted: {doubt}"))
     then = "correct it, then" if draft.doubts else "then"
@@ -200,12 +201,13 @@ def _write(proposal: Structured) -> str:
 
 
 def _print(proposal: Structured, recommendation: Recommendation | None, written: str | None) -> None:
+    from promptopt.schemas.summary import summary
     from promptopt.tables import fold
 
     click.echo(proposal.diff() or "nothing to change\n", nl=False)
     click.echo()
     for item in proposal.fields:
-        click.echo(fold(f"{item.name}: {_shown(item.schema)}  ({item.source})"))
+        click.echo(fold(f"{item.name}: {summary(item.schema)}  ({item.source})"))
     economics = proposal.economics
     cost = economics.cost
     billed = f"the schema is billed {economics.schema_tokens} tokens" if economics.schema_tokens else "no schema"
@@ -228,19 +230,6 @@ def _print(proposal: Structured, recommendation: Recommendation | None, written:
         click.echo(fold(f"\n{recommendation.comparison}\n{recommendation.statement}"))
     if written:
         click.echo(f"wrote {written}")
-
-
-def _shown(schema: Any) -> str:
-    if "enum" in schema:
-        labels = [str(label) for label in schema["enum"]]
-        return " | ".join(labels[:12]) + (f" | ... ({len(labels)})" if len(labels) > 12 else "")
-    kind = schema.get("type")
-    text = " or ".join(kind) if isinstance(kind, list) else str(kind or "a choice")
-    if kind == "array":
-        return f"list of {_shown(schema.get('items', {}))}"
-    if kind == "object":
-        return f"{{{', '.join(f'{name}: {_shown(child)}' for name, child in schema.get('properties', {}).items())}}}"
-    return f"{text} {schema['minimum']} to {schema['maximum']}" if {"minimum", "maximum"} <= schema.keys() else text
 
 
 def _dict(proposal: Structured, recommendation: Recommendation | None, written: str | None) -> dict[str, Any]:
