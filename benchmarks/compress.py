@@ -25,11 +25,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from corpora import own_prompts, real_prompts
 
 import promptopt
-from promptopt.compression import parser
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Level
 from promptopt.compression.lint import check_documents
 from promptopt.compression.rules.base import choose_rules
+from promptopt.compression.witness import parser
 from promptopt.tokens import tokenizer_for
 
 

@@ -20,11 +20,11 @@ from unittest.mock import patch
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from corpora import own_prompts, real_prompts
 
-from promptopt.compression import judge
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit
 from promptopt.compression.engine import compress_document
-from promptopt.compression.facts import compare_facts, facts
+from promptopt.compression.facts.stated import compare_facts, facts
+from promptopt.compression.judging import judge
 from promptopt.compression.masks import mask
 
 PLACES = 1000

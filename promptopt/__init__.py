@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from promptopt.api import count, list_prompts, load_prompt, load_suite, render
     from promptopt.call_options import CallOptions
     from promptopt.compression.engine import Compression, compress
-    from promptopt.compression.facts import Facts, facts
+    from promptopt.compression.facts.stated import Facts, facts
     from promptopt.errors import AnswerError, PromptoptError
     from promptopt.experiment.compare import compare
     from promptopt.experiment.comparison import Comparison
@@ -46,7 +46,7 @@ _HOMES = {
     "Comparison": "promptopt.experiment.comparison",
     "Compression": "promptopt.compression.engine",
     "Cost": "promptopt.values",
-    "Facts": "promptopt.compression.facts",
+    "Facts": "promptopt.compression.facts.stated",
     "GatewayUnavailable": "promptopt.gateway.failures",
     "LimitExceeded": "promptopt.gateway.failures",
     "NotCached": "promptopt.gateway.failures",
@@ -68,7 +68,7 @@ _HOMES = {
     "compare": "promptopt.experiment.compare",
     "compress": "promptopt.compression.engine",
     "count": "promptopt.api",
-    "facts": "promptopt.compression.facts",
+    "facts": "promptopt.compression.facts.stated",
     "wrap": "promptopt.gateway.provider",
     "http_client": "promptopt.gateway.openai.client",
     "labels": "promptopt.gateway.call",

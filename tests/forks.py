@@ -103,7 +103,7 @@ def _serve(module: str, path: str) -> list[str]:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
     if module == "promptopt":
-        from promptopt.compression import parser
+        from promptopt.compression.witness import parser
         from promptopt.tokens import encoding
 
         encoding("o200k_base")

@@ -175,6 +175,26 @@ def test_the_page_lists_the_rooms_in_their_order() -> None:
     assert tuple(re.findall(r"`(\w+)`", " ".join(cells))) == ROOMS
 
 
+def _part(module: str) -> str:
+    """The folder or file of ``compression/`` that a module is in, as the page writes it."""
+    name = module.split(".")[2]
+    return f"compression/{name}/" if (PACKAGE / "compression" / name).is_dir() else f"compression/{name}.py"
+
+
+def test_the_parts_of_compression_import_only_from_those_above_them_on_the_page() -> None:
+    """So no witness, guard or judge sees a rule, and the guard of rewrites sees no fact."""
+    rows = re.findall(r"^\| ((?:`compression/\w+(?:/|\.py)` ?)+)\|", PAGE, re.MULTILINE)
+    level = {part: row for row, cells in enumerate(rows) for part in re.findall(r"`([^`]+)`", cells)}
+    inside = {module for module in MODULES if module.startswith("promptopt.compression.")}
+    assert {_part(module) for module in inside} == set(level)
+    down = {
+        (importer, other)
+        for importer, other in EDGES
+        if importer in inside and other in inside and level[_part(other)] > level[_part(importer)]
+    }
+    assert not down
+
+
 def test_the_page_names_what_there_is() -> None:
     named = re.findall(r"`((?:\w+\.)+\w+)`", PAGE)
     defined = {f"{module.removeprefix('promptopt.')}.{name}" for module in MODULES for name in _names(module)}

@@ -197,7 +197,7 @@ def _sarif_result(finding: Diagnostic) -> dict[str, Any]:
 def _print_facts(template: Template, *, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from promptopt.compression.facts import facts
+    from promptopt.compression.facts.stated import facts
     from promptopt.templates.frontmatter import mask_front_matter
 
     found = facts(mask_front_matter(template.source))

@@ -13,7 +13,7 @@ import click
 if TYPE_CHECKING:
     from promptopt.compression.edit import Level
     from promptopt.compression.engine import Compression
-    from promptopt.compression.judge import JudgedEdit
+    from promptopt.compression.judging.judge import JudgedEdit
     from promptopt.compression.tool_descriptions import Description, ShorterTools
     from promptopt.templates import Template
 
@@ -311,7 +311,7 @@ def _write(template: Template, files: Mapping[str, str], tools: ShorterTools | N
 
 
 def _rewritten(template: Template, compression: Compression, model: str) -> Compression:
-    from promptopt.compression.rewrite import rewrite_prompt
+    from promptopt.compression.by_model.rewrite import rewrite_prompt
 
     result = rewrite_prompt(template, compression, model)
     click.echo(str(result), err=True)

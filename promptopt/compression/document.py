@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from promptopt.compression.facts import FactSentence, sentence_facts
-from promptopt.compression.instructions import Instructed, instructed
-from promptopt.compression.masked_lines import MASK
+from promptopt.compression.facts.stated import FactSentence, sentence_facts
 from promptopt.compression.masks import Masked, Zone, branches, mask
+from promptopt.compression.scope.instructions import Instructed, instructed
 from promptopt.compression.sentences import Sentence, is_english, is_english_part, split_sentences
-from promptopt.compression.words import words_in
+from promptopt.compression.text.masked_lines import MASK
+from promptopt.compression.text.words import words_in
 from promptopt.templates.dependence import Place
 from promptopt.templates.frontmatter import FrontMatter
 from promptopt.templates.prompt_cache import StaticPrefix, static_prefix_of

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 
-from promptopt.compression.allowance import Allowance, Loss, PrefixLimit
 from promptopt.compression.document import Document
 from promptopt.compression.edit import LEVELS, Edit, Finding, Level, apply, includes
-from promptopt.compression.edited_tokens import tokens_saved
-from promptopt.compression.judge import JudgedEdit, judge_edits
+from promptopt.compression.judging.allowance import Allowance, Loss, PrefixLimit
+from promptopt.compression.judging.edited_tokens import tokens_saved
+from promptopt.compression.judging.judge import JudgedEdit, judge_edits
 from promptopt.compression.masks import marks
 from promptopt.compression.rules.base import BySentence, ReportsOnly, Rule, choose_rules, proposals
 from promptopt.config import load_config

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
-from promptopt.compression.address import begun_answer, is_addressed
-from promptopt.compression.line_forms import TURN, LabelledLine, example_mark, labelled_lines
-from promptopt.compression.masked_lines import MASK, Cover, covers
-from promptopt.compression.notation import RECORDS, fenced, framed
-from promptopt.compression.shown import shown
-from promptopt.compression.tags import INLINE_DATA, data_blocks
+from promptopt.compression.text.address import begun_answer, is_addressed
+from promptopt.compression.text.line_forms import TURN, LabelledLine, example_mark, labelled_lines
+from promptopt.compression.text.masked_lines import MASK, Cover, covers
+from promptopt.compression.text.notation import RECORDS, fenced, framed
+from promptopt.compression.text.shown import shown
+from promptopt.compression.text.tags import INLINE_DATA, data_blocks
 from promptopt.templates.source import Piece, Source, read_source
 
 # Marks of templates without the usual delimiters of Jinja2: other settings of it, other languages. What is inside them

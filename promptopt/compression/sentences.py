@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from promptopt.compression.line_forms import lines_of
-from promptopt.compression.masked_lines import MASK
-from promptopt.compression.words import words_in
+from promptopt.compression.text.line_forms import lines_of
+from promptopt.compression.text.masked_lines import MASK
+from promptopt.compression.text.words import words_in
 
 _MARKER = re.compile(
     r"^[ \t>]*(?:(?P<heading>#{1,6}[ \t]+)|(?P<bullet>[-*+•‣◦–][ \t]+)|(?P<number>(?:\d{1,3}|[A-Za-z])[.)][ \t]+))"

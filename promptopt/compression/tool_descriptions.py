@@ -18,7 +18,7 @@ import yaml
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Level
 from promptopt.compression.engine import check_level, compress_document, document_of, is_prose, with_files
-from promptopt.compression.judge import JudgedEdit
+from promptopt.compression.judging.judge import JudgedEdit
 from promptopt.compression.rules.base import choose_rules
 from promptopt.errors import PromptoptError
 from promptopt.templates import Template

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from promptopt.compression.masked_lines import MASK
 from promptopt.compression.masks import mask
+from promptopt.compression.text.masked_lines import MASK
 from promptopt.templates.source import Piece, Source
 
 BLOCKS = frozenset({"if", "for"})

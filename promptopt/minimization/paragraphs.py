@@ -7,8 +7,8 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from promptopt.compression.masked_lines import MASK
 from promptopt.compression.sentences import SENTENCE_ENDS, split_sentences
+from promptopt.compression.text.masked_lines import MASK
 from promptopt.minimization.nodes import Line, Node, TextOfPrompt
 from promptopt.templates.source import Piece
 

@@ -13,10 +13,10 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from promptopt.compression.engine import with_files
-from promptopt.compression.facts import facts, word_facts
-from promptopt.compression.masked_lines import MASK
+from promptopt.compression.facts.stated import facts, word_facts
 from promptopt.compression.masks import Zone, mask
 from promptopt.compression.sentences import is_english, is_english_part
+from promptopt.compression.text.masked_lines import MASK
 from promptopt.errors import UsageError
 from promptopt.minimization.nodes import Node
 from promptopt.minimization.numbering import renumbered

@@ -2,7 +2,7 @@
 
 import pytest
 
-from promptopt.compression.guard import lost_in_rewrite
+from promptopt.compression.guard.losses import lost_in_rewrite
 
 LOST = [
     # said elsewhere of something else

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from promptopt.compression.document import Document
 from promptopt.compression.engine import compress_document
-from promptopt.compression.notation import TABLE, as_csv, minified, records, same_data, unbroken, unpadded
+from promptopt.compression.text.notation import TABLE, as_csv, minified, records, same_data, unbroken, unpadded
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=12)

@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from jinja2 import Environment, nodes
 
 import promptopt
-from promptopt.compression import edited_tokens, parser
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit
 from promptopt.compression.engine import compress_document
-from promptopt.compression.facts import facts
+from promptopt.compression.facts.stated import facts
+from promptopt.compression.judging import edited_tokens
 from promptopt.compression.rules.base import all_rules
+from promptopt.compression.witness import parser
 from promptopt.errors import UsageError
 from promptopt.tokens import tokenizer_for
 

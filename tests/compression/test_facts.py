@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import promptopt
-from promptopt.compression.facts import compare_facts, facts
+from promptopt.compression.facts.stated import compare_facts, facts
 
 TEXT = """Please do not include more than 5 items in the list. Only reply with "yes" or "no".
 - Answer with one of: positive, negative, or neutral.

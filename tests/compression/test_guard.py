@@ -2,8 +2,8 @@
 
 import pytest
 
-from promptopt.compression.asked import root
-from promptopt.compression.guard import added_by_rewrite, lost_in_rewrite
+from promptopt.compression.guard.asked import root
+from promptopt.compression.guard.losses import added_by_rewrite, lost_in_rewrite
 from promptopt.templates.source import same_code
 
 SAME = [

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from promptopt.compression.document import Document
 from promptopt.compression.edit import LEVELS
 from promptopt.compression.engine import compress
-from promptopt.compression.instructions import form_of
+from promptopt.compression.scope.instructions import form_of
 
 ORDERS = [
     "Write a short answer.",

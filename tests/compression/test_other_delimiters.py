@@ -9,7 +9,7 @@ from jinja2 import Environment
 
 from promptopt.compression.document import Document
 from promptopt.compression.engine import compress_document
-from promptopt.compression.facts import facts
+from promptopt.compression.facts.stated import facts
 
 SETTINGS = {
     "square": {

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from promptopt.compression import parser
+from promptopt.compression.witness import parser
 
 WITHOUT = """
 import importlib.machinery
@@ -14,7 +14,7 @@ find = importlib.machinery.PathFinder.find_spec
 importlib.machinery.PathFinder.find_spec = (
     lambda name, *rest: None if name.split(".")[0] in {hidden!r} else find(name, *rest)
 )
-from promptopt.compression import parser
+from promptopt.compression.witness import parser
 print(parser.available())
 try:
     parser.parse("Read it.")
@@ -53,7 +53,10 @@ def test_without_the_pipeline_the_message_says_how_to_get_it() -> None:
     )
 
 
-@pytest.mark.parametrize("code", ["import promptopt", "from promptopt.compression import parser; parser.available()"])
+@pytest.mark.parametrize(
+    "code",
+    ["import promptopt", "from promptopt.compression.witness import parser; parser.available()"],
+)
 def test_nothing_is_loaded_before_it_is_used(code: str) -> None:
     check = f"import sys\n{code}\nprint('spacy' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)

@@ -72,8 +72,8 @@ def test_a_text_may_hold_what_a_rewrite_of_it_may_not_lose():
 
 
 def test_a_model_rewrite_is_judged_by_the_facts(tmp_path, monkeypatch):
+    from promptopt.compression.by_model.rewrite import rewrite_prompt
     from promptopt.compression.engine import compress_prompt
-    from promptopt.compression.rewrite import rewrite_prompt
     from promptopt.values import Response, Usage
 
     class Writer:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from promptopt.compression.any_case import AnyCase
 from promptopt.compression.engine import compress
-from promptopt.compression.fact_changes import facts_of_lines
-from promptopt.compression.facts import word_facts
-from promptopt.compression.line_forms import line_form
-from promptopt.compression.witness import unlike
+from promptopt.compression.facts.stated import word_facts
+from promptopt.compression.judging.fact_changes import facts_of_lines
+from promptopt.compression.text.any_case import AnyCase
+from promptopt.compression.text.line_forms import line_form
+from promptopt.compression.witness.word_order import unlike
 
 TEXT = (Path(__file__).parent / "hostile.txt").read_text("utf-8")
 PARAGRAPHS = [one for one in re.split(r"\n\s*\n", TEXT) if len(one) > 200]

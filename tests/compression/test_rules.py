@@ -4,8 +4,8 @@ from promptopt.call_options import CallOptions
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Finding
 from promptopt.compression.engine import compress_document
-from promptopt.compression.lexicon import filler_phrases, shorter_phrases
 from promptopt.compression.rules.base import all_rules, choose_rules
+from promptopt.compression.rules.lexicon import filler_phrases, shorter_phrases
 from promptopt.errors import UsageError
 from promptopt.templates.frontmatter import FrontMatter
 from promptopt.tokens import tokenizer_for

@@ -4,8 +4,8 @@
 import pytest
 
 import promptopt
-from promptopt.compression import parser
 from promptopt.compression.engine import compress
+from promptopt.compression.witness import parser
 
 LEVELS = ("safe", "standard", "telegraphic")
 

@@ -10,17 +10,17 @@ from corpora import own_prompts
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptopt.compression import instructions
-from promptopt.compression.address import begun_answer
-from promptopt.compression.any_case import AnyCase
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, apply
-from promptopt.compression.edited_tokens import tokens_saved
-from promptopt.compression.lexicon import filler_phrases, opener_pattern, opener_words, shorter_phrases
+from promptopt.compression.judging.edited_tokens import tokens_saved
 from promptopt.compression.rules import duplicates
 from promptopt.compression.rules.base import BySentence, WordingRule, all_rules
+from promptopt.compression.rules.lexicon import filler_phrases, opener_pattern, opener_words, shorter_phrases
+from promptopt.compression.scope import instructions
 from promptopt.compression.sentences import TEXT, MaskedSentence
-from promptopt.compression.words import Hints, words_in
+from promptopt.compression.text.address import begun_answer
+from promptopt.compression.text.any_case import AnyCase
+from promptopt.compression.text.words import Hints, words_in
 from promptopt.tokens import Tokenizer
 
 HOSTILE = (Path(__file__).parent / "hostile.txt").read_text(encoding="utf-8")

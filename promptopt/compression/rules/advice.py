@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Finding, Level
-from promptopt.compression.facts import plain_words
+from promptopt.compression.facts.stated import plain_words
 from promptopt.compression.rules.base import ReportsOnly
 from promptopt.money import cents
 from promptopt.prices import find_price

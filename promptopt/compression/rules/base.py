@@ -14,11 +14,11 @@ from typing import Protocol, runtime_checkable
 
 from promptopt.compression.document import Document, ProseText
 from promptopt.compression.edit import LEVELS, Edit, Finding, Level
-from promptopt.compression.facts import SCOPE_WORDS
-from promptopt.compression.masked_lines import MASK
-from promptopt.compression.reading import WEIGHTY
+from promptopt.compression.facts.reading import WEIGHTY
+from promptopt.compression.facts.stated import SCOPE_WORDS
 from promptopt.compression.sentences import HEADING, ITEM, TEXT, MaskedSentence
-from promptopt.compression.words import REMEMBERED, Hints, words_in
+from promptopt.compression.text.masked_lines import MASK
+from promptopt.compression.text.words import REMEMBERED, Hints, words_in
 from promptopt.errors import UsageError, did_you_mean
 from promptopt.registry import blaming, broken, load, registered
 

@@ -7,9 +7,9 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from promptopt.compression.any_case import AnyCase
 from promptopt.compression.document import Document
 from promptopt.compression.sentences import HEADING
+from promptopt.compression.text.any_case import AnyCase
 
 _BOLD = re.compile(r"(?<![*\w\\])(\*\*|__)(?=[^\s*_])([^*_\n\ue000]{1,120}?)(?<=[^\s*_])\1(?![*\w])")
 # With quotations and code in it.

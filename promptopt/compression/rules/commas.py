@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from promptopt.compression.instructions import is_imperative
 from promptopt.compression.rules.base import Rewording
-from promptopt.compression.words import Hints
+from promptopt.compression.scope.instructions import is_imperative
+from promptopt.compression.text.words import Hints
 
 # "names, places, and dates": short words, one list, nothing else between commas.
 _ITEM = r"(?:[\w'’-]+ ){0,2}[\w'’-]+"

@@ -9,12 +9,12 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import ClassVar
 
-from promptopt.compression.any_case import AnyCase
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Level
-from promptopt.compression.masked_lines import MASK
 from promptopt.compression.sentences import HEADING, Sentence
-from promptopt.compression.words import Hints, words_in
+from promptopt.compression.text.any_case import AnyCase
+from promptopt.compression.text.masked_lines import MASK
+from promptopt.compression.text.words import Hints, words_in
 
 _SENTENCES = re.compile(
     r"(?:"

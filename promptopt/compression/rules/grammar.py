@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from promptopt.compression.masked_lines import MASK
 from promptopt.compression.rules.base import Rewording, WordingRule
 from promptopt.compression.rules.commas import BEFORE_THEN, OPTIONAL
 from promptopt.compression.sentences import HEADING, ITEM, TEXT
-from promptopt.compression.words import Hints
+from promptopt.compression.text.masked_lines import MASK
+from promptopt.compression.text.words import Hints
 
 PARTICIPLES = "given|shown|written|taken|made|found|built|done|sent|set"
 """Irregular participles that most patterns know."""

@@ -8,13 +8,13 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from promptopt.compression.any_case import AnyCase
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Level
-from promptopt.compression.masked_lines import MASK
-from promptopt.compression.notation import TABLE, as_csv, fenced, minified, records, unbroken, undented, unpadded
 from promptopt.compression.rules.bold import needless_bold
 from promptopt.compression.sentences import HEADING, Sentence
+from promptopt.compression.text.any_case import AnyCase
+from promptopt.compression.text.masked_lines import MASK
+from promptopt.compression.text.notation import TABLE, as_csv, fenced, minified, records, unbroken, undented, unpadded
 
 _TRAILING = re.compile(r"[ \t]+(?=\n)")
 _EMPTY_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from promptopt.compression.edit import Edit, Level
-from promptopt.compression.lexicon import (
+from promptopt.compression.rules.base import Rewording, WordingRule, negated, removal
+from promptopt.compression.rules.grammar import AND_THAT
+from promptopt.compression.rules.lexicon import (
     filler_pattern,
     filler_phrases,
     opener_pattern,
@@ -17,10 +19,8 @@ from promptopt.compression.lexicon import (
     shorter_pattern,
     shorter_phrases,
 )
-from promptopt.compression.rules.base import Rewording, WordingRule, negated, removal
-from promptopt.compression.rules.grammar import AND_THAT
 from promptopt.compression.sentences import ITEM, TEXT, MaskedSentence
-from promptopt.compression.words import Hints
+from promptopt.compression.text.words import Hints
 
 _NO_VERB = re.compile(r"\s*(?:[^\w\s\ue000{*_]|(?:with|and|or|by|as|is|in|on|from|to|the|an?)\b)", re.IGNORECASE)
 # "to refine, not copy"; "and to", "or to", "NOT to"; "your role is to ask, and mine is to answer",

@@ -1,0 +1,1 @@
+"""Shorter prompts in a model's words."""

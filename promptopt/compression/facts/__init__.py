@@ -1,0 +1,1 @@
+"""What a prompt says that must survive its compression."""
