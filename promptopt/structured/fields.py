@@ -61,6 +61,7 @@ class Inferred:
         whole: What kind of form the fields are all of: JSON, keys, labels, sections, a table; empty for a bare value.
         beside: What the prompt asks for beside the form, with its line; then nothing bounds the answer.
         doubted: What was read and is not proposed, because of ``problems``.
+        schema_shown: The prompt shows the JSON schema of its answers, so that types and null are in it and in no words.
     """
 
     fields: tuple[Field, ...] = ()
@@ -71,6 +72,7 @@ class Inferred:
     whole: str = ""
     beside: str | None = None
     doubted: Inferred | None = None
+    schema_shown: bool = False
 
     def schema(self) -> dict[str, Any]:
         """The strict schema of the fields."""

@@ -271,9 +271,10 @@ def _from_json(document: PromptText, said: list[Choice]) -> Inferred | None:
         merged = {"type": "array", "items": merged}
     if merged.get("type") == "array":
         fields: tuple[Field, ...] = (Field("items", merged, source, line),)
-        return Inferred(fields, templates, wrapped=True, covered=spans, whole="JSON")
-    fields = tuple(Field(name, child, source, line) for name, child in merged["properties"].items())
-    return Inferred(fields, templates, covered=spans, whole="JSON")
+    else:
+        fields = tuple(Field(name, child, source, line) for name, child in merged["properties"].items())
+    wrapped, schemas = merged.get("type") == "array", all(block.is_schema for block in blocks)
+    return Inferred(fields, templates, wrapped=wrapped, covered=spans, whole="JSON", schema_shown=schemas)
 
 
 # Words of a template that a schema says in other words.

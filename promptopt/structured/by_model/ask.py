@@ -17,7 +17,7 @@ from promptopt.schemas.parse import parse
 from promptopt.structured.by_model.question import AGAIN, ANSWER_SCHEMA, FormReading, messages, reading_of
 from promptopt.structured.fields import Inferred, PromptText
 from promptopt.structured.guard.reading import judge
-from promptopt.structured.infer import MOST_CHARACTERS
+from promptopt.structured.infer import MOST_CHARACTERS, infer
 from promptopt.templates import Template
 from promptopt.templates.frontmatter import front_matter_end
 from promptopt.tokens import count_tokens
@@ -50,6 +50,8 @@ def ask_model(
 ) -> AskedForm:
     """The form of a prompt's answers as a model reads it, if each of its facts is in the prompt's words.
 
+    The model is not asked where the prompt shows the JSON schema of its answers.
+
     Args:
         max_cost: Dollars that asking may cost at most.
         provider: Answers instead of the one that the model's name selects.
@@ -62,6 +64,9 @@ def ask_model(
     size = len(template.source)
     if size > MOST_CHARACTERS:
         raise SchemaError(f"the prompt has {size:,} characters (limit {MOST_CHARACTERS:,})", path=template.path)
+    shown = infer(template.source)
+    if shown.schema_shown and shown.fields:
+        return AskedForm(shown, "", f"{model} was not asked: the prompt shows the JSON schema of its answers", Decimal(0))
     document = PromptText.of(template.source)
     request = question(template, model)
     _check_cost(request, max_cost)

@@ -29,12 +29,14 @@ def doubted(document: PromptText, inferred: Inferred) -> str | None:
         proofs[replace(value, quotes=quotes)] = found
     if not any(proofs.values()):
         return None
-    return next(_doubts(document, proofs, places), None)
+    return next(_doubts(document, proofs, places, schema_shown=inferred.schema_shown), None)
 
 
-def _doubts(document: PromptText, proofs: Mapping[ReadValue, Sequence[Quoted]], places: _Places) -> Iterator[str]:
+def _doubts(
+    document: PromptText, proofs: Mapping[ReadValue, Sequence[Quoted]], places: _Places, *, schema_shown: bool
+) -> Iterator[str]:
     reading = FormReading("json", "", tuple(proofs), ())
-    for value, quotes in proofs.items():
+    for value, quotes in () if schema_shown else proofs.items():
         # Null may be said of several values, anywhere, or of none by name.
         named = replace(value, types=tuple(kind for kind in value.types if kind != "null"))
         elsewhere = said_elsewhere(document, value, proofs)
