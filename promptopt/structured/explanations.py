@@ -31,11 +31,17 @@ _ORDERED = re.compile(
     r"\b(?:(?:provide|give|output|write|include|state|add|your)\b(?: \w+){0,4}|(?:with|by|and|then|plus|followed by) (?:an?|your|the|one|its)\b(?: \w+){0,3}) \Z",
     re.IGNORECASE,
 )
+# "Determine the reason for the delay": the reason is what is looked for.
+_TASK = re.compile(
+    r"\b(?:determine|identify|find|classify|categori[sz]e|detect|extract|select|choose|pick|predict|what (?:is|was|are|were))(?: out)? (?:(?:the|a|one|most|main|likely|probable|primary|single|customer's|real|true) )*\Z",
+    re.IGNORECASE,
+)
 
 
 def explanation_asked(text: str) -> re.Match[str] | None:
     """Where a prompt asks for an explanation beside its form."""
-    asked = EXPLAINS.search(prose_of(text))
+    prose = prose_of(text)
+    asked = next((match for match in EXPLAINS.finditer(prose) if not _TASK.search(prose, 0, match.start())), None)
     if asked and asked[0].lower() == "explanation" and _ONE_WORD.search(text):
         begin = begin_of(text, asked.start(), (".", "\n", ",", ";"))
         return asked if _ORDERED.search(text, begin, asked.start()) else None

@@ -19,7 +19,11 @@ SCHEMA = """\
     "visits":
     {
       "type": "array",
-      "items": {"type": "object", "properties": {"ship": {"type": "string"}, "tons": {"type": "integer"}}, "required": ["ship"]}
+      "items": {
+        "type": "object",
+        "properties": {"ship": {"type": "string"}, "tons": {"type": "integer"}},
+        "required": ["ship"]
+      }
     },
     "fee": {"type": "number", "minimum": 0}
   },
@@ -45,7 +49,6 @@ def test_what_the_prose_adds_is_not_lost() -> None:
 
 
 class _NeverAsked:
-
     def complete(self, request: Request) -> Response:
         raise ProviderError("was asked")
 

@@ -66,7 +66,9 @@ def ask_model(
         raise SchemaError(f"the prompt has {size:,} characters (limit {MOST_CHARACTERS:,})", path=template.path)
     shown = infer(template.source)
     if shown.schema_shown and shown.fields:
-        return AskedForm(shown, "", f"{model} was not asked: the prompt shows the JSON schema of its answers", Decimal(0))
+        return AskedForm(
+            shown, "", f"{model} was not asked: the prompt shows the JSON schema of its answers", Decimal(0)
+        )
     document = PromptText.of(template.source)
     request = question(template, model)
     _check_cost(request, max_cost)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from promptopt.compression.edit import Edit
 from promptopt.structured.fields import Inferred, PromptText, Span
-from promptopt.structured.prose.chosen_lists import wanted_alone
+from promptopt.structured.prose.wanted_alone import wanted_alone
 
 _OF_LINES = frozenset(
     """line lines blank empty total per new separate each own tag tags block blocks numbering bullets newline newlines

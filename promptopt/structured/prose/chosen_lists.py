@@ -13,6 +13,7 @@ import regex
 
 from promptopt.structured.fields import BOUNDARY, MASK, PromptText, Span, field_name, scan
 from promptopt.structured.prose.listed import labels_after
+from promptopt.structured.prose.wanted_alone import wanted_alone
 
 _CHOOSE = r"(?:classif\w+|categori[sz]e|sort|route|assign|label|tag|mark|pick|select|choose|identify|determine|decide|detect|name|give|predict|find)"
 _FROM = (
@@ -43,20 +44,6 @@ _BRACKETS = regex.compile(
 )
 _SEVERAL = re.compile(r"\b(?:one or more|all that|any|several|multiple|each|every|both|as many)\b", re.IGNORECASE)
 _WRITE = r"(?:answer|respond|reply|return|output|give|write|say|print|provide|state|name)"
-# "Reply with the category name only.", "Only give the name."
-_ONLY = re.compile(
-    rf"(?:\A|[.!?\n{BOUNDARY}]\s*|\band )[ \t]*(?:[-*•][ \t]+)?(?:please |then )?(?:"
-    rf"(?:only|just) {_WRITE}(?: (?:with|me|back))? (?P<first>(?:the |one |a single )?[\w -]{{3,40}}?)"
-    rf"|{_WRITE}(?: (?:with|in|using|back))? (?:only|just|exactly|nothing but|strictly)(?: with)? (?P<second>(?:the |one |a single |a )?[\w -]{{3,40}}?)"
-    rf"|{_WRITE}(?: (?:with|in))? (?P<third>(?:the |one |a single |a )?[\w -]{{3,40}}?),? (?:only|alone|and nothing else|without explanation)"
-    rf"|(?:only|just) (?P<fourth>the (?:name|word|label|number|letter|category|class|code|language|[a-z]+ name))"
-    rf")(?: and nothing else|, nothing else| from (?:the|this) list| as plain text| in plain text| without any (?:other |additional |further )?\w+| with no (?:other|additional|further) \w+)?[ \t]*(?:[.!,;\n(]|\Z)",
-    re.IGNORECASE,
-)
-_NOUNS = re.compile(
-    r"(?:(?:the|one|a single|a|exact|single|final|matching|best|chosen|selected|correct|corresponding|most (?:likely|suitable|appropriate|fitting)|relevant|right|appropriate|predicted) )*(?P<noun>[a-z]+(?: [a-z]+)?)",
-    re.IGNORECASE,
-)
 # What says nothing of the kind of the value.
 _ANY_NOUN = frozenset(
     {"name", "label", "option", "answer", "word", "one", "value", "text", "result", "choice", "response"}
@@ -138,23 +125,6 @@ def _headed(document: PromptText, noun: str) -> Iterator[ChosenList]:
         after = labels_after(document.text, match.end()) if noun in (one, "label", "name", "word", "option") else None
         if after:
             yield ChosenList("" if one in _ANY_NOUN else one, after[0], Span(match.start("head"), after[1]))
-
-
-def wanted_alone(document: PromptText) -> str:
-    """What the answer is to be and nothing else: "Reply with the crop only" is a crop; empty if no one thing is."""
-    wanted = {_noun(match) for match in _ONLY.finditer(document.text)} - {""}
-    return wanted.pop() if len(wanted) == 1 else ""
-
-
-def _noun(order: re.Match[str]) -> str:
-    """What an order wants: "the category name" is a category; empty if it wants several things, or no noun is known."""
-    said = next(part for part in (order["first"], order["second"], order["third"], order["fourth"]) if part)
-    match = _NOUNS.fullmatch(said.strip())
-    if match is None:
-        return ""
-    noun = re.sub(r"(?<=\w) (?:name|label|itself|word)\Z", "", match["noun"].lower())
-    plural = noun.endswith("s") and not noun.endswith(("ss", "us", "is"))
-    return "" if plural else noun
 
 
 def _values(items: str, pattern: regex.Pattern[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Codes that are given for classes: "if the review is fake, respond with 1; if it is genuine, respond with 0".
+"""Codes that are given for classes: "if the review is fake, respond with 1; if it is genuine, respond with 0", "1 = fake".
 
 The answer is the code and not the name of its class where an order wants nothing but a number or a letter.
 """
@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from promptopt.structured.fields import PromptText, Span
-from promptopt.structured.prose.chosen_lists import wanted_alone
+from promptopt.structured.prose.coded_lines import coded_lines
+from promptopt.structured.prose.wanted_alone import wanted_alone
 
 _WRITE = r"(?:answer|respond|reply|return|output|use|write|give|print|assign|put|mark it)"
 _BEFORE = r"(?: (?:with|only|just|a|an|the|number|digit|letter|code|value|as|it))*"
@@ -51,6 +52,8 @@ def label_codes(document: PromptText) -> LabelCodes | None:
     if kind is None:
         return None
     found = sorted(_codes(document.text), key=lambda pair: pair[0])
+    if not found:
+        return _below_each_other(document, kind)
     values = tuple(dict.fromkeys(code for _, code in found))
     if (
         len(values) < 2
@@ -62,6 +65,35 @@ def label_codes(document: PromptText) -> LabelCodes | None:
     if any(set(codes) != set(values) for codes in named):
         return None
     return LabelCodes(values, Span(found[0][0], found[-1][0] + len(found[-1][1])))
+
+
+# "the number of the matching category", "the option number": the numbers of a list are its codes
+_OF_OPTION = re.compile(
+    r"\bnumber of (?:the|your|that|its) (?:[\w-]+ ){0,2}?(?:option|categor|class|label|team|department|reason|choice|topic|type|intent|answer|statement|level|group)"
+    r"|\b(?:option|category|class|label|team|department|reason|choice|topic|type|intent|answer|statement|level|group)(?:['’]s)? number\b",
+    re.IGNORECASE,
+)
+
+
+def _below_each_other(document: PromptText, kind: str) -> LabelCodes | None:
+    """The codes of the one run of lines that has such codes: "1 = not at home", "A) Publish"."""
+    counted = _OF_OPTION.search(document.text) is not None
+    runs = [run for run in coded_lines(document) if all(re.fullmatch(kind, code) for code in run.codes)]
+    runs = [
+        run for run in runs if (counted or not run.numbered) and not _NO_OPTIONS.search(_lead(document.text, run.span))
+    ]
+    return LabelCodes(runs[0].codes, runs[0].span) if len(runs) == 1 else None
+
+
+_NO_OPTIONS = re.compile(
+    r"\b(?:steps?|rules?|instructions|guidelines|criteria|tasks?|process|procedure|notes|principles|considerations|questions)\b",
+    re.IGNORECASE,
+)
+
+
+def _lead(text: str, run: Span) -> str:
+    """The line that is next before a run."""
+    return text[: run.start].rstrip().rpartition("\n")[2]
 
 
 def _codes(text: str) -> Iterator[tuple[int, str]]:

@@ -75,7 +75,7 @@ _AT_THE_END = re.compile(
 def _from_choices(document: PromptText, said: list[Choice]) -> Inferred | None:
     lists = [choice for choice in said if "enum" in choice.schema]
     ranges = list(numbers(document))
-    if (coded := label_codes(document)) and not ranges:
+    if not ranges and not list(_scale_wanted(document)) and (coded := label_codes(document)):
         source = f"codes in the prose, line {document.line(coded.span.start)}"
         lists = [Choice("", enum(list(coded.values)), coded.span, source)]
     asked = [choice for choice in lists if choice.asks]
