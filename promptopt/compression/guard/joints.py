@@ -1,4 +1,4 @@
-"""How the words that a rewrite has kept are joined: denied together, one of the other, as alternatives, in order."""
+"""How the words that a rewrite has kept are joined: one of the other, as alternatives, in order."""
 
 from __future__ import annotations
 
@@ -15,25 +15,6 @@ if TYPE_CHECKING:
     from spacy.tokens import Token
 
 _PARTS = frozenset({"amod", "advmod", "compound", "nummod", "pobj", "poss", "npadvmod"})
-
-
-def merged(old: Asked, new: Asked) -> list[str]:
-    """Two things that are denied and of which the rewrite has one: "neither guess nor calculate" as "never guess"."""
-    found = []
-    tokens = (token for one in old.forms.values() for token in one if token.dep_ == "conj")
-    for token, head in ((one, one.head) for one in tokens):
-        if not any(kid.lower_ in ("or", "nor") for kid in head.children):
-            continue
-        if {token.lower_, head.lower_} & (FILLER | {"x"}):
-            continue
-        if not any(kid.dep_ == "neg" for one in (head, *head.ancestors) for kid in one.children):
-            continue
-        kept = set()
-        for concepts in (concepts_of(token), concepts_of(head)):
-            kept |= {form for form, ts in new.forms.items() if any(concepts_of(t) & concepts for t in ts)}
-        if len(kept) == 1 and not concepts_of(token) & concepts_of(head):
-            found.append(f"{token.lower_!r} beside {head.lower_!r}")
-    return found
 
 
 def _joints(asked: Asked) -> dict[tuple[str, tuple[frozenset[str], ...]], tuple[str, ...]]:

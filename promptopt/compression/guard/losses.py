@@ -36,7 +36,7 @@ from promptopt.compression.guard.implied import (
     is_implied,
     is_listed_too,
 )
-from promptopt.compression.guard.joints import merged, other_choice, parted, turned_round
+from promptopt.compression.guard.joints import other_choice, parted, turned_round
 from promptopt.compression.guard.measured import lost_measures
 from promptopt.compression.guard.naming import described, phrase
 from promptopt.compression.guard.paraphrase import FILLER, root
@@ -124,10 +124,10 @@ def lost_in_rewrite(before: str, after: str, context: str = "") -> list[str]:
             and not any(_is_reference(marker, part) for part in rest)
         ]
     found += [*unlisted(before, after), *swapped(before, after), *unsaid(old, new), *lost_measures(old, new)]
-    found += merged(old, new) + lost_orders(old, new)
-    found += turned_round(old, new) + other_choice(old, new) + parted(old, new, concepts, joined)
-    found += undenied(old, new, before) + unsupposed(old, new, before) + crowded(old, new, concepts, known, joined)
-    found += lost_parts(old, new, concepts, known) + unaccounted(old, new, joined)
+    found += lost_orders(old, new) + turned_round(old, new) + other_choice(old, new)
+    found += parted(old, new, concepts, joined) + undenied(old, new, before) + unsupposed(old, new, before)
+    found += crowded(old, new, concepts, known, joined) + lost_parts(old, new, concepts, known)
+    found += unaccounted(old, new, joined)
     return list(dict.fromkeys(found))
 
 
