@@ -11,8 +11,8 @@ is rightly refused has ``refused``. A local server gives all of them as the mode
 
 ``--requests`` writes the question for each ``PROMPTS/NAME.j2`` to ``OUT/NAME.txt``. Who answers it writes
 ``ANSWERS/NAME.json``; ``--answers`` serves these, and writes what happened to ``ANSWERS/NAME.result.txt`` and, where
-the first answer was refused, the second question to ``ANSWERS/NAME.again.txt``, whose answer is
-``ANSWERS/NAME.again.json``.
+the last answer was refused, the next question to ``ANSWERS/NAME.again.txt`` (``NAME.third.txt``), whose answer is
+``ANSWERS/NAME.again.json`` (``NAME.third.json``).
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ import json
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -43,19 +44,18 @@ MODEL = "gpt-4.1"
 
 @dataclass
 class Reader:
-    """Serves the answers to one prompt at a time: the first, then the one after a refusal, or the first once more."""
+    """Serves the answers to one prompt at a time, one a question; the last one is given to all further questions."""
 
-    first: str = ""
-    second: str = ""
+    answers: Sequence[str] = ()
     asked: list[str] = field(default_factory=list)
     url: str = ""
 
-    def take(self, first: str, second: str = "") -> None:
-        self.first, self.second, self.asked = first, second, []
+    def take(self, *answers: str) -> None:
+        self.answers, self.asked = answers, []
 
     def reply(self, body: dict[str, Any]) -> bytes:
         self.asked.append(body["messages"][-1]["content"])
-        return completion(self.first if len(self.asked) == 1 or not self.second else self.second, body["model"])
+        return completion(self.answers[min(len(self.asked), len(self.answers)) - 1], body["model"])
 
 
 @contextmanager
@@ -72,22 +72,20 @@ class Outcome:
     Attributes:
         data: What it prints with ``--json``; empty if it refuses.
         message: What it says if it refuses.
-        questions: How often the model was asked.
-        second: The second question; empty if there was none.
+        asked: The questions.
     """
 
     data: dict[str, Any]
     message: str
-    questions: int
-    second: str
+    asked: tuple[str, ...]
 
     @property
     def state(self) -> str:
         if self.data:
-            return "proposed" if self.questions == 1 else "proposed, asked twice"
+            return "proposed" + ("", ", asked twice", ", asked three times")[len(self.asked) - 1]
         if " finds none" in self.message:
             return "no form, as the model says"
-        return "refused" if "cannot infer" in self.message or self.questions else "not asked"
+        return "refused" if "cannot infer" in self.message or self.asked else "not asked"
 
 
 def run(reader: Reader, prompt: str, *options: str) -> Outcome:
@@ -104,7 +102,7 @@ def run(reader: Reader, prompt: str, *options: str) -> Outcome:
     if error and not isinstance(error, PromptoptError):
         raise error
     data = {} if error else json.loads(done.stdout)
-    return Outcome(data, str(error or ""), len(reader.asked), reader.asked[1] if reader.asked[1:] else "")
+    return Outcome(data, str(error or ""), tuple(reader.asked))
 
 
 def shown(outcome: Outcome) -> str:
@@ -140,31 +138,39 @@ def requests(out: Path, prompts: Path) -> None:
         print(out / f"{path.stem}.txt")
 
 
+def _whole(path: Path) -> str:
+    """An answer, with the part that those from before it existed do not have."""
+    return json.dumps({"mistaken": [], **json.loads(path.read_text(encoding="utf-8"))})
+
+
 def answers(folder: Path, prompts: Path) -> None:
     """Serve the written answers, and write what happened."""
     states: Counter[str] = Counter()
     with serving() as reader:
         for path in sorted(prompts.glob("*.j2")):
-            first, second = folder / f"{path.stem}.json", folder / f"{path.stem}.again.json"
-            if not first.is_file():
+            given = [folder / f"{path.stem}.{name}json" for name in ("", "again.", "third.")]
+            given = list(takewhile(Path.is_file, given))
+            if not given:
                 states["not answered"] += 1
                 continue
-            reader.take(
-                first.read_text(encoding="utf-8"), second.read_text(encoding="utf-8") if second.is_file() else ""
-            )
+            reader.take(*(_whole(one) for one in given))
             text = path.read_text(encoding="utf-8")
             outcome = run(reader, text)
             said = shown(outcome)
             if "--reasoning 100" in outcome.message:
                 said += "\nwith --reasoning 100:\n" + shown(run(reader, text, "--reasoning", "100"))
             (folder / f"{path.stem}.result.txt").write_text(said, encoding="utf-8")
-            if outcome.second:
-                (folder / f"{path.stem}.again.txt").write_text(outcome.second + "\n", encoding="utf-8")
+            for question_, name in zip(outcome.asked[1:], ("again", "third"), strict=False):
+                (folder / f"{path.stem}.{name}.txt").write_text(question_ + "\n", encoding="utf-8")
             state = outcome.state
-            if outcome.second and not second.is_file():
-                state = "refused at first, the second question is not answered"
+            if len(outcome.asked) > len(given):
+                state = "refused, the next question is not answered"
             states[state] += 1
-            print(f"{path.stem}: {state}: {outcome.second or outcome.message}"[:300].replace("\n", " "))
+            print(
+                f"{path.stem}: {state}: {outcome.asked[-1] if outcome.asked[1:] else outcome.message}"[:300].replace(
+                    "\n", " "
+                )
+            )
     for state, number in states.most_common():
         print(f"{number:4} {state}")
 
@@ -177,7 +183,7 @@ def own(names: list[str], listed: bool) -> None:
             if names and not any(one in name for one in names):
                 continue
             again = case.get("again")
-            reader.take(json.dumps(answer(case["reading"])), json.dumps(answer(again)) if again else "")
+            reader.take(*(json.dumps(answer(one)) for one in (case["reading"], again) if one))
             outcome = run(reader, case["prompt"])
             states[f"{'to be refused' if 'refused' in case else 'right'}: {outcome.state}"] += 1
             if listed:

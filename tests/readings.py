@@ -15,7 +15,7 @@ def cases():
 
 def answer(reading):
     """The whole answer that a short reading stands for."""
-    whole = {"form": "json", "why": "", "values": [], "beside": [], **reading}
+    whole = {"form": "json", "why": "", "values": [], "beside": [], "mistaken": [], **reading}
     return {**whole, "values": [_value(one) for one in whole["values"]]}
 
 

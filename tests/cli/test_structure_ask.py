@@ -61,7 +61,7 @@ def test_a_refused_reading_is_asked_for_once_more_with_the_reason(project, endpo
     assert "gpt-4.1 was asked 2 times" in " ".join(done.stdout.split())
     second = endpoint.requests[1]["messages"]
     assert [message["role"] for message in second] == ["system", "user", "assistant", "user"]
-    assert "Refused: line 3: null is said of /litres" in second[-1]["content"]
+    assert "Refused:\n1. line 3: null is said of /litres" in second[-1]["content"]
 
 
 def test_what_is_refused_twice_is_told_and_nothing_is_written(project, endpoint):
@@ -72,6 +72,72 @@ def test_what_is_refused_twice_is_told_and_nothing_is_written(project, endpoint)
     assert "gpt-4.1 was asked 2 times, $0.0" in done.stderr
     assert len(endpoint.requests) == 2
     assert not (project.root / "prompts/p/v2.j2").exists()
+
+
+SAID = 'Say "Verdict: A" if knot A holds better, "Verdict: B" if knot B does, and "Verdict: tie" if both hold'
+KNOTS = f"""\
+Compare the two knots. {SAID}.
+
+[Answer A]
+{{{{ a }}}}
+
+[Answer B]
+{{{{ b }}}}
+"""
+VERDICT = {
+    "form": "text",
+    "values": [
+        {
+            "path": "/verdict",
+            "types": ["string"],
+            "labels": ["Verdict: A", "Verdict: B", "Verdict: tie"],
+            "quotes": [f"1: {SAID}"],
+        }
+    ],
+}
+
+
+def test_a_mistaken_objection_stops_nothing_if_the_model_shows_it_with_words_of_the_prompt(project, endpoint):
+    served(endpoint, VERDICT, {**VERDICT, "mistaken": [{"number": 1, "line": 3, "words": "[Answer A]"}]})
+    done = ask(project, endpoint, KNOTS, "--json")
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)
+    assert data["fields"][0]["schema"]["enum"] == ["Verdict: A", "Verdict: B", "Verdict: tie"]
+    (note,) = [note for note in data["notes"] if "mistaken" in note]
+    assert "'Answer A' sets a code" in note
+    assert "gpt-4.1 says that this is mistaken (“[Answer A]”)" in note
+
+
+@pytest.mark.parametrize(
+    "mistaken",
+    [
+        [],
+        [{"number": 2, "line": 3, "words": "[Answer A]"}],
+        [{"number": 1, "line": 3, "words": "the answers are input"}],
+        [{"number": 1, "line": 3, "words": " "}],
+    ],
+)
+def test_an_objection_holds_against_words_that_the_prompt_does_not_have(project, endpoint, mistaken):
+    served(endpoint, VERDICT, {**VERDICT, "mistaken": mistaken})
+    done = ask(project, endpoint, KNOTS)
+    assert done.returncode == 2
+    assert "'Answer A' sets a code" in done.stderr
+
+
+def test_what_the_words_do_not_spell_is_no_objection_that_can_be_mistaken(project, endpoint):
+    wrong = {**VERDICT, "values": [{**VERDICT["values"][0], "labels": ["Verdict: A", "Verdict: draw"]}]}
+    served(endpoint, wrong, {**wrong, "mistaken": [{"number": 1, "line": 1, "words": "both hold"}]})
+    done = ask(project, endpoint, KNOTS)
+    assert done.returncode == 2
+    assert "the label 'Verdict: draw' is not in the words" in done.stderr
+
+
+def test_a_model_that_gets_on_is_asked_three_times(project, endpoint):
+    part = {**VERDICT, "values": [{**VERDICT["values"][0], "labels": ["Verdict: A", "Verdict: draw"]}]}
+    served(endpoint, part, VERDICT, {**VERDICT, "mistaken": [{"number": 1, "line": 3, "words": "[Answer A]"}]})
+    done = ask(project, endpoint, KNOTS)
+    assert done.returncode == 0, done.stderr
+    assert "gpt-4.1 was asked 3 times" in " ".join(done.stdout.split())
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if "refused" in case])

@@ -33,6 +33,7 @@ def test_a_right_reading_is_taken(name):
     case = RIGHT[name]
     found = judged(case["prompt"], case.get("again", case["reading"]))
     assert not found.why
+    assert not found.objections
     assert found.inferred.fields
     lines = case["prompt"].split("\n")
     for item in found.inferred.fields:
@@ -42,14 +43,15 @@ def test_a_right_reading_is_taken(name):
 
 @pytest.mark.parametrize(("prompt", "reading", "change"), TWINS)
 def test_a_reading_with_a_fault_is_refused_by_its_name(prompt, reading, change):
-    why = judged(prompt, reading).why
+    found = judged(prompt, reading)
+    why = "\n".join((*found.why, *found.objections))
     assert why
     assert any(str(word) in why for word in change["named_by"]), why
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case["reading"].get("beside")])
 def test_what_is_outside_of_the_form_refuses_it(name):
-    why = judged(CASES[name]["prompt"], CASES[name]["reading"]).why
+    why = "\n".join(judged(CASES[name]["prompt"], CASES[name]["reading"]).why)
     assert f"line {CASES[name]['reading']['beside'][0]['line']}" in why
 
 

@@ -1,7 +1,12 @@
-"""A model reads the form of a prompt's answers; the prompt's words judge what it read. It is asked twice at most."""
+"""A model reads the form of a prompt's answers; the prompt's words judge what it read.
+
+After a refusal it is asked again, with all objections. One that it shows to be mistaken, with words of the prompt, is told to
+the user and stops nothing.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,17 +19,25 @@ from promptopt.providers import Provider, make_provider
 from promptopt.providers.openai.models import refused_options
 from promptopt.schemas.cost import with_headroom
 from promptopt.schemas.parse import parse
-from promptopt.structured.by_model.question import AGAIN, ANSWER_SCHEMA, FormReading, messages, reading_of
+from promptopt.structured.by_model.question import (
+    ANSWER_SCHEMA,
+    FormReading,
+    Quotation,
+    again,
+    messages,
+    reading_of,
+)
 from promptopt.structured.fields import Inferred, PromptText
-from promptopt.structured.guard.reading import judge
+from promptopt.structured.guard.reading import is_in, judge
 from promptopt.structured.infer import MOST_CHARACTERS, infer
+from promptopt.structured.witness.keys import shortened
 from promptopt.templates import Template
 from promptopt.templates.frontmatter import front_matter_end
 from promptopt.tokens import count_tokens
 from promptopt.values import Message, Request, Response, Usage
 
-ROUNDS = 2
-"""How often a model is asked: once more after a refusal, with the reason."""
+ROUNDS = 3
+"""How often a model is asked at most: again after a refusal, with the objections."""
 MOST_TOKENS = 8_000
 """Of one answer: some 150 tokens for each value."""
 
@@ -35,6 +48,7 @@ class AskedForm:
 
     Attributes:
         reasoning: Where the prompt asks for thinking before the answer, with its words; empty if it does not.
+        mistaken: Objections that the model showed to be mistaken, each with its words.
         cost: What asking was, in a sentence.
         usd: The same in dollars; ``None`` for an unpriced model.
     """
@@ -43,6 +57,7 @@ class AskedForm:
     reasoning: str
     cost: str
     usd: Decimal | None
+    mistaken: tuple[str, ...] = ()
 
 
 def ask_model(
@@ -59,7 +74,7 @@ def ask_model(
     Raises:
         CostLimitError: Asking may cost more; nothing was sent.
         ProviderError: The model did not answer.
-        SchemaError: It found no form, or what it read is refused twice; the message says why.
+        SchemaError: It found no form, or what it read is refused :data:`ROUNDS` times; the message says why.
     """
     size = len(template.source)
     if size > MOST_CHARACTERS:
@@ -74,7 +89,8 @@ def ask_model(
     _check_cost(request, max_cost)
     own = provider or make_provider(model)
     usages: list[Usage | None] = []
-    why = ""
+    told: tuple[str, ...] = ()
+    mistaken: dict[str, Quotation] = {}
     try:
         for _ in range(ROUNDS):
             response = own.complete(request)
@@ -83,16 +99,21 @@ def ask_model(
             if reading.form == "none":
                 raise _cannot(template, f"{model} finds none: {_where(reading)}{reading.why}", _cost(model, usages))
             judged = judge(document, reading, model)
-            if not judged.why:
-                reasoning = next((one.quote for one in reading.beside if one.kind == "reasoning"), None)
-                said = "" if reasoning is None else f"line {reasoning.line}: {reasoning.words!r} asks for reasoning"
-                return AskedForm(judged.inferred, said, _cost(model, usages), _usd(model, usages))
-            why = judged.why
-            request = again(request, response, why)
+            said = {one.number: one.quote for one in reading.mistaken if is_in(document, one.quote)}
+            mistaken |= {_fact(one): said[number] for number, one in enumerate(told, 1) if number in said}
+            left = [one for one in judged.objections if _fact(one) not in mistaken]
+            if not judged.why and not left:
+                notes = tuple(_note(one, mistaken[_fact(one)], model) for one in judged.objections)
+                cost = _cost(model, usages)
+                return AskedForm(judged.inferred, _reasoning(reading), cost, _usd(model, usages), notes)
+            before, told = told, (*judged.why, *left)
+            if told == before:
+                break  # it stands by what is refused
+            request = _next(request, response, told)
     finally:
         if provider is None:
             own.close()
-    raise _cannot(template, f"what {model} reads is refused: {why}", _cost(model, usages))
+    raise _cannot(template, f"what {model} reads is refused: {told[0]}", _cost(model, usages))
 
 
 def question(template: Template, model: str) -> Request:
@@ -105,10 +126,23 @@ def question(template: Template, model: str) -> Request:
     return Request(model, messages(source, first), options, output_schema=ANSWER_SCHEMA)
 
 
-def again(request: Request, response: Response, why: str) -> Request:
-    """The second question, with the reason of the refusal."""
-    more = (Message("assistant", response.text), Message("user", AGAIN.format(why=why)))
+def _next(request: Request, response: Response, objections: Sequence[str]) -> Request:
+    more = (Message("assistant", response.text), Message("user", again(objections)))
     return Request(request.model, (*request.messages, *more), request.params, output_schema=ANSWER_SCHEMA)
+
+
+def _fact(objection: str) -> str:
+    """An objection without its line, which moves with the quotations."""
+    return re.sub(r"\Aline \d+: ", "", objection)
+
+
+def _note(objection: str, quote: Quotation, model: str) -> str:
+    return f"{objection}: {model} says that this is mistaken (“{shortened(quote.words)}”)"
+
+
+def _reasoning(reading: FormReading) -> str:
+    asked = next((one.quote for one in reading.beside if one.kind == "reasoning"), None)
+    return "" if asked is None else f"line {asked.line}: {asked.words!r} asks for reasoning"
 
 
 def _read(response: Response, model: str) -> FormReading:
@@ -153,9 +187,10 @@ def _check_cost(request: Request, max_cost: float | None) -> None:
             f"--max-cost cannot be kept: {request.model} is unpriced. Give its price in [tool.promptopt.prices]"
         )
     first = count_tokens(request).tokens
-    # The second question has the first answer in it.
     cap = request.params.max_output_tokens or MOST_TOKENS
-    most = Usage(input_tokens=2 * first + MOST_TOKENS, output_tokens=ROUNDS * cap)
+    # Each question has the answers before it in it.
+    answers = sum(range(ROUNDS)) * MOST_TOKENS
+    most = Usage(input_tokens=ROUNDS * first + answers, output_tokens=ROUNDS * cap)
     usd = price.cost(most).total_usd
     if usd > Decimal(str(max_cost)):
         raise CostLimitError(f"asking {request.model} may cost ${usd:.4f}, more than --max-cost ${max_cost:g}")

@@ -45,7 +45,9 @@ needs one quote. Variables and the inputs of examples prove nothing.
 beside: what the answer is to hold, or may be, that the values do not say; [] if nothing. Of each the kind, line and words: \
 "reasoning" for thinking before the answer that has no key, tag or label of its own; "around" for any other text before or after \
 the values; "instead" for something else in place of the whole answer in some case (NONE, an empty reply, a question back). An \
-explanation or a second part that the prompt asks for is a value and not beside."""
+explanation or a second part that the prompt asks for is a value and not beside.
+mistaken: [] at first. When your reading was refused: the objections that are mistaken, because they take the input, an example \
+or a remark for a part of the form, or overlook words of the prompt. Of each the number, and the line and words of the prompt that show it."""
 
 _QUOTE = {
     "type": "object",
@@ -63,6 +65,11 @@ _VALUE = {
     "min_items": {"type": ["integer", "null"]},
     "max_items": {"type": ["integer", "null"]},
     "quotes": {"type": "array", "items": _QUOTE},
+}
+_MISTAKEN = {
+    "number": {"type": "integer"},
+    "line": {"type": "integer"},
+    "words": {"type": "string"},
 }
 _BESIDE = {
     "kind": {"type": "string", "enum": ["reasoning", "around", "instead"]},
@@ -88,13 +95,15 @@ ANSWER_SCHEMA: dict[str, Any] = {
             "why": {"type": "string"},
             "values": {"type": "array", "items": _object(_VALUE)},
             "beside": {"type": "array", "items": _object(_BESIDE)},
+            "mistaken": {"type": "array", "items": _object(_MISTAKEN)},
         }
     ),
 }
 """The strict schema of the answer."""
-AGAIN = (
-    "Refused: {why}. Read the prompt once more and answer again with the whole JSON. Change only what the prompt's words "
-    'prove, and quote them; if they settle no one form, the form is "none".'
+_AGAIN = (
+    "Refused:\n{objections}\nRead the prompt once more and answer again with the whole JSON. Change only what the prompt's "
+    'words prove, and quote them; if they settle no one form, the form is "none". Keep what is right: an objection that is '
+    "mistaken belongs in `mistaken`, with the words that show it."
 )
 _LONGEST_WHY = 200
 
@@ -147,6 +156,14 @@ class OutsideForm:
 
 
 @dataclass(frozen=True, slots=True)
+class Mistaken:
+    """An objection of the last question, counted from 1, that a model says to be mistaken."""
+
+    number: int
+    quote: Quotation
+
+
+@dataclass(frozen=True, slots=True)
 class FormReading:
     """What a model says of the form of a prompt's answers.
 
@@ -158,6 +175,12 @@ class FormReading:
     why: str
     values: tuple[ReadValue, ...]
     beside: tuple[OutsideForm, ...]
+    mistaken: tuple[Mistaken, ...] = ()
+
+
+def again(objections: Sequence[str]) -> str:
+    """The next question after a refusal."""
+    return _AGAIN.format(objections="\n".join(f"{number}. {one}" for number, one in enumerate(objections, 1)))
 
 
 def messages(source: str, first_line: int = 1) -> tuple[Message, ...]:
@@ -189,7 +212,8 @@ def reading_of(data: dict[str, Any]) -> FormReading:
         for one in data["values"]
     )
     beside = tuple(OutsideForm(one["kind"], Quotation(one["line"], one["words"])) for one in data["beside"])
-    return FormReading(data["form"], " ".join(data["why"].split())[:_LONGEST_WHY], values, beside)
+    mistaken = tuple(Mistaken(one["number"], Quotation(one["line"], one["words"])) for one in data["mistaken"])
+    return FormReading(data["form"], " ".join(data["why"].split())[:_LONGEST_WHY], values, beside, mistaken)
 
 
 def _quotes(given: Sequence[dict[str, Any]]) -> tuple[Quotation, ...]:

@@ -18,6 +18,12 @@ from promptopt.structured.witness.keys import NUMBER_WORDS
 
 def unproved(document: PromptText, value: ReadValue, proofs: Proofs, reading: FormReading) -> Iterator[str]:
     """What is read of a value and not in its quotations, each as a sentence."""
+    yield from unquoted(document, value, proofs, reading)
+    yield from unsaid(document, value, proofs, reading)
+
+
+def unquoted(document: PromptText, value: ReadValue, proofs: Proofs, reading: FormReading) -> Iterator[str]:
+    """The key, labels, bounds and counts of a value that its quotations do not spell."""
     quotes = proofs[value]
     if not quotes:
         if value.path and value.path[-1] != "*":
@@ -36,6 +42,15 @@ def unproved(document: PromptText, value: ReadValue, proofs: Proofs, reading: Fo
     for count, what in ((value.min_items, "at least"), (value.max_items, "at most")):
         if count is not None and not any(count in _counts(text) for text in texts):
             yield f"{at}no number {count} ({what} so many items) is in the words that are quoted for {value.shown}"
+
+
+def unsaid(document: PromptText, value: ReadValue, proofs: Proofs, reading: FormReading) -> Iterator[str]:
+    """The types of a value, null among them, that no word or sign near its quotations says."""
+    quotes = proofs[value]
+    if not quotes:
+        return
+    texts = [quoted.text for quoted in quotes]
+    at = f"line {quotes[0].line}: "
     told = said(document, value, proofs)
     spoken = (*told, *_of_all(value, texts, reading))
     null = _NULL if "none" in map(str.casefold, value.labels) else _NULL_OR_NONE

@@ -9,17 +9,17 @@ from promptopt.structured.fields import MASK, Inferred, PromptText, begin_of
 from promptopt.structured.witness.keys import (
     VARIABLE,
     KeyOfSchema,
-    first_reason,
     form_of,
     keys_of,
+    reasons,
     said_once,
     shortened,
     values_shown,
 )
 
 
-def beside(document: PromptText, found: Inferred, *, quoted: bool = False) -> str | None:
-    """What the prompt has beside the form that was read, with its line; ``None`` if nothing is found.
+def beside(document: PromptText, found: Inferred, *, quoted: bool = False) -> Iterator[str]:
+    """What the prompt has beside the form that was read, with its line.
 
     Args:
         quoted: Whether a quotation proves each value.
@@ -44,7 +44,7 @@ def beside(document: PromptText, found: Inferred, *, quoted: bool = False) -> st
         (_sample_in_list(document, found, leaves), found.whole == "JSON"),
         (_letters(leaves), keyed),
     )
-    return first_reason(checks)
+    return reasons(checks)
 
 
 _NOT = re.compile(r"\b(?:no|not|never|without|nothing|any|avoid|nor)\b|n['’]t\b", re.IGNORECASE)

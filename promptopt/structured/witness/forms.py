@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span
-from promptopt.structured.witness.keys import NUMBER_WORDS, VARIABLE, first_reason, said_once, shortened
+from promptopt.structured.witness.keys import NUMBER_WORDS, VARIABLE, reasons, said_once, shortened
 from promptopt.structured.witness.programs import program
 
 _Schema = Mapping[str, Any]
@@ -18,8 +18,8 @@ _Schema = Mapping[str, Any]
 
 def gainsaid_form(
     document: PromptText, found: Inferred, values: Sequence[_Schema], *, quoted: bool = False
-) -> str | None:
-    """What the prompt shows and the form that was read does not have, with its line; ``None`` if nothing is found.
+) -> Iterator[str]:
+    """What the prompt shows and the form that was read does not have, with its line.
 
     Args:
         values: The schemas of all values, the items of lists among them.
@@ -46,7 +46,7 @@ def gainsaid_form(
         (_no_labels(document, found), not found.whole or "brackets" in found.fields[0].source),
         (_choices_unread(document, values), found.whole in ("JSON", "keys")),
     )
-    return first_reason(checks)
+    return reasons(checks)
 
 
 _GOES_ON = re.compile(

@@ -42,9 +42,9 @@ def said_once(document: PromptText, pattern: re.Pattern[str], meaning: str) -> I
         yield f"line {document.line(said.start())}: {shortened(said[0])!r}{meaning}"
 
 
-def first_reason(checks: Iterable[tuple[Iterator[str], bool]]) -> str | None:
-    """The first reason of the checks that apply."""
-    return next((reason for reasons, applies in checks if applies for reason in reasons), None)
+def reasons(checks: Iterable[tuple[Iterator[str], bool]]) -> Iterator[str]:
+    """The reasons of the checks that apply, each looked for when it is asked for."""
+    return (reason for found, applies in checks if applies for reason in found)
 
 
 def shortened(text: str) -> str:

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import Field, Inferred, PromptText
-from promptopt.structured.witness.keys import VARIABLE, first_reason, keys_of, shortened
+from promptopt.structured.witness.keys import VARIABLE, keys_of, reasons, shortened
 
 
-def gainsaid_names(document: PromptText, found: Inferred, *, quoted: bool = False) -> str | None:
-    """Which key of the answer was not read, or what the answer has beside its JSON; ``None`` if nothing is found.
+def gainsaid_names(document: PromptText, found: Inferred, *, quoted: bool = False) -> Iterator[str]:
+    """Which key of the answer was not read, or what the answer has beside its JSON.
 
     Args:
         quoted: Whether a quotation has each name.
@@ -29,7 +29,7 @@ def gainsaid_names(document: PromptText, found: Inferred, *, quoted: bool = Fals
         (_of_a_part(document, found), keyed and not found.wrapped),
         (_other_objects(document, found), keyed or found.whole in ("labels", "")),
     )
-    return first_reason(checks)
+    return reasons(checks)
 
 
 _PART = re.compile(

@@ -27,9 +27,9 @@ from promptopt.structured.witness.keys import (
     VARIABLE,
     KeyOfSchema,
     SaidOfKey,
-    first_reason,
     keys_of,
     mentions,
+    reasons,
     said_of,
     shortened,
 )
@@ -44,13 +44,19 @@ from promptopt.structured.witness.types import doubted, free_objects, listed_pla
 
 
 def gainsaid(document: PromptText, found: Inferred, *, quoted: bool = False) -> str | None:
-    """What the prompt says of a key and the fields do not hold, with its line; ``None`` if nothing is found.
+    """The first of the :func:`objections`; ``None`` if there is none."""
+    return next(objections(document, found, quoted=quoted), None)
+
+
+def objections(document: PromptText, found: Inferred, *, quoted: bool = False) -> Iterator[str]:
+    """What the prompt says of a key and the fields do not hold, each with its line.
 
     Args:
         quoted: Whether a quotation proves each value: then its type is settled, and what is said of it was looked at.
     """
     if why := masked(found):
-        return why
+        yield why
+        return
     leaves = [leaf for item in found.fields for leaf in keys_of(item.name, item.schema)]
     plain = [leaf for leaf in leaves if "properties" not in leaf.value]
     # What is said of `size` is said of the value in {"size": {"value": 3, "seen": true}}.
@@ -82,10 +88,11 @@ def gainsaid(document: PromptText, found: Inferred, *, quoted: bool = False) -> 
         (first_key_lost(document, found, leaves), found.whole in ("JSON", "keys", "") and not quoted),
         (excepted(document, found), True),
     )
-    said = first_reason(checks) or gainsaid_names(document, found, quoted=quoted)
-    values = [leaf.value for leaf in plain]
-    said = said or gainsaid_form(document, found, values, quoted=quoted) or beside(document, found, quoted=quoted)
-    return said or _left_over(document, found, plain, leaves, quoted=quoted)
+    yield from reasons(checks)
+    yield from gainsaid_names(document, found, quoted=quoted)
+    yield from gainsaid_form(document, found, [leaf.value for leaf in plain], quoted=quoted)
+    yield from beside(document, found, quoted=quoted)
+    yield from _left_over(document, found, plain, leaves, quoted=quoted)
 
 
 def _left_over(
@@ -95,7 +102,7 @@ def _left_over(
     leaves: Sequence[KeyOfSchema],
     *,
     quoted: bool,
-) -> str | None:
+) -> Iterator[str]:
     """What is left of the prompt's facts, places and labels when each key has what is said of it."""
     keyed = found.whole in ("JSON", "keys", "labels")
     checks: tuple[tuple[Iterator[str], bool], ...] = (
@@ -111,7 +118,7 @@ def _left_over(
         (unread_elsewhere(document, found, leaves), keyed and not quoted),
         (denied(document, found, leaves), found.whole in ("JSON", "keys")),
     )
-    return first_reason(checks)
+    return reasons(checks)
 
 
 _SAMPLE = re.compile(r"\(?\b(?:e\.g\.?|eg\b|such as|for example|for instance|example:|like)[^)\n]*\)?", re.IGNORECASE)
