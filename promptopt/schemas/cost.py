@@ -41,6 +41,11 @@ _REASONING = frozenset(
 )
 
 
+# Of a token: English has four to five, German and code three.
+_FEWEST_CHARACTERS = 3
+_LONGEST_TEXT = 100_000
+
+
 @dataclass(frozen=True, slots=True)
 class SchemaCost:
     """Tokens of a schema and of answers under it.
@@ -49,7 +54,8 @@ class SchemaCost:
         input_tokens: What the schema is billed as, in every call.
         typical_tokens: A minified answer with middling values.
         pretty_tokens: The same answer, indented.
-        longest_tokens: The longest answer that the schema allows, indented; ``None`` if nothing bounds it.
+        longest_tokens: The longest answer that the schema allows, indented, its texts with three characters a token;
+            ``None`` if nothing bounds it.
     """
 
     input_tokens: int
@@ -160,8 +166,10 @@ def _instance(node: Any, root: JSONSchema, *, longest: bool, depth: int = 0) -> 
 
 def _scalar(node: Mapping[str, Any], kind: object, *, longest: bool) -> Any:
     if kind == "string":
-        words = min(2000, int(node.get("maxLength", 60)) if longest else min(60, int(node.get("maxLength", 60)))) // 6
-        return " ".join(["words"] * max(1, words))
+        characters = int(node.get("maxLength", 60))
+        if longest:
+            return " a" * max(1, -(-min(characters, _LONGEST_TEXT) // _FEWEST_CHARACTERS))
+        return " ".join(["words"] * max(1, min(60, characters) // 6))
     if kind == "integer":
         bounds = [node.get("maximum", 1000), node.get("minimum", 0)]
         return max(bounds, key=lambda bound: len(str(bound))) if longest else bounds[0]

@@ -2,6 +2,7 @@ import copy
 import enum
 import json
 import time
+from pathlib import Path
 
 import pydantic
 import pytest
@@ -302,3 +303,18 @@ def test_every_schema_compiles_in_a_grammar_engine_of_servers(schema):
 def test_the_grammar_engine_does_refuse():
     grammar = LLMatcher.grammar_from_json_schema(json.dumps(one({"type": "nonsense"})))
     assert LLMatcher.validate_grammar(grammar)
+
+
+@given(st.integers(1, 1500), st.sampled_from(["docs/structure.md", "tests/schemas/test_schema_strict.py"]), st.integers(0, 2000))
+def test_a_text_as_long_as_it_may_be_is_not_cut_off_by_the_cap(length, path, start):
+    text = (Path(__file__).parents[2] / path).read_text(encoding="utf-8")[start : start + length]
+    schema = object_schema(
+        {"note": {"type": "string", "maxLength": length}, "label": {"enum": ["a", "b"], "type": "string"}}
+    )
+    answer = json.dumps({"note": text, "label": "b"}, indent=2)
+    assert TOKENIZER.count(answer) <= output_cap(schema_cost(schema, TOKENIZER), "gpt-4o")
+
+
+def test_a_long_text_is_not_cut_off_by_the_cap():
+    schema = one({"type": "string", "maxLength": 9_000})
+    assert output_cap(schema_cost(schema, TOKENIZER), "gpt-4o") > 9_000 / 3
