@@ -305,7 +305,11 @@ def test_the_grammar_engine_does_refuse():
     assert LLMatcher.validate_grammar(grammar)
 
 
-@given(st.integers(1, 1500), st.sampled_from(["docs/structure.md", "tests/schemas/test_schema_strict.py"]), st.integers(0, 2000))
+@given(
+    st.integers(1, 1500),
+    st.sampled_from(["docs/structure.md", "tests/schemas/test_schema_strict.py"]),
+    st.integers(0, 2000),
+)
 def test_a_text_as_long_as_it_may_be_is_not_cut_off_by_the_cap(length, path, start):
     text = (Path(__file__).parents[2] / path).read_text(encoding="utf-8")[start : start + length]
     schema = object_schema(
