@@ -27,7 +27,7 @@ from promptopt.structured.infer import infer
 from promptopt.structured.proposal import Economics, Options, Structured
 from promptopt.structured.readers.json_blocks import answer_blocks
 from promptopt.structured.reasoning import keeps_reasoning, needs_reasoning
-from promptopt.structured.scored_field import reading, scored_of, text_cap
+from promptopt.structured.scored_field import may_be_scored, reading, scored_of, text_cap
 from promptopt.structured.witness.accounts import instructions
 from promptopt.templates import Template
 from promptopt.templates.answer import PatternAnswer
@@ -292,6 +292,7 @@ def _as_schema(task: _Task, form: _AnswerForm) -> Structured:
         remarks=(*task.remarks, *advice(schema)),
         unread_line=form.unread_line,
         codes_possible=bool(possible) and not uses_codes,
+        unscored=_unscored(task, form),
         unbounded=tuple(free) or ("the answer",) if cap is None else (),
         form_left=left,
         as_written=task.options.as_written,
@@ -315,10 +316,18 @@ def _parts_left(task: _Task, edits: Sequence[Edit]) -> str | None:
 _PART = re.compile(r"<[A-Za-z][\w -]*>|^[^\w\n]*[A-Za-z][\w -]{0,40}:(?!\w)", re.MULTILINE)
 
 
+def _unscored(task: _Task, form: _AnswerForm) -> tuple[str, ...]:
+    """The values that may each be what is scored, if nothing tells one from the others."""
+    if _is_scored(task, form) or task.lists:
+        return ()
+    return tuple(item.name for item in may_be_scored([item for item in form.fields if item.name != REASONING]))
+
+
 def _is_scored(task: _Task, form: _AnswerForm) -> bool:
-    """Whether something says which value is scored: it is the only one, or the prompt or a suite reads one."""
+    """Whether something says which value is scored: the prompt or a suite reads one, or no other value may be it."""
     values = [item for item in form.fields if item.name != REASONING]
-    return not task.asked or len(values) == 1 or task.template.front.answer is not None or bool(task.options.labels)
+    told = task.template.front.answer is not None or bool(task.options.labels) or len(values) == 1
+    return told or (not task.asked and len(may_be_scored(values)) == 1)
 
 
 def _as_text(task: _Task, form: _AnswerForm, rejected: Economics | None = None) -> Structured:
@@ -361,6 +370,7 @@ def _as_text(task: _Task, form: _AnswerForm, rejected: Economics | None = None) 
         form="text",
         remarks=task.remarks,
         unread_line=form.unread_line,
+        unscored=_unscored(task, form),
         rejected=rejected,
         answer_tokens=task.options.answer_tokens,
         as_written=task.options.as_written,

@@ -58,6 +58,7 @@ class Structured:
         max_output_tokens: The cap; ``None`` if nothing bounds the answer.
         remarks: Doubts about the prompt's words and advice about the schema.
         unread_line: The line of the prompt that asks for an explanation which ``answer:`` never reads: it is left out.
+        unscored: Fields of which each may be what a suite scores, so that no ``answer`` is set.
         codes_possible: Whether codes would shorten labels or keys and are not used.
         unbounded: Fields of which nothing bounds the length, so that no cap could be computed.
         rejected: What a schema would cost that was considered and not taken, because answers would save too little.
@@ -80,6 +81,7 @@ class Structured:
     codes: Codes = field(default_factory=Codes)
     remarks: tuple[str, ...] = ()
     unread_line: int | None = None
+    unscored: tuple[str, ...] = ()
     codes_possible: bool = False
     unbounded: tuple[str, ...] = ()
     rejected: Economics | None = None
@@ -102,6 +104,9 @@ class Structured:
             found.append(
                 f"line {self.unread_line}: an explanation is asked for that `answer:` never reads; it is left out"
             )
+        if self.unscored:
+            names = ", ".join(self.unscored)
+            found.append(f"answer: is not set; name what a suite scores, if one does ({names})")
         if self.codes_possible:
             found.append("labels or keys are several tokens each: --codes would shorten answers")
         if self.unbounded:

@@ -51,21 +51,28 @@ def text_cap(fields: Sequence[Field], tokenizer: Tokenizer) -> int | None:
 
 
 def scored_of(fields: Sequence[Field], labels: Sequence[str]) -> Field:
-    """The field that a suite scores: the one that can say its labels, else the first enum, else the first."""
+    """The field that a suite scores: the one that can say its labels, else the first of those that may be it."""
     wanted = {label.casefold() for label in labels}
-    candidates = [item for item in fields if not keeps_reasoning([item, item])] or list(fields)
-    enums = [item for item in candidates if "enum" in item.schema]
-    for item in enums:
-        if wanted and wanted <= {str(label).casefold() for label in item.schema["enum"]}:
+    for item in fields:
+        if wanted and wanted <= {str(label).casefold() for label in item.schema.get("enum", ())}:
             return item
-    # How sure a model is, is said of the answer and is not the answer.
+    return may_be_scored(fields)[0]
+
+
+def may_be_scored(fields: Sequence[Field]) -> list[Field]:
+    """The fields that may each be what is scored, of which nothing tells one from the others.
+
+    Labels come before a text that is called a label or a verdict, then numbers and truth values, then all others. What a
+    model is to think or how sure it is, is said of the answer and is not the answer.
+    """
+    candidates = [item for item in fields if not keeps_reasoning([item, item])] or list(fields)
     candidates = [item for item in candidates if not _SURE.search(field_name(item.name))] or candidates
-    enums = [item for item in candidates if "enum" in item.schema] or enums
+    enums = [item for item in candidates if "enum" in item.schema]
     named = [
         item for item in candidates if _LABEL.search(field_name(item.name)) and item.schema.get("type") == "string"
     ]
     numbers = [item for item in candidates if item.schema.get("type") in ("integer", "number", "boolean")]
-    return (enums or named or numbers or candidates)[0]
+    return enums or named or numbers or candidates
 
 
 _SURE = re.compile(r"(?:\A|_)(?:confidence|certainty|needs|requires)(?:_|\Z)")
