@@ -23,6 +23,7 @@ from promptopt.structured.form_elsewhere import form_in_variable, format_in_vari
 from promptopt.structured.guard.rules import doubted
 from promptopt.structured.prose.choices import Choice, choices
 from promptopt.structured.prose.counts import with_count_of_items, with_counts
+from promptopt.structured.prose.dates import with_dates
 from promptopt.structured.prose.ranges import numbers, scale
 from promptopt.structured.readers.bare_values import from_values
 from promptopt.structured.readers.bold_sections import bold_sections
@@ -181,13 +182,14 @@ def no_one_form(document: PromptText) -> str | None:
 
 
 def _counted(document: PromptText, found: Inferred) -> Inferred:
-    """The fields with the counts that the prompt orders for their lists."""
+    """The fields with the counts that the prompt orders for their lists, and the format of dates."""
     if found.whole not in ("JSON", "keys", "") or not found.fields:
         return found
     if found.wrapped:
-        schema = with_counts(document, found.fields[0].schema, found.covered, wrapped=True)
+        schema = with_dates(document, with_counts(document, found.fields[0].schema, found.covered, wrapped=True))
         return replace(found, fields=(replace(found.fields[0], schema=schema),))
-    whole = with_counts(document, found.schema(), found.covered, wrapped=False)["properties"]
+    whole = with_counts(document, found.schema(), found.covered, wrapped=False)
+    whole = (with_dates(document, whole) if found.whole else whole)["properties"]
     return replace(found, fields=tuple(replace(item, schema=whole[item.name]) for item in found.fields))
 
 

@@ -211,7 +211,7 @@ def test_a_note_with_its_place_is_a_part_of_a_form() -> None:
 
 def test_fields_below_an_order_for_json_are_keys() -> None:
     text = "Extract the voyage from the logbook as JSON.\n\nFields:\n- ship (string)\n- left_at (ISO date, or null)"
-    assert _schemas(text) == {"ship": {"type": "string"}, "left_at": {"type": ["string", "null"]}}
+    assert _schemas(text) == {"ship": {"type": "string"}, "left_at": {"type": ["string", "null"], "format": "date"}}
 
 
 def test_an_explanation_that_the_input_may_have_is_no_field(tmp_path: Path) -> None:

@@ -117,7 +117,11 @@ _RIGS = ["sloop", "ketch", "yawl"]
         ('["sloop"]', "sloop, ketch, yawl", {"type": "array", "items": {"type": "string", "enum": _RIGS}}),
         ("3", "1, 2, 3, 5 or 8", {"type": "integer", "enum": [1, 2, 3, 5, 8]}),
         ("12", "integer", {"type": "integer"}),
-        ("null", "ISO date, or null", {"type": ["string", "null"], "description": "ISO date, or null"}),
+        (
+            "null",
+            "ISO date, or null",
+            {"type": ["string", "null"], "description": "ISO date, or null", "format": "date"},
+        ),
         ('"Hull, Leith"', "port, port of call", {"type": "string", "description": "port, port of call"}),
     ],
 )  # fmt: skip

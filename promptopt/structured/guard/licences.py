@@ -13,7 +13,7 @@ from promptopt.structured.by_model.question import FormReading, ReadValue
 from promptopt.structured.fields import PromptText
 from promptopt.structured.guard.said_of_values import Proofs, said
 from promptopt.structured.guard.types_said import untyped
-from promptopt.structured.witness.keys import NUMBER_WORDS
+from promptopt.structured.witness.keys import NUMBER_WORDS, is_index_of
 
 
 def unproved(document: PromptText, value: ReadValue, proofs: Proofs, reading: FormReading) -> Iterator[str]:
@@ -38,7 +38,9 @@ def unquoted(document: PromptText, value: ReadValue, proofs: Proofs, reading: Fo
     for label in value.labels:
         if not any(has_label(text, label) or _in_span(text, label) for text in texts):
             yield f"{at}the label {label!r} is not in the words that are quoted for {value.shown}"
-    yield from _range(value, texts, at)
+    sizes = {one.min_items for one in proofs if one.min_items is not None and one.min_items == one.max_items}
+    if not is_index_of(value.minimum or 0, value.maximum or 0, sizes):
+        yield from _range(value, texts, at)
     for count, what in ((value.min_items, "at least"), (value.max_items, "at most")):
         if count is not None and not any(count in _counts(text) for text in texts):
             yield f"{at}no number {count} ({what} so many items) is in the words that are quoted for {value.shown}"

@@ -13,7 +13,7 @@ from promptopt.structured.fields import BOUNDARY, MASK, PromptText, Span, field_
 from promptopt.structured.prose.choice_patterns import ASK, CLOSE, INNER, PATTERNS, QUOTE
 from promptopt.structured.prose.chosen_lists import chosen_lists
 from promptopt.structured.prose.far_cases import far_cases
-from promptopt.structured.prose.plain_labels import is_denied, plain_labels
+from promptopt.structured.prose.plain_labels import DATE_FORM, is_denied, plain_labels
 from promptopt.structured.prose.subject_lists import CONDITION, subject_lists
 from promptopt.structured.prose.table_labels import table_labels
 
@@ -384,7 +384,7 @@ def labels(text: str) -> list[str]:
     else:
         parts = _parts(text.strip())
         parts = [part.strip().strip("\"'`“”‘’") for part in parts]
-    if any(_COUNTED.match(part) for part in parts):
+    if any(_COUNTED.match(part) or DATE_FORM.fullmatch(part) for part in parts):
         return []  # "into exactly one kind and one part" names no labels
     letters = all(re.fullmatch(r"[A-Z]", part) for part in parts)  # "A" is one of them, and no article
     if any(not part or (part.lower() in _STOP and not letters) or len(part.split()) > longest for part in parts):

@@ -47,6 +47,10 @@ _SOFT = re.compile(
 )
 # "2-3 terms that could replace it": of what the things may do, and not of how many there are
 _OF_THINGS = re.compile(r"\b(?:that|which) (?:could|can|may|might)\b", re.IGNORECASE)
+# "7 true/false statements"
+_EITHER = re.compile(r"\b(?:true ?/ ?false|true-false|true or false)(?= [a-z]+s\b)", re.IGNORECASE)
+# "3 questions per topic", "two names for each dog"
+_PER = re.compile(r"(?: [\w-]+){0,2} (?:per|for each|for every|on each|about each|from each|of each) ", re.IGNORECASE)
 _AGAIN = frozenset({"rewrite", "rephrase", "reformulate", "paraphrase"})
 _PARTLY = re.compile(r"\b(?:ask|make|have|find|outline)\b", re.IGNORECASE)
 
@@ -111,14 +115,15 @@ def ordered(text: str, *, alone: bool = False) -> Iterator[Count]:
         alone: Only orders that say what the answer is, as for a list without a name.
     """
     for match in _ORDER.finditer(text):
-        if _OF_EACH.search(match["between"]) or MASK in match[0] or (alone and _PARTLY.search(match[0])):
+        if _OF_EACH.search(match["between"]) or MASK in match[0] or (alone and _is_partly(match)):
             continue
         # "Rewrite the query as 3 queries"; "rewrite the text with 3 samples" has one text.
         if match["verb"].lower() in _AGAIN and not match["between"].rstrip().endswith(" as"):
             continue
         begin = begin_of(text, match.start("verb"), (".", "\n", ";"))
         end = re.compile(r"[.;\n]|\Z").search(text, match.end())
-        if _SOFT.search(_OF_THINGS.sub(" ", text[begin : end.start() if end else len(text)])):
+        sentence = _EITHER.sub(" ", text[begin : end.start() if end else len(text)])
+        if _SOFT.search(_OF_THINGS.sub(" ", sentence)) or _PER.match(text, match.end()):
             continue
         low = number_of(match["low"])
         high = number_of(match["high"]) if match["high"] else None
@@ -136,10 +141,41 @@ def ordered(text: str, *, alone: bool = False) -> Iterator[Count]:
         yield Count(least, most, tuple(re.findall(r"[a-z]+", match["what"].lower())))
 
 
+def _is_partly(order: re.Match[str]) -> bool:
+    """Whether an order may want the things within what it makes: "make a plan with 3 steps", and not "make 3 cards"."""
+    made = order["verb"].lower() == "make" and not order["between"].strip() and _NOT_MADE.search(order["what"]) is None
+    return not made and _PARTLY.search(order[0]) is not None
+
+
+_NOT_MADE = re.compile(
+    r"\b(?:pass|passes|attempts?|tries|copies|changes|edits|steps|rounds|assumptions)\Z", re.IGNORECASE
+)
+
+
 # "Give 3 tags at most."
 _BOUND_AFTER = re.compile(
     r",?\s+(?:(?P<most>at (?:the )?most|max(?:imum)?|tops)|at (?:the )?least|minimum|min)\b", re.IGNORECASE
 )
+# "5 multiple choice questions, 4 options each."
+_PLAINLY = re.compile(
+    rf"(?:\A|[.!?]\s+|\n[ \t]*(?:[-*•][ \t]+)?)(?:exactly )?(?P<n>{_N}) (?!{_OF_LENGTH})(?P<what>(?:(?!if\b|when\b|for\b|or\b|of\b|to\b|is\b|are\b)[\w'’/-]+ ){{0,4}}?[\w-]*[a-rt-z]s)(?= ?[,.]| (?:with|about|on|in total|each (?:with|having|has))\b)",
+    re.IGNORECASE,
+)
+
+
+def plainly(text: str) -> Iterator[Count]:
+    """Every count of things with which a sentence begins, and that has no verb."""
+    for match in _PLAINLY.finditer(text):
+        count = number_of(match["n"])
+        end = re.compile(r"[.;\n]|\Z").search(text, match.end())
+        sentence = text[match.start("n") : end.start() if end else len(text)]
+        alone = _SOFT.search(sentence) is None and _IS_SAID.search(sentence) is None
+        if count >= _LEAST and alone and MASK not in match[0] and not _PER.match(text, match.end()):
+            yield Count(count, count, tuple(re.findall(r"[a-z]+", match["what"].lower())))
+
+
+_IS_SAID = re.compile(r"\b(?:is|are|was|were|follow|have|has|had|will|can|below|given)\b", re.IGNORECASE)
+
 # "Between three and ten skills", "a maximum of 4 categories", and what is joined to another count: "4 books and 4 films"
 _BOUNDED = re.compile(
     rf"\b(?P<bound>exactly|up to|at most|not more than|no more than|never more than|(?:a )?maximum of|at least|(?:a )?minimum of|between|from)\s+(?P<low>{_N})(?:\s?(?:-|–|to|and|or)\s?(?P<most>(?:no more than|not more than|at most|up to) )?(?P<high>{_N}))?(?![\w%.,-])\s+(?!{_OF_LENGTH})"
@@ -256,11 +292,12 @@ def with_counts(
     counts = list(dict.fromkeys(ordered(text, alone=wrapped)))
     if wrapped:
         counts += [count for count in (*ordered(text), *bounded(text)) if _is_of_answer(count, schema, text)]
+        counts += [count for count in plainly(text) if _is_of_items(count, schema)]
         bounds = {tuple(count.bounds.items()) for count in counts}
         only = len(bounds) == 1 and not _inner(schema, counts) and not _BY_VARIABLE.search(document.text)
         return _bounded(schema, dict(bounds.pop())) if only else dict(schema)
     some = () if _MAY_BE_EMPTY.search(document.text) else _one_at_least(text)
-    return _with_named(schema, list(dict.fromkeys([*counts, *bounded(text), *some])), document.text)
+    return _with_named(schema, list(dict.fromkeys([*counts, *bounded(text), *plainly(text), *some])), document.text)
 
 
 def _is_of_answer(count: Count, schema: Mapping[str, Any], text: str) -> bool:

@@ -85,7 +85,7 @@ def with_only_key(schema: dict[str, Any], lists: list[Choice]) -> dict[str, Any]
     open_keys = [
         name
         for name, child in properties.items()
-        if child.get("type") == "string" and set(child) <= {"type"} and not keeps_reasoning_in(name)
+        if child.get("type") == "string" and set(child) <= {"type"} and not (keeps_reasoning_in(name) or name == "why")
     ]
     holds = _holds_labels(schema)
     if holds or len(open_keys) != 1 or set(field_name(open_keys[0]).split("_")) & _FREE_KEYS:

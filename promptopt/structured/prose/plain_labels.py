@@ -233,12 +233,23 @@ _WORDS = frozenset(
 )
 
 
+def is_known_label(word: str) -> bool:
+    """Whether a word is a label wherever somebody may choose: "yes", "fail", "neutral"."""
+    return word.lower() in _WORDS
+
+
 def _known_words(items: Sequence[Item]) -> bool:
     return any(" ".join(item.words).lower() in _WORDS for item in items)
 
 
+# "YYYY-MM-DD or unknown": a form is no label
+DATE_FORM = re.compile(r"[YMDHhms]{2,4}(?:[-/.: T][YMDHhms]{2,4})+Z?")
+
+
 def _is_label(value: str, *, quoted: bool) -> bool:
     words = value.split()
+    if DATE_FORM.fullmatch(value):
+        return False
     if quoted:
         return 0 < len(words) <= _LONGEST_QUOTED and re.search(r"\w", value) is not None
     if _NONE_OF.fullmatch(value):

@@ -36,27 +36,65 @@ def with_options(document: PromptText, schema: dict[str, Any], covered: Sequence
     shown = "\n".join(document.text[span.start : span.end] for span in covered)
     counts = {number_of(match["n"]) for match in _COUNT.finditer(document.text)}
     count = counts.pop() if len(counts) == 1 else None
-    return _visit(schema, shown, count, lettered=not _MANY_RIGHT.search(document.text))
+    return _visit(schema, (shown, document.text), count, lettered=not _MANY_RIGHT.search(document.text))
 
 
-def _visit(node: dict[str, Any], shown: str, count: int | None, *, lettered: bool) -> dict[str, Any]:
+def _visit(node: dict[str, Any], texts: tuple[str, str], count: int | None, *, lettered: bool) -> dict[str, Any]:
+    """The node of a form.
+
+    Args:
+        texts: What the form shows, and the whole prompt.
+    """
+    shown, text = texts
     items = node.get("items")
     if isinstance(items, Mapping):
-        return {**node, "items": _visit(dict(items), shown, count, lettered=lettered)}
+        return {**node, "items": _visit(dict(items), texts, count, lettered=lettered)}
     properties = node.get("properties")
     if not isinstance(properties, Mapping):
         return node
-    found = {name: _visit(dict(child), shown, count, lettered=lettered) for name, child in properties.items()}
+    found = {name: _visit(dict(child), texts, count, lettered=lettered) for name, child in properties.items()}
     letters: list[str] = []
     for name, child in found.items():
         if _OPTIONS.search(name):
             found[name], own = _options(child, shown, count)
             letters = own or letters
+    sizes = {child["minItems"] for name, child in found.items() if _OPTIONS.search(name) and _has_size(child)}
+    for name, child in found.items():
+        first = _first_index(name, child, text) if len(sizes) == 1 else None
+        if first is not None:
+            size = next(iter(sizes))
+            found[name] = {**child, "type": "integer", "minimum": first, "maximum": first + size - 1}
     for name, child in found.items():
         own = _shown_letters(shown, name) if lettered and letters and _ANSWER.search(name) else []
         if own and set(own) <= set(letters) and child == {"type": "string"}:
             found[name] = {**child, "enum": list(letters)}
     return {**node, "properties": found}
+
+
+def _has_size(child: Mapping[str, Any]) -> bool:
+    return (
+        child.get("type") == "array"
+        and child.get("minItems") is not None
+        and child.get("minItems") == child.get("maxItems")
+    )
+
+
+_INDEX = re.compile(
+    r"\A(?:correct|right|answer|solution)(?:_?(?:answer|option|choice))?(?:_?(?:index|idx|number|no|position|option|answer|choice))?\Z",
+    re.IGNORECASE,
+)
+_FROM_ZERO = r"(?:\b(?:zero|0)[- ](?:based|indexed)\b|\b(?:starting|starts|counting|counted|counts|beginning) (?:at|from|with) (?:0|zero)\b)"
+_FROM_ONE = r"(?:\b(?:one|1)[- ](?:based|indexed)\b|\b(?:starting|starts|counting|counted|counts|beginning) (?:at|from|with) (?:1|one)\b)"
+
+
+def _first_index(name: str, child: Mapping[str, Any], text: str) -> int | None:
+    """The number of the first option, if a key holds that of the right one and the prompt says how it counts."""
+    if not _INDEX.search(name) or child.get("type") not in ("integer", "number") or {"enum", "minimum"} & set(child):
+        return None
+    said = rf"(?<!\w){re.escape(name)}(?!\w)[^.\n]{{0,80}}?"
+    zero = re.search(said + _FROM_ZERO, text, re.IGNORECASE) is not None
+    one = re.search(said + _FROM_ONE, text, re.IGNORECASE) is not None
+    return None if zero == one else 0 if zero else 1
 
 
 def _options(child: dict[str, Any], shown: str, count: int | None) -> tuple[dict[str, Any], list[str]]:

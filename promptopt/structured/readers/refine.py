@@ -11,11 +11,14 @@ from promptopt.structured.fields import Field, PromptText, Span, UnreadForm, fie
 from promptopt.structured.prose.choices import Choice, labels
 from promptopt.structured.prose.criteria_grades import grades_of, shared_range
 from promptopt.structured.prose.described import stated
+from promptopt.structured.prose.how_many import with_how_many
 from promptopt.structured.prose.key_choices import with_choices
 from promptopt.structured.prose.key_clauses import KeyClauses
 from promptopt.structured.prose.key_facts import with_number, with_one_or_none, with_only_scale
 from promptopt.structured.prose.key_labels import with_clause_count, with_clause_labels, with_each_value
+from promptopt.structured.prose.labels_after_noun import with_labels_after_noun
 from promptopt.structured.prose.labels_of_keys import with_each_number, with_items, with_only_key, with_prose
+from promptopt.structured.prose.named_lists import labels_of_place
 from promptopt.structured.prose.nulls import nulls_of, with_null_parts
 from promptopt.structured.prose.plain_labels import whole_list
 from promptopt.structured.prose.quiz_options import with_options
@@ -91,7 +94,9 @@ def refined(
             and not set(child) & {"minimum", "enum"}
         ):
             child = _bounded(name, child, shared)
-        child = with_labels(name, with_aside(name, child, document), document)
+        child = with_how_many(name, with_labels(name, with_aside(name, child, document), document), document)
+        child = with_labels_after_noun(name, child, document) if child.get("type") == "string" else child
+        child = _with_named_list(name, child, document, clauses)
         return nulls(name, with_least(name, label_lists.of(name, child), document))
 
     def visit(node: dict[str, Any]) -> dict[str, Any]:
@@ -141,6 +146,18 @@ def _keys_of_items(document: PromptText, schema: Mapping[str, Any]) -> Iterator[
     for name, child in schema.get("properties", {}).items():
         if child.get("type") == "array" and child.get("items") in (LEFT_OPEN, {}, None):
             yield from items_said(name, document).get("properties", ())
+
+
+_PLACE = r"\"\s*[<\[({]+[^<>\[\](){}\"\n]+[>\])}]+\s*\""
+
+
+def _with_named_list(name: str, schema: dict[str, Any], document: PromptText, clauses: KeyClauses) -> dict[str, Any]:
+    """A text with the labels of the list that its place names: "<worker or FINISH>"."""
+    places = set(clauses.shown(name, _PLACE))
+    if schema.get("type") != "string" or "enum" in schema or len(places) != 1:
+        return schema
+    listed = labels_of_place(places.pop().strip('"<>[](){} '), document)
+    return {"type": "string", "enum": listed} if listed else schema
 
 
 def _is_index(name: str, text: str) -> bool:

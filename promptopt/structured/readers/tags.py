@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import regex
 
 from promptopt.structured.fields import MASK, Field, PromptText, Span, UnreadForm, field_name, scan
 from promptopt.structured.prose.described import described
+from promptopt.structured.prose.label_items import items_at
+from promptopt.structured.prose.named_lists import labels_of_place
+from promptopt.structured.prose.plain_labels import is_known_label
 from promptopt.structured.prose.wording import is_plural, noted_labels
 from promptopt.structured.readers.labelled import LEAD, OUTPUT, PLACE, TEXT, Found, placed, read_pattern
 
 _ELEMENT = regex.compile(r"<(?P<name>[A-Za-z_][\w-]*)>(?P<body>(?:(?!</?(?P=name)>)[\s\S]){0,1500}?)</(?P=name)>")
 _OPEN = regex.compile(
     rf"\b{OUTPUT}\b[^.\n<]{{0,100}}\b(?:in|inside|within|between|into|with|using|as)\b[^.\n<]{{0,30}}[`\"']?<(?P<name>[A-Za-z_][\w-]*)>[`\"']?(?:\s*(?:and|\.\.\.|…|,)?\s*[`\"']?</(?P=name)>|\s+(?:xml )?tags?\b)",
+    regex.IGNORECASE,
+)
+# ", and the urgency (low or high) in <urgency> tags", of a sentence whose order comes before
+_FURTHER = regex.compile(
+    r"(?:\s*(?:,|;|\band\b|\bthen\b|\bplus\b|\bfollowed by\b))+[^.\n<]{1,100}\b(?:in|inside|within|between|into|using)\b[^.\n<]{0,10}[`\"']?<(?P<name>[A-Za-z_][\w-]*)>[`\"']?(?:\s*(?:and|\.\.\.|…|,)?\s*[`\"']?</(?P=name)>|\s+(?:xml )?tags?\b)",
     regex.IGNORECASE,
 )
 # "First, in <thinking> tags, decide whether ..."
@@ -88,7 +97,7 @@ def _named(document: PromptText, found: dict[str, Found]) -> dict[str, Found]:
     """The tags that were found, and those that a sentence names: "put the score in <score> tags"."""
     text = document.text
     named = dict(found)
-    for match in scan(_OPEN, text):
+    for match in _orders(text):
         if (
             match["name"].lower() not in _HTML
             and not _SPOKEN.search(text[max(0, match.start() - 40) : match.start("name") - 1])
@@ -106,12 +115,62 @@ def _named(document: PromptText, found: dict[str, Found]) -> dict[str, Found]:
                 if numeric
                 else ""
             )
-            named.setdefault(match["name"], (_tag(document, match["name"], body, match.start()), Span(*match.span())))
+            field, span = named.get(
+                match["name"], (_tag(document, match["name"], body, match.start()), Span(*match.span()))
+            )
+            named[match["name"]] = _with_labels(field, _written(match[0])), span
     reasons: dict[str, Found] = {}
     for match in scan(_REASONS, text) if named else ():
         if match["name"] not in named:
             reasons.setdefault(match["name"], (_tag(document, match["name"], "", match.start()), Span(*match.span())))
-    return reasons | named
+    return reasons | dict(sorted(named.items(), key=lambda item: item[1][1].start))
+
+
+def _orders(text: str) -> Iterator[regex.Match[str]]:
+    """The orders to write something in tags, and what their sentences go on with."""
+    for match in scan(_OPEN, text):
+        yield match
+        end = match.end()
+        while further := _FURTHER.match(text, end):
+            end = further.end()
+            if _OPEN.search(further[0]) is None:
+                yield further
+
+
+_SURELY = 3
+# "write PASS or FAIL in <verdict> tags", "the urgency (low, medium or high) in"
+_INTO = r"(?:in|inside|within|between|into|using)\b[^<]*<"
+_LISTED = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"\((?:either |one of:? )?(?P<said>[^()<]{{3,80}})\)\W+{_INTO}",
+        rf"\b(?:as|either|one of)\b:? (?P<said>[^()<]{{3,80}}?)\s+{_INTO}",
+        rf"\A(?:[\s,;]*(?:and|then|also|finally|plus))*\s*{OUTPUT}\s+(?:(?:only|either|just|then|exactly)\s+)*(?P<said>\S[^<]*?)\s+{_INTO}",
+    )
+)
+
+
+def _written(order: str) -> list[str]:
+    """The labels of which an order wants one in a tag; empty if it lists none."""
+    said = next((match["said"] for pattern in _LISTED if (match := pattern.search(order))), "")
+    items = items_at(said, 0) or []
+    values = [item.said(said) for item in items]
+    whole = bool(items) and items[-1].end == len(said) and any(item.joint in ("or", "/", "|") for item in items)
+    aside = f"({said})" in order and len(items) >= _SURELY and not any(item.article for item in items)
+    short = aside and all(len(value.split()) == 1 for value in values)
+    marked = all(item.quoted for item in items) or all(
+        is_known_label(value) or re.fullmatch(r"[A-Z][A-Z\d_]*", value) for value in values
+    )
+    return values if whole and (marked or short) and len({value.casefold() for value in values}) == len(values) else []
+
+
+def _with_labels(field: Field, labels: list[str]) -> Field:
+    """A tag with the labels that its order lists, if nothing else is said of it."""
+    if not labels or field.schema not in (TEXT, {"type": "number"}):
+        return field
+    schema = {"type": "string", "enum": labels}
+    pattern = re.sub(r"\\s\*.*\\s\*", lambda _: rf"\s*{read_pattern(schema)}\s*", field.pattern or "")
+    return replace(field, schema=schema, pattern=pattern)
 
 
 def _check_elements(document: PromptText, found: Mapping[str, Found], held: set[str]) -> None:
@@ -226,6 +285,8 @@ def _tag(document: PromptText, name: str, body: str, start: int) -> Field:
         schema = {"type": "string", "enum": values}  # "one of these values in tags: <mood>sad, calm, merry</mood>"
     if schema.get("type") == "array" and not _BULLETS.search(body) and (name.isupper() or not is_plural(name)):
         schema = TEXT
+    if schema == TEXT and (listed := labels_of_place(body, document)):
+        schema = {"type": "string", "enum": listed}  # "<class>Category Name</class>", of a list of categories
     value = r"(.*?)" if schema.get("type") in ("string", "array") and "enum" not in schema else read_pattern(schema)
     return Field(
         field_name(name), schema, f"tag in the prose, line {line}", line, rf"(?is)<{name}>\s*{value}\s*</{name}>"

@@ -12,6 +12,7 @@ from promptopt.structured.prose.choices import Choice
 from promptopt.structured.prose.criteria_grades import grades_of
 from promptopt.structured.prose.described import described, stated
 from promptopt.structured.prose.key_choices import with_choices
+from promptopt.structured.prose.labels_after_noun import with_labels_after_noun
 from promptopt.structured.prose.labels_of_keys import with_items, with_only_key, with_only_list, with_prose
 from promptopt.structured.prose.nulls import nulls_of
 from promptopt.structured.prose.ranges import numbers
@@ -49,7 +50,7 @@ def told_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
     if outside := _outside(document, keys):
         return Inferred(problems=(outside,))
     ranges = list(numbers(document))
-    lists = [choice for choice in said if "enum" in choice.schema]
+    lists = _without_keys([choice for choice in said if "enum" in choice.schema], keys)
     graded = grades_of(document)
     passing = SaidInPassing(document, [key.name for key in keys], [key.span for key in keys])
     fields = []
@@ -65,7 +66,8 @@ def told_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
             schema = _told(document, key, schema, (near, ranges, _not_of_others(key, keys, lists)), graded)
             schema = schema if stated(key.said) else _in_passing(key, schema, passing, keys)
         fields.append(Field(key.name, with_most(key.name, schema, document), f"key in the prose, line {line}", line))
-    whole = with_only_key(object_schema({item.name: dict(item.schema) for item in fields}), lists)["properties"]
+    named_only = {key.name for key in keys if not stated(key.said)}
+    whole = _with_only_key(object_schema({item.name: dict(item.schema) for item in fields}), lists, named_only)
     fields = [replace(item, schema=whole[item.name]) for item in fields]
     if len(fields) == 1:
         fields = [with_only_list(fields[0], lists)]
@@ -77,6 +79,25 @@ def told_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
     if together and together.each and len(together.keys) == len(keys):
         return _joined_by(document, found, together)
     return _each_of_several(document, found, inside=bool(keys[0].inner))
+
+
+def _with_only_key(schema: dict[str, Any], lists: list[Choice], named_only: set[str]) -> dict[str, Any]:
+    """The keys with the labels of the only list, which a number by its name alone may hold as well.
+
+    Args:
+        named_only: Keys of which nothing is said but their names.
+    """
+    keys: dict[str, Any] = schema["properties"]
+    unsure = [name for name, child in keys.items() if child == {"type": "number"} and name in named_only]
+    trial = with_only_key(object_schema({**keys, **{name: {"type": "string"} for name in unsure}}), lists)["properties"]
+    labelled: dict[str, Any] = {name: child if "enum" in child else keys[name] for name, child in trial.items()}
+    return labelled
+
+
+def _without_keys(lists: list[Choice], keys: list[NamedKey]) -> list[Choice]:
+    """The lists of labels without those of the keys themselves: "two keys: 'why' and 'score'"."""
+    names = {key.name.casefold() for key in keys}
+    return [choice for choice in lists if not {str(label).casefold() for label in choice.schema["enum"]} <= names]
 
 
 def _not_of_others(key: NamedKey, keys: list[NamedKey], lists: list[Choice]) -> list[Choice]:
@@ -161,7 +182,7 @@ def _told(
         schema = with_prose(key.name, schema, ranges, lists)
     if not stated(key.said):
         schema = dict(graded.get(field_name(key.name)) or with_aside(key.name, schema, document))
-        schema = with_labels(key.name, schema, document)
+        schema = with_labels_after_noun(key.name, with_labels(key.name, schema, document), document)
     schema = with_choices(key.name, with_items(key.name, schema, lists), document)
     return with_bounds(key.name, _with_whole_numbers(key.said, schema), document)
 

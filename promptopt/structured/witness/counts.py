@@ -16,7 +16,7 @@ from promptopt.structured.witness.keys import NUMBER_WORDS, VARIABLE, KeyOfSchem
 _NUMERALS = "|".join(word for word, number in NUMBER_WORDS.items() if number > 1)
 _THING = r"(?P<things>(?:(?!if\b|when\b|for\b|or\b|of\b|to\b|is\b|are\b)[\w'’-]+[ ,]+){0,4}?(?!\w+ss\b|this\b|his\b|its\b|as\b|is\b|was\b|has\b|thus\b|always\b|words\b|sentences\b|characters\b|lines\b|paragraphs\b|tokens\b|pages\b|minutes\b|seconds\b|hours\b|days\b|weeks\b|months\b|years\b|points\b|digits\b|times\b|yes\b)[a-z-]{2,}s\b)"
 _WANTED = re.compile(
-    r"\b(?:generate|create|write|produce|provide|give|list|suggest|propose|pick|select|choose|recommend|identify|extract|find|return|output|draft|formulate|design|include|assign)\s+(?:me |us |up |exactly |only |a list of |an array of |a total of |the |your |at most |at least |up to |between |no more than |a maximum of |a minimum of )*"
+    r"\b(?:generate|create|write|produce|provide|give|list|suggest|propose|pick|select|choose|recommend|identify|extract|find|return|output|draft|formulate|design|include|assign|make|compose|prepare)\s+(?:me |us |up |exactly |only |a list of |an array of |a total of |the |your |at most |at least |up to |between |no more than |a maximum of |a minimum of )*"
     rf"(?P<number>(?!1\b(?!\s?(?:[-–]|to\b|or\b)))\d{{1,3}}(?:\s?(?:-|–|to|and)\s?\d{{1,3}})?|(?:{_NUMERALS})(?:\s?(?:-|–|to|or)\s?(?:{_NUMERALS}))?)\s+{_THING}",
     re.IGNORECASE,
 )
@@ -55,6 +55,7 @@ def miscounted(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSche
             yield f"{line}: one object was read for all of them"
     yield from _bounds_lost(document, text, lists)
     yield from _as_many(document, text, lists)
+    yield from _of_each(document, text, lists)
     if lists:
         return
     for match in _ALL.finditer(text):
@@ -84,6 +85,22 @@ def _as_many(document: PromptText, text: str, lists: Sequence[KeyOfSchema]) -> I
         for leaf in lists:
             if _one(match["thing"].lower()) in _last(leaf.name) and not {"minItems", "maxItems"} & set(leaf.node):
                 yield f"line {document.line(match.start())}: {shortened(match[0])!r} is said of {leaf.name!r}, which was read without a count"
+
+
+_EACH_HAS = re.compile(
+    rf"\b(?P<n>\d{{1,2}}|{_NUMERALS}) (?:[\w-]+ ){{0,3}}?(?P<thing>[a-z-]+s) (?:[\w-]+ ){{0,2}}?(?:per|for each|for every|about each|from each) (?!line\b)[a-z]+",
+    re.IGNORECASE,
+)
+
+
+def _of_each(document: PromptText, text: str, lists: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """As many things as each of several others has, if a list of the answer has this count in all."""
+    for match in _EACH_HAS.finditer(text):
+        count = NUMBER_WORDS.get(match["n"].lower()) or int(match["n"])
+        for leaf in lists:
+            whole = leaf.node.get("maxItems") == leaf.node.get("minItems") == count
+            if whole and (leaf.name == "items" or _one(match["thing"].lower()) in _last(leaf.name)):
+                yield f"line {document.line(match.start())}: {shortened(match[0])!r}: {leaf.name!r} was read with {count} in all"
 
 
 def _is_soft(text: str, match: re.Match[str]) -> bool:

@@ -6,11 +6,11 @@ Like witness.py it shares no pattern with the readers that propose.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span
-from promptopt.structured.witness.keys import NUMBER_WORDS, VARIABLE, reasons, said_once, shortened
+from promptopt.structured.witness.keys import NUMBER_WORDS, VARIABLE, is_index_of, reasons, said_once, shortened
 from promptopt.structured.witness.programs import program
 
 _Schema = Mapping[str, Any]
@@ -89,8 +89,9 @@ def _digits(number: float) -> str:
 
 def _ranges_unseen(document: PromptText, found: Inferred, values: Sequence[_Schema]) -> Iterator[str]:
     """Ranges that no line of the prompt has, and no list of grades."""
+    sizes = set(_sizes([item.schema for item in found.fields]))
     for value in values:
-        if "minimum" not in value or "maximum" not in value:
+        if "minimum" not in value or "maximum" not in value or is_index_of(value["minimum"], value["maximum"], sizes):
             continue
         low, high = _digits(value["minimum"]), _digits(value["maximum"])
         # "2. ..." counts the items of a list.
@@ -105,6 +106,15 @@ def _ranges_unseen(document: PromptText, found: Inferred, values: Sequence[_Sche
         form = "".join(document.text[span.start : span.end] for span in found.covered)
         if value["minimum"] > 1 and str(value["minimum"]) not in form:
             yield f"a range from {value['minimum']} on was read, which is only a part of a scale"
+
+
+def _sizes(schemas: Iterable[_Schema]) -> Iterator[int]:
+    """How many items the lists of schemas have whose count is one number."""
+    for schema in schemas:
+        if schema.get("minItems") is not None and schema.get("minItems") == schema.get("maxItems"):
+            yield schema["minItems"]
+        inner = (*schema.get("properties", {}).values(), schema.get("items"))
+        yield from _sizes(one for one in inner if isinstance(one, Mapping))
 
 
 _QUOTED = r"(?:\"[^\"\n]{1,40}\"|`[^`\n]{1,40}`|'[^'\n]{1,40}'|“[^”\n]{1,40}”)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,11 @@ def said_once(document: PromptText, pattern: re.Pattern[str], meaning: str) -> I
 def reasons(checks: Iterable[tuple[Iterator[str], bool]]) -> Iterator[str]:
     """The reasons of the checks that apply, each looked for when it is asked for."""
     return (reason for found, applies in checks if applies for reason in found)
+
+
+def is_index_of(low: float, high: float, sizes: Collection[int]) -> bool:
+    """Whether a range is that of the places in a list of one of some sizes, counted from 0 or from 1."""
+    return low in (0, 1) and high - low + 1 in sizes
 
 
 def shortened(text: str) -> str:

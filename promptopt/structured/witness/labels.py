@@ -108,6 +108,7 @@ def keys_doubted(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSc
     """Labels of keys that were not read: samples that are none of them, words in brackets after the words of a key."""
     yield from _samples(document, found, leaves)
     yield from _asides(document, leaves)
+    yield from _of_numbers(document, leaves)
     open_texts = [leaf for leaf in leaves if leaf.kinds == {"string"} and not leaf.labelled and not leaf.listed]
     known = {word.casefold() for leaf in leaves for word in (leaf.name, *leaf.labels)}
     for match in _ORDERED.finditer(instructions(document, found)) if open_texts else ():
@@ -127,6 +128,27 @@ def _samples(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema
         samples = {match["sample"].strip() for match in values_shown(form, leaf.name, _SAMPLE)} if labels else set()
         for sample in sorted(samples - labels) if samples & labels else ():
             yield f"{sample!r} is shown as {leaf.name!r} and is none of the labels that were read"
+
+
+_MARKED_WORD = (
+    r"(?:\"[A-Za-z][^\"\n]{0,20}\"|“[A-Za-z][^”\n]{0,20}”|`[A-Za-z][^`\n]{0,20}`|(?<!\w)'[A-Za-z][^'\n]{0,20}'(?!\w))"
+)
+_MARKED_WORDS = rf"\W{{0,4}}(?:[a-z]+\W{{1,3}}){{0,2}}{_MARKED_WORD}(?:\s*[,/|]\s*{_MARKED_WORD})*\s*(?:,?\s*\bor\b|/|\|)\s*{_MARKED_WORD}"
+_BINARY = re.compile(rf"\bbinary (?:score|grade|rating|label|answer|verdict){_MARKED_WORDS}", re.IGNORECASE)
+
+
+def _of_numbers(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Words in quotation marks after the words of a key that was read as a number: "a score 'yes' or 'no'"."""
+    numbers = [leaf for leaf in leaves if leaf.kinds & {"integer", "number"} and "string" not in leaf.kinds]
+    labels = {label.casefold() for leaf in leaves for label in leaf.labels}
+    for leaf in numbers:
+        spoken = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", leaf.name).replace(" ", "[ _]")
+        said = re.search(rf"(?<![\w\"'`-]){spoken}{_MARKED_WORDS}", document.text, re.IGNORECASE)
+        said = said or _BINARY.search(document.text)
+        words = re.findall(_MARKED_WORD, said[0]) if said else []
+        if said and not labels.issuperset(word[1:-1].casefold() for word in words):
+            line = document.line(said.start())
+            yield f"line {line}: {shortened(said[0])!r} are words, and {leaf.name!r} was read as a number"
 
 
 _WORDS_LISTED = r"\((?P<list>(?!e\.g|such|like|for ex|including|see |if )[A-Za-z][\w-]*(?:(?:, |\s?[/|]\s?)(?:or )?[\w-]+){2,}(?:,? or [\w-]+)?)\)"

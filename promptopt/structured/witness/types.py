@@ -11,7 +11,15 @@ import re
 from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import Inferred, PromptText
-from promptopt.structured.witness.keys import KeyOfSchema, form_of, mentions, said_of, shortened, values_shown
+from promptopt.structured.witness.keys import (
+    KeyOfSchema,
+    form_of,
+    is_index_of,
+    mentions,
+    said_of,
+    shortened,
+    values_shown,
+)
 
 _TEXT = re.compile(
     r"\b(?:strings?|texts?|str|sentences?|phrases?|paragraphs?|words?|names?|titles?|explanations?|descriptions?|summary|summar(?:y|ies|ise|ize)|reasons?|reasoning|rationale|why|date|label"
@@ -283,8 +291,11 @@ _COUNTED = re.compile(r"(?:\A|_)(?:index|idx|id|rank|page|line|position|year|row
 
 def _bounded_counts(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Numbers that count, with the range of something else."""
+    sizes = {leaf.node["minItems"] for leaf in leaves if leaf.node.get("minItems") == leaf.node.get("maxItems", -1)}
     for leaf in leaves:
         if "maximum" not in leaf.value or not _COUNTED.search(_plain(leaf.name)):
+            continue
+        if is_index_of(leaf.value.get("minimum", -1), leaf.value["maximum"], sizes):
             continue
         bound = f"{leaf.value['maximum']:g}"
         if not any(re.search(rf"(?<![\d.]){bound}(?:\.0+)?(?!\d)", said.text) for said in said_of(document, leaf, ())):

@@ -1,0 +1,88 @@
+"""Texts that are dates by what the prompt says of them: "<YYYY-MM-DD>", "due: ISO date", "all dates as YYYY-MM-DD"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from promptopt.structured.fields import MASK, PromptText
+
+_ISO = r"ISO(?:[ -]?8601)?(?:[ -]formatted)?"
+_DATE = re.compile(
+    rf"(?<![\w-])(?:YYYY-MM-DD(?![\w-]|[ T]?[Hh]{{2}})|{_ISO} dates?\b(?!\W{{0,3}}(?:and |or )?time)|dates? in (?:the )?{_ISO}\b(?!\W{{0,3}}(?:date)?-?time))"
+)
+_ALL_DATES = re.compile(
+    r"\b(?:(?:all|any|every|the) )?dates?\b[^.\n]{0,30}\b(?:in|as|are|be|use|using|format\w*|to)\b[^.\n\"']{0,30}\Z|\buse\b[^.\n\"']{0,20}\Z",
+    re.IGNORECASE,
+)
+_FOR_DATES = re.compile(r"\W*(?:for|in) (?:all |any |the |every )?dates?\b|(?<=dates)\W", re.IGNORECASE)
+_OF_INPUT = re.compile(
+    r"\b(?:inputs?|given|logs?|lines|transcripts?|contains?|today|current|receives?|provided)\b", re.IGNORECASE
+)
+# A text that is no whole date may stand there: nothing, a word, a year.
+_NO_DATE = re.compile(
+    r"\b(?:empty|blank)\b|(?<![\"'])(?:\"\"|'')(?![\"'])|(?<!\w)N/A\b|[\"'`](?:unknown|none|n/?a|not [\w ]+|missing|unspecified|undated|present|current|today|ongoing|tbd)[\"'`]|\b(?:UNKNOWN|NONE|TBD|PRESENT|MISSING|NOT_FOUND)\b"
+    r"|\bYYYY(?:-MM)?(?![\w-])|\b(?:partial|approximate|relative|incomplete)\b[^.\n]{0,20}\bdates?\b|\bonly (?:the |a )?(?:years?|months?)\b|\bas (?:written|printed|stated|shown|it (?:is|stands))\b|\bplaceholder\b",
+    re.IGNORECASE,
+)
+_MORE = re.compile(r"\bor\b(?!\s+(?:else |otherwise )?null\b)|\bto YYYY|\brange\b|\be\.g|\bfor example|\blist of\b")
+_STOP = re.compile(r"\n|;|(?<=[\w)}\"'])\.\s|[,}]\s*[\"'`*]|\band [\"'`]")
+_FAR = 90  # What a value's form is comes first.
+
+
+def with_dates(document: PromptText, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema whose texts have the format ``date`` where the prompt says that they are whole dates and nothing else."""
+    text = document.text
+    if not _DATE.search(text) or _NO_DATE.search(text):
+        return dict(schema)
+    return _visited(schema, "", text, _all_dates(text))
+
+
+def _all_dates(text: str) -> bool:
+    """Whether a sentence says of every date of the answer how it is written."""
+    for date in _DATE.finditer(text):
+        begin = max(text.rfind("\n", 0, date.start()), text.rfind(". ", 0, date.start())) + 1
+        before = text[begin : date.start()]
+        if _OF_INPUT.search(before) or MASK in before or _MORE.search(before):
+            continue
+        lead = _ALL_DATES.search(before)
+        plural = re.search(r"\bdates\b", before + date[0], re.IGNORECASE)
+        if lead and (plural or _FOR_DATES.match(text, date.end())):
+            return True
+    return False
+
+
+def _visited(schema: Mapping[str, Any], name: str, text: str, every: bool) -> dict[str, Any]:
+    node = dict(schema)
+    if isinstance(node.get("properties"), Mapping):
+        node["properties"] = {key: _visited(child, key, text, every) for key, child in node["properties"].items()}
+    elif isinstance(node.get("items"), Mapping):
+        node["items"] = _visited(node["items"], "" if "properties" in node["items"] else name, text, every)
+    elif _is_text(node) and name and (_said_of(name, text) or (every and "date" in _words(name))):
+        node["format"] = "date"
+    return node
+
+
+def _is_text(node: Mapping[str, Any]) -> bool:
+    return node.get("type") in ("string", ["string", "null"]) and not {"enum", "format", "pattern"} & set(node)
+
+
+def _words(name: str) -> set[str]:
+    return {word.lower().removesuffix("s") for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
+
+
+def _said_of(name: str, text: str) -> bool:
+    """Whether each place that says something of a key's form says that it is a date."""
+    found = False
+    for match in re.finditer(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text):
+        stop = _STOP.search(text, match.end() + 1)
+        end = min(stop.start() if stop else len(text), match.end() + _FAR)
+        said = text[match.end() : end]
+        if re.match(r"[\"'`*_]*\s*(?:[:=(–—-]|(?:is|must|should|has to|as|in)\b)", said) is None:
+            continue
+        dates = list(_DATE.finditer(said))
+        if _MORE.search(said) or len(dates) > 1:
+            return False
+        found = found or len(dates) == 1
+    return found
