@@ -22,7 +22,8 @@ from tabulate import tabulate
 
 import promptopt
 from promptopt.errors import AnswerError, PromptoptError
-from promptopt.structured.build import Options, Structured, structure
+from promptopt.structured.build import structure
+from promptopt.structured.proposal import Options, Structured
 from promptopt.structured.recommendation import proposed_template
 from promptopt.templates import load_prompt
 

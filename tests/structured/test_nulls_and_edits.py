@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from promptopt.structured.build import Options, structure
+from promptopt.structured.build import structure
 from promptopt.structured.edits.carried import carried_edits
 from promptopt.structured.fields import PromptText
 from promptopt.structured.infer import infer
+from promptopt.structured.proposal import Options
 from promptopt.structured.reasoning import needs_reasoning
 from promptopt.templates import load_prompt
 

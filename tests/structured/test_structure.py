@@ -12,12 +12,13 @@ import promptopt
 from promptopt.compression.edit import apply
 from promptopt.errors import SchemaError, UsageError
 from promptopt.schemas import strict_findings
-from promptopt.structured.build import Options, structure
+from promptopt.structured.build import structure
 from promptopt.structured.edits.carried import carried_edits
 from promptopt.structured.edits.shown_json import block_edits
 from promptopt.structured.field_sources import Evidence
 from promptopt.structured.fields import Field, PromptText
 from promptopt.structured.infer import infer
+from promptopt.structured.proposal import Options
 from promptopt.structured.reasoning import needs_reasoning
 from promptopt.structured.recommendation import proposed_template
 from promptopt.templates import load_prompt
