@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from promptopt.errors import SchemaError, UsageError
@@ -11,7 +12,7 @@ from promptopt.structured.fields import Inferred, PromptText
 from promptopt.structured.infer import infer
 from promptopt.structured.next_version import as_schema, as_text
 from promptopt.structured.proposal import Economics, Options, Structured
-from promptopt.structured.reasoning import keeps_reasoning, needs_reasoning
+from promptopt.structured.reasoning import asks_for_reasoning, keeps_reasoning, needs_reasoning
 from promptopt.structured.task import AnswerForm, Task, answer_form
 from promptopt.templates import Template
 
@@ -38,8 +39,10 @@ def structure(template: Template, evidence: Evidence | None = None, options: Opt
     if template.front.output_schema is not None:
         raise UsageError(f"{template.path} has an output_schema already; see `promptopt schema check {template.path}`")
     inferred = infer(template.source, examples=False) if asked is None else asked.inferred
-    why = (asked.reasoning if asked else "") or reason_to_reason(template)
     named = evidence is not None and asked is None
+    # A prompt that wants JSON and nothing else gets no reasoning that could be lost.
+    bare = not named and inferred.whole == "JSON" and _JSON_ONLY.search(template.source) is not None
+    why = (asked.reasoning if asked else "") or reason_to_reason(template, bare=bare)
     kept = not named and (keeps_reasoning(inferred.fields) or _reasons_first(template, inferred))
     if why is not None and options.reasoning is None and not kept:
         raise UsageError(
@@ -70,6 +73,13 @@ def structure(template: Template, evidence: Evidence | None = None, options: Opt
     return as_text(task, form, rejected=proposal.economics)
 
 
+# "Return only JSON", "valid JSON with no other text"
+_JSON_ONLY = re.compile(
+    r"\b(?:only|just|nothing but|strictly|raw|pure|valid|parsable)\b[^.\n]{0,40}\bjson\b|\bjson\b[^.\n]{0,60}\b(?:only|nothing else|no (?:other|additional|extra|further|surrounding|explanations?|prose|text|markdown)|without)\b",
+    re.IGNORECASE,
+)
+
+
 def _reasons_first(template: Template, inferred: Inferred) -> bool:
     """Whether the one value comes after an explanation that the prompt asks for and somebody reads."""
     text = PromptText.of(template.source, examples=False).text
@@ -78,9 +88,14 @@ def _reasons_first(template: Template, inferred: Inferred) -> bool:
     return bare and asked is not None and FIRST.search(text) is not None and template.front.answer is None
 
 
-def reason_to_reason(template: Template) -> str | None:
-    """Why the prompt's task needs reasoning; ``None`` if nothing says so."""
-    return needs_reasoning(PromptText.of(template.source, examples=False))
+def reason_to_reason(template: Template, *, bare: bool = False) -> str | None:
+    """Why the prompt's task needs reasoning; ``None`` if nothing says so.
+
+    Args:
+        bare: Whether only words that ask for it count, and not the kind of the task.
+    """
+    text = PromptText.of(template.source, examples=False)
+    return asks_for_reasoning(text) if bare else needs_reasoning(text)
 
 
 def _pays(task: Task, form: AnswerForm, economics: Economics) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from promptopt.structured.guard.rules import doubted
 from promptopt.structured.prose.choices import Choice, choices
 from promptopt.structured.prose.counts import with_count_of_items, with_counts
 from promptopt.structured.prose.dates import with_dates
+from promptopt.structured.prose.lengths import with_lengths
 from promptopt.structured.prose.ranges import numbers, scale
 from promptopt.structured.readers.bare_values import from_values
 from promptopt.structured.readers.bold_sections import bold_sections
@@ -172,6 +173,11 @@ def _inferred(document: PromptText) -> Inferred:
     return Inferred(problems=(unread,))
 
 
+def with_formats(document: PromptText, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema whose texts have the format and the greatest length that the prompt says of them."""
+    return with_lengths(document, with_dates(document, schema))
+
+
 def no_one_form(document: PromptText) -> str | None:
     """Why no schema says what a prompt wants: it has several forms, or keys that depend on the input."""
     if several := _SEVERAL_FORMS.search(document.text):
@@ -182,14 +188,14 @@ def no_one_form(document: PromptText) -> str | None:
 
 
 def _counted(document: PromptText, found: Inferred) -> Inferred:
-    """The fields with the counts that the prompt orders for their lists, and the format of dates."""
+    """The fields with the counts that the prompt orders for their lists, the format of dates and lengths of texts."""
     if found.whole not in ("JSON", "keys", "") or not found.fields:
         return found
     if found.wrapped:
-        schema = with_dates(document, with_counts(document, found.fields[0].schema, found.covered, wrapped=True))
+        schema = with_formats(document, with_counts(document, found.fields[0].schema, found.covered, wrapped=True))
         return replace(found, fields=(replace(found.fields[0], schema=schema),))
     whole = with_counts(document, found.schema(), found.covered, wrapped=False)
-    whole = (with_dates(document, whole) if found.whole else whole)["properties"]
+    whole = (with_formats(document, whole) if found.whole else whole)["properties"]
     return replace(found, fields=tuple(replace(item, schema=whole[item.name]) for item in found.fields))
 
 

@@ -130,6 +130,11 @@ def keeps_reasoning(fields: Sequence[Field]) -> bool:
 
 def needs_reasoning(document: PromptText) -> str | None:
     """Why the task of a prompt needs reasoning, with the line that says so; ``None`` if nothing does."""
+    return asks_for_reasoning(document) or task_of_reasoning(document)
+
+
+def asks_for_reasoning(document: PromptText) -> str | None:
+    """Where a prompt asks for reasoning in words; ``None`` if it does not."""
     for pattern in _ASKED:
         match = pattern.search(document.text)
         if (
@@ -138,6 +143,11 @@ def needs_reasoning(document: PromptText) -> str | None:
             and not _UNSEEN.match(document.text, match.end())
         ):
             return f"line {document.line(match.start())}: {match[0]!r} asks for reasoning"
+    return None
+
+
+def task_of_reasoning(document: PromptText) -> str | None:
+    """What of a task takes arithmetic or several steps; ``None`` if nothing does."""
     # What an example or a quotation speaks about is not the task.
     text = _QUOTED.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), document.text)
     for pattern, what in _TASKS:

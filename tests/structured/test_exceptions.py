@@ -117,7 +117,10 @@ def test_one_word_against_json_is_refused(text: str) -> None:
             'On one line, separated by commas.\n\nExample\nOutput:\n{"words": ["sea"]}\n\nNote: {{ t }}\nOutput:',
             "examples show JSON",
         ),
-        ('Decide whether it is SPAM or HAM.\nAnswer as JSON: {"verdict": "...", "port": "..."}\n{{ t }}', "SPAM or HAM"),
+        (
+            'Decide whether it is SPAM or HAM.\nAnswer as JSON: {"verdict": "...", "port": "..."}\n{{ t }}',
+            "SPAM or HAM",
+        ),
         (
             'Return JSON:\n{"s": "", "r": ""}\n\ns = the mood, sad, calm or merry\nr = the reason\n\n{{ t }}',
             "without labels",

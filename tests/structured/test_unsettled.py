@@ -96,3 +96,22 @@ def test_a_text_of_another_form_is_asked_about(order: str, open_: bool) -> None:
         f"{order}\nname: the ship\n\n{{{{ ships }}}}\n", value("/name", "string", "2: name"), form="text"
     )
     assert bool(found) == open_
+
+
+LEVELS = 'Return {"level": "high" | "low", "note": "<text>"}. %s\n\n{{ log }}\n'
+
+
+@pytest.mark.parametrize(
+    ("rule", "labels", "open_"),
+    [
+        ("Leave strings empty where the log is silent.", ["high", "low"], True),
+        ("Use an empty string for what is missing.", ["high", "low"], True),
+        ('Output "" if nothing is said.', ["high", "low"], True),
+        ("Leave strings empty where the log is silent.", ["high", "low", ""], False),
+        ("The bay may be empty.", ["high", "low"], False),
+    ],
+)
+def test_labels_may_be_left_empty(rule: str, labels: list[str], open_: bool) -> None:
+    level = value("/level", "string", '1: "level": "high" | "low"', "1: " + rule.rstrip("."), labels=labels)
+    found = objections(LEVELS % rule, level, value("/note", "string", '1: "note": "<text>"'))
+    assert bool(found) == open_

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from promptopt.call_options import CallOptions
@@ -29,7 +29,7 @@ from promptopt.structured.by_model.question import (
 )
 from promptopt.structured.fields import Inferred, PromptText
 from promptopt.structured.guard.reading import is_in, judge
-from promptopt.structured.infer import MOST_CHARACTERS, infer
+from promptopt.structured.infer import MOST_CHARACTERS, infer, with_formats
 from promptopt.structured.witness.keys import shortened
 from promptopt.templates import Template
 from promptopt.templates.frontmatter import front_matter_end
@@ -105,7 +105,9 @@ def ask_model(
             if not judged.why and not left:
                 notes = tuple(_note(one, mistaken[_fact(one)], model) for one in judged.objections)
                 cost = _cost(model, usages)
-                return AskedForm(judged.inferred, _reasoning(reading), cost, _usd(model, usages), notes)
+                return AskedForm(
+                    _with_formats(document, judged.inferred), _reasoning(reading), cost, _usd(model, usages), notes
+                )
             before, told = told, (*judged.why, *left)
             if told == before:
                 break  # it stands by what is refused
@@ -124,6 +126,15 @@ def question(template: Template, model: str) -> Request:
     cap = with_headroom(MOST_TOKENS, model)
     options = CallOptions(temperature=0 if sampled else None, max_output_tokens=cap)
     return Request(model, messages(source, first), options, output_schema=ANSWER_SCHEMA)
+
+
+def _with_formats(document: PromptText, inferred: Inferred) -> Inferred:
+    """The fields with what the question has no place for."""
+    if inferred.wrapped:
+        (item,) = inferred.fields
+        return replace(inferred, fields=(replace(item, schema=with_formats(document, item.schema)),))
+    whole = with_formats(document, inferred.schema())["properties"]
+    return replace(inferred, fields=tuple(replace(item, schema=whole[item.name]) for item in inferred.fields))
 
 
 def _next(request: Request, response: Response, objections: Sequence[str]) -> Request:

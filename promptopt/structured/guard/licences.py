@@ -158,8 +158,13 @@ def _in_span(text: str, label: str) -> bool:
     return any(span["first"] <= label <= span["last"] for span in spans)
 
 
+_EMPTY = re.compile(r"\b(?:empty|blank)\b|(?<![\"'\w])(?:\"\"|'')(?![\"'\w])", re.IGNORECASE)
+
+
 def has_label(text: str, label: str) -> bool:
-    """Whether a text has a label, spelled so, and not as a part of a longer word."""
+    """Whether a text has a label, spelled so, and not as a part of a longer word; an empty one may be said in words."""
+    if not label:
+        return _EMPTY.search(text) is not None
     before = r"(?<![\w-])" if label[:1].isalnum() else ""
     after = r"(?![\w])(?!-\w)" if label[-1:].isalnum() else ""
     spelled = r"\s+".join(map(re.escape, label.split()))

@@ -22,6 +22,7 @@ def unsettled(document: PromptText, reading: FormReading, proofs: Proofs) -> Ite
     """What the words leave open, each with its line."""
     yield from _other_text(document)
     yield from _repeated_items(document, proofs)
+    yield from _may_be_empty(document, proofs)
     for value in proofs:
         yield from _whole_by_sample(value, proofs)
     if len(reading.values) == 1 and not reading.values[0].labels:
@@ -48,6 +49,26 @@ def _spoken(document: PromptText, position: int) -> bool:
     return any(span.start <= position < span.end for span in spoken_by_others(document))
 
 
+# "Leave strings empty when the log does not say it", "use an empty string for anything that is missing"
+_LEFT_EMPTY = re.compile(
+    r"\b(?:leave|keep)\b[^.\n]{0,40}\b(?:empty|blank)\b|\b(?:use|return|output|give|put|write|set)\b[^.\n]{0,40}(?:\b(?:empty|blank) (?:strings?|texts?|values?)\b|(?<![\"'\w])(?:\"\"|'')(?![\"'\w]))",
+    re.IGNORECASE,
+)
+
+
+def _may_be_empty(document: PromptText, proofs: Proofs) -> Iterator[str]:
+    """Labels without an empty one, where the prompt lets texts be empty."""
+    said = _LEFT_EMPTY.search(document.text)
+    if said is None or _spoken(document, said.start()):
+        return
+    for value in proofs:
+        if value.labels and "string" in value.types and "null" not in value.types and "" not in value.labels:
+            yield (
+                f"line {document.line(said.start())}: {shortened(said[0])!r}: {value.shown} has labels and none that is empty; it "
+                "has one if this is said of it"
+            )
+
+
 _SAMPLE = re.compile(r"[\"'”]\s*:\s*-?\d+\s*(?:[,}\]\n]|\Z|//)")
 _WHOLE = re.compile(
     r"\b(?:int(?:eger)?s?|whole|count|counts|how many|number of|positive number|digits?)\b", re.IGNORECASE
@@ -55,8 +76,8 @@ _WHOLE = re.compile(
 _COUNTED = frozenset(
     re.findall(
         r"\w+",
-        """age column count counts day end floor grade hour id idx ids index items level likes line lines minutes month n no nr num number order page pages people
-    persons port position priority quarter rank rating row score seconds size stars start step stock turn version views votes week words year years""",
+        """column day floor id idx ids index likes line lines minutes month no nr num number order page pages people persons port position quarter rank row seconds stars step
+    turn version views votes week words year years""",
     )
 )
 
