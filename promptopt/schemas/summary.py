@@ -19,6 +19,9 @@ def summary(schema: Mapping[str, Any]) -> str:
         labels = [_label(label) for label in schema["enum"]]
         more = f" | ... ({len(labels)})" if len(labels) > _MOST_LABELS else ""
         return " | ".join(labels[:_MOST_LABELS]) + more
+    if "$ref" in schema:
+        name = str(schema["$ref"]).rpartition("/")[2]
+        return "the whole again" if name == "#" else name
     if "const" in schema:
         return _label(schema["const"])
     if "anyOf" in schema:

@@ -36,6 +36,8 @@ from promptopt.schemas.summary import summary
             {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "boolean"}}},
             "{a: string, b: boolean}",
         ),
+        ({"type": "array", "items": {"$ref": "#/$defs/Crate"}}, "list of Crate"),
+        ({"$ref": "#"}, "the whole again"),
         ({}, "a choice"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Options that stand one a line behind a letter or a number, of which the letter or number is the answer."""
+"""Options that are one a line, each after a letter or a number, of which the letter or number is the answer."""
 
 from __future__ import annotations
 
