@@ -13,6 +13,7 @@ from promptopt.compression.facts.stated import Fact, word_facts
 from promptopt.compression.judging.allowance import CLOSED, Allowance, Loss
 from promptopt.compression.judging.edited_tokens import tokens_saved
 from promptopt.compression.judging.fact_changes import changed_facts, facts_of_lines
+from promptopt.compression.scope.instructions import gives_order
 from promptopt.compression.sentences import HEADING, TEXT, Sentence
 from promptopt.compression.text.notation import same_data
 from promptopt.compression.witness import parser
@@ -150,7 +151,16 @@ class _Judge:
             zones = []
         if zones:
             return f"would change protected text ({zones[0].kind})"
-        return "" if self._instructs(edit) else "would change text that is not known to be an instruction"
+        if not self._instructs(edit):
+            return "would change text that is not known to be an instruction"
+        return "would be the only order in a list of statements" if self._orders(edit) else ""
+
+    def _orders(self, edit: Edit) -> bool:
+        """Whether an edit makes an order of one item in a list of statements."""
+        sentence = self._sentence_of(edit)
+        if sentence is None or sentence.start not in self._document.instructed.statements:
+            return False
+        return gives_order(apply(self._document.masked[sentence.start : sentence.end], [edit], sentence.start))
 
     def _instructs(self, edit: Edit) -> bool:
         """Whether what an edit changes is said to the model, as far as its level asks: blanks and data need not be."""

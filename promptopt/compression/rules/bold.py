@@ -10,6 +10,7 @@ from itertools import groupby
 from promptopt.compression.document import Document
 from promptopt.compression.sentences import HEADING
 from promptopt.compression.text.any_case import AnyCase
+from promptopt.compression.text.notation import fenced
 
 _BOLD = re.compile(r"(?<![*\w\\])(\*\*|__)(?=[^\s*_])([^*_\n\ue000]{1,120}?)(?<=[^\s*_])\1(?![*\w])")
 # With quotations and code in it.
@@ -22,7 +23,9 @@ def needless_bold(document: Document) -> Iterator[re.Match[str]]:
     # Where a form is spoken of, bold labels may be a part of it.
     labels = [] if _FORM_MEANT.search(document.text) else [*_bold_labels(text)]
     headings = [sentence.start for sentence in document.sentences if labels and sentence.kind == HEADING]
-    others = {bisect_left(headings, place) for place in _other_labels(text, labels)} if labels else set()
+    # A label whose line is shown stays as well: it is found in the text alone.
+    texts = (text, document.text) if labels else ()
+    others = {bisect_left(headings, place) for one in texts for place in _other_labels(one, labels)}
     for place, members in groupby(labels, key=lambda label: bisect_left(headings, label.start())):
         section = [*members]
         # A list of which some labels stay bold would tell them apart.
@@ -47,9 +50,11 @@ def _bold_labels(text: str) -> Iterator[re.Match[str]]:
 
 def _other_labels(text: str, labels: Sequence[re.Match[str]]) -> Iterator[int]:
     """Where labels begin that stay bold and are no louder than those that would be labels without it."""
-    known = {label.start() for label in labels}
+    known, blocks = {label.start() for label in labels}, fenced(text)
     for match in _BOLD_OR_SHOWN.finditer(text):
         quiet = match.start() not in known and not _LOUD.search(match[2])
+        if any(start < match.start() < end for start, end in blocks):
+            continue
         if quiet and _is_bold_label(text, _line_at(text, match.start()), match, LONGEST_OTHER):
             yield match.start()
 

@@ -11,6 +11,8 @@ from typing import ClassVar
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Level
 from promptopt.compression.rules.bold import needless_bold
+from promptopt.compression.scope.given import heads_example
+from promptopt.compression.scope.instructions import gives_order
 from promptopt.compression.sentences import HEADING, Sentence
 from promptopt.compression.text.any_case import AnyCase
 from promptopt.compression.text.masked_lines import MASK
@@ -31,6 +33,13 @@ _RULE_LINE = re.compile(
 )
 
 
+# "**Date**: [the day]", two in a row: what is to be filled in.
+_FORM_LINES = re.compile(
+    r"(?:^[ \t*_-]*[A-Za-z][^\n:`]{0,40}:[ \t*_]*(?:\[[^\[\]\n]+\](?!\()|<[^<>\n]+>|_{3,})[ \t*_.]*(?:\n|\Z)){2,}",
+    re.MULTILINE,
+)
+_HEADING = re.compile(r"^(?P<level>#{1,6}) (?P<words>[^\n]*)", re.MULTILINE)
+_NEXT_HEADING = re.compile(r"\n#{1,6} ")
 _LINES_MEANT = AnyCase(
     r"\b(?:horizontal\s+(?:rules?|lines?)|rule\s+lines?|dashed\s+lines?|dividers?|separator\s+lines?|(?:three|triple)\s+dashes|"
     r"between\s+the\s+(?:rules|lines|dashes|separators))\b|[`\"'](?:---|\*\*\*)[`\"']",
@@ -95,6 +104,8 @@ class Markdown:
         if not any(mark in document.text for mark in ("---", "***", "___", "===")):
             return
         rules = list(_RULE_LINE.finditer(document.text, document.masks.source.front_end))
+        if rules and (_parts_shown(document, rules) or _parts_a_form(document, rules)):
+            return
         # "Copy what is between the horizontal rules."
         if _LINES_MEANT.search(document.text) is None and all(rule["heading"] is not None for rule in rules):
             for rule in rules:
@@ -102,6 +113,30 @@ class Markdown:
                 if "=" not in rule[0] and MASK not in document.masked[rule.start() : rule.end()]:
                     start, end = rule.start(), rule.start("heading")
                     yield Edit(start, end, "", self.code, "a heading begins a section without a line")
+
+
+def _parts_shown(document: Document, rules: Sequence[re.Match[str]]) -> bool:
+    """Whether the lines may part what is shown from the rest.
+
+    They stand above examples, which may have headings of their own, or there are higher headings than the first.
+    """
+    headings = [
+        heading for heading in _HEADING.finditer(document.text) if not _in_fence(document.text, heading.start())
+    ]
+    ends = {rule.end() for rule in rules}
+    examples = any(heading.start() in ends and heads_example(heading["words"]) for heading in headings)
+    return examples or any(len(heading["level"]) < len(headings[0]["level"]) for heading in headings)
+
+
+def _parts_a_form(document: Document, rules: Sequence[re.Match[str]]) -> bool:
+    """Whether a section under one of the rule lines is a form to be filled in: then the lines belong to it."""
+    text = document.text
+    for rule in rules:
+        end = _NEXT_HEADING.search(text, rule.end())
+        for form in _FORM_LINES.finditer(text, rule.end(), end.start() if end else len(text)):
+            if not _in_fence(text, form.start()):
+                return True
+    return False
 
 
 # Of other words the capitals may be a name or a call: "JSON", "STRICT RULES", "CRITICALLY IMPORTANT".
@@ -143,6 +178,10 @@ _FORM = re.compile(
     r"\b(?:formats?|formatted|outputs?|returns?|respond|responses?|answers?|reply|replies|examples?|samples?|schemas?|"
     r"produce|generate|emit|like|structure|structured|forms?|templates?|results?|write|create|json|markdown|e\.g\.)\b",
     re.IGNORECASE,
+)
+# "A card for posting in the kitchen.": a line without a verb names the table, which is shown as it is.
+_CAPTION = re.compile(
+    r"[\s*_(]*(?:An?|The)\s(?:(?!\b(?:is|are|was|were|be|has|have|do|does|must|should|shall|can|may|will)\b)[^.:;!?])+[.)*_\s]*",
 )
 _LIST = re.compile(r"\[\s*\{")
 # The end of a line that no tag strips, and the end of a tag that may strip the one before it.
@@ -255,6 +294,7 @@ class DataRows:
             or not _LINE_END.match(text, end)
             or text[max(0, start - _NEAR) : start].rstrip().endswith(_TAG_END)
             or _shows_form(document, headings, start)
+            or _is_shown(_line_before(document, start))
         ):
             return
         new = as_csv(rows)
@@ -343,9 +383,19 @@ def _tables(document: Document) -> Iterator[tuple[int, int]]:
 
 def _shows_form(document: Document, headings: Sequence[Sentence], start: int) -> bool:
     """Whether the line before data, or a heading above, may say that the model should write data like them."""
-    before = document.masked[max(0, start - _NEAR) : start].rstrip()
-    line = before[before.rfind("\n") + 1 :]
+    line = _line_before(document, start)
     # An example may have headings of its own: "## OUTPUT EXAMPLE", then "## Summary" with a table.
     above = headings[: bisect_left(headings, start, key=lambda heading: heading.start)]
     titles = " ".join(document.masked[heading.start : heading.end] for heading in above)
     return _FORM.search(f"{line} {titles}") is not None
+
+
+def _is_shown(line: str) -> bool:
+    """Whether the line before data gives an order ("Show what it saves:"), or names them as a thing."""
+    return gives_order(line) or _CAPTION.fullmatch(line) is not None
+
+
+def _line_before(document: Document, start: int) -> str:
+    """The nearest line of words above a place, or what is before it on its own."""
+    before = document.masked[max(0, start - _NEAR) : start].rstrip()
+    return before[before.rfind("\n") + 1 :]

@@ -19,6 +19,7 @@ from promptopt.compression.rules.lexicon import (
     shorter_pattern,
     shorter_phrases,
 )
+from promptopt.compression.scope.instructions import is_imperative
 from promptopt.compression.sentences import ITEM, TEXT, MaskedSentence
 from promptopt.compression.text.words import Hints
 
@@ -28,6 +29,11 @@ _NO_VERB = re.compile(r"\s*(?:[^\w\s\ue000{*_]|(?:with|and|or|by|as|is|in|on|fro
 _COORDINATED = re.compile(
     r"\A\w+, (?:and )?not [a-z]|\b(?:(?:and|or|but|then|than|(?i:not)) to|(?:mine|yours|ours|theirs|hers)(?: is)? to"
     r"|(?:my|our|his|her|their|the \w+['’]s) (?:\w+ )?(?:task|job|goal|role|part|turn|duty|objective))\b"
+)
+# "Your job is to find faults, not repair them": no order goes on so.
+_NOT_DONE = re.compile(
+    r",\s+(?:and\s+|but\s+)?not\s+(?:(?:just|only|merely|simply)\s+)?(?P<verb>\w+)"
+    r"(?P<object>\s+(?:them|it|him|her|me|us|you|the|an?|any|your)\b)?"
 )
 # The beginnings of clauses.
 _CLAUSE = re.compile(r"(?P<link>\A|(?<=\ue000)(?=\s*[A-Z])|[,;:]|(?<![^\s])(?:and|then|so)(?=\s))[\s*_(–—-]*")
@@ -84,6 +90,7 @@ def _is_needed(text: str, opener: re.Match[str]) -> bool:
     """Whether something hangs on the opener: a negation, or the second half of "to read and to decide"."""
     words = opener[0].rstrip()
     first = words.split()[0]
+    not_done = _NOT_DONE.finditer(text, opener.end())
     return (
         # "NOTE:" and "NOTE that" are louder than what they stand before.
         (len(first) > 1 and first.isupper())
@@ -93,6 +100,7 @@ def _is_needed(text: str, opener: re.Match[str]) -> bool:
         or (words.endswith(" to") and _NO_ORDER.match(text, opener.end()) is not None)
         or (words.endswith((",", ":")) and _HANGING.match(text, opener.end()) is not None)
         or (words.endswith(" to") and _COORDINATED.search(text[opener.end() :]) is not None)
+        or (words.endswith(" to") and any(one["object"] or is_imperative(one["verb"]) for one in not_done))
         or (words.endswith(" that") and AND_THAT.search(text, opener.end()) is not None)
         or negated(text, opener.start())
         # "Take the stairs, note that they are steep": two sentences would be parted by a comma alone; in "answer, and
@@ -267,7 +275,8 @@ def _shorter(match: re.Match[str]) -> str | None:
         return None
     if _means_otherwise(match[0].lower(), new, before, after):
         return None
-    if re.match(r"\s*[,;:.)]", after) and match[0].lower() not in (
+    # "at this point in time (say: now)": the phrase is spoken of.
+    if re.match(r"\s*(?:[,;:.()→=]|->)", after) and match[0].lower() not in (
         "for example",
         "for instance",
         "and so on",

@@ -7,7 +7,7 @@ under the heading "Example", a text in English that instructions in another lang
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from promptopt.compression.scope.groups import SentenceGroup
 from promptopt.compression.sentences import HEADING, ITEM, TEXT, Sentence, is_english
@@ -52,24 +52,30 @@ _EXAMPLE = re.compile(
 _LINE_OF_FORM = re.compile(
     rf"[\s*_>-]*[^\W\d_][^\n:?!{MASK}]{{0,60}}:[ \t*_]*{MASK}+(?:[ \t]*(?:[/|]|or)[ \t]*{MASK}+)*[\s.*_]*\Z"
 )
+_STRUCTURE = re.compile(r"\b(?:structure|format|template|skeleton|outline|layout|sections)\b", re.IGNORECASE)
 FOREIGN = 0.2
 """Of the sentences that are long enough to tell: with more, the first among them, instructions are in that language."""
 LEAST_WORDS = 4
 """Of a sentence whose language is looked at."""
 
 
-def given(masked: str, units: Sequence[SentenceGroup], instructing: re.Pattern[str]) -> list[bool]:
+def given(
+    masked: str, units: Sequence[SentenceGroup], instructing: re.Pattern[str], orders: Callable[[str], bool]
+) -> list[bool]:
     """Whether each unit of a masked text is given to be worked on.
 
     Args:
         instructing: Words of headings and labels that have instructions under them.
+        orders: Whether a sentence begins with an order.
     """
     found = [False] * len(units)
     for index, unit in enumerate(units):
         text = masked[unit.start : unit.end]
-        if _is_name(unit, text, instructing) or (unit.label and _SAID.search(text)):
+        if _announces_page(masked, units, index):
+            under = _page(masked, units, index + 1, orders)
+        elif _is_name(unit, text, instructing) or (unit.label and _SAID.search(text)):
             under = _under(masked, units, index)
-        elif unit.kind == HEADING and _EXAMPLE.match(text):
+        elif unit.kind == HEADING and heads_example(text):
             under = _section(units, index)
         elif _is_announcement(masked, units, index):
             under = _following(units, index)
@@ -78,6 +84,11 @@ def given(masked: str, units: Sequence[SentenceGroup], instructing: re.Pattern[s
         for number in under:
             found[number] = True
     return found
+
+
+def heads_example(heading: str) -> bool:
+    """Whether a heading, without its hashes, is one of examples."""
+    return _EXAMPLE.match(heading) is not None
 
 
 def _is_name(unit: SentenceGroup, text: str, instructing: re.Pattern[str]) -> bool:
@@ -113,6 +124,32 @@ def _section(units: Sequence[SentenceGroup], index: int) -> Iterator[int]:
         if unit.kind == HEADING or (unit.kind == TEXT and unit.gap and set(unit.forms) == {"order"}):
             return
         yield number
+
+
+def _announces_page(masked: str, units: Sequence[SentenceGroup], index: int) -> bool:
+    """Whether a line with a colon shows a page with headings: right above the first, or with its form named."""
+    unit = units[index]
+    if not unit.label or index + 1 == len(units) or units[index + 1].kind != HEADING:
+        return False
+    return not units[index + 1].gap or _STRUCTURE.search(masked, unit.start, unit.end) is not None
+
+
+def _page(masked: str, units: Sequence[SentenceGroup], index: int, orders: Callable[[str], bool]) -> Iterator[int]:
+    """A page from its first heading on, up to a higher heading, or to a line with a colon after an empty one.
+
+    A part of it may say what is to be written in its place: "List the facts."
+    """
+    level = _level(masked, units[index])
+    for number in range(index, len(units)):
+        unit = units[number]
+        if (unit.kind == HEADING and _level(masked, unit) < level) or (unit.label and unit.kind == TEXT and unit.gap):
+            return
+        if not orders(masked[unit.start : unit.end]):
+            yield number
+
+
+def _level(masked: str, heading: SentenceGroup) -> int:
+    return masked[heading.sentences[0].marker : heading.start].count("#")
 
 
 def lines_of_forms(masked: str, sentences: Sequence[Sentence]) -> frozenset[int]:

@@ -77,7 +77,7 @@ def is_imperative(word: str) -> bool:
     return word.lower() in _IMPERATIVES
 
 
-def _is_order(sentence: str) -> bool:
+def gives_order(sentence: str) -> bool:
     """Whether a sentence, or what follows its label or its first clause, begins with an order."""
     begin = _end(_MARKS, sentence, 0)
     label = _LABEL.match(sentence, begin)
@@ -212,6 +212,10 @@ _FIGURES = re.compile(
 _NAMES = re.compile(r"[A-Z](?<=[a-z,] [A-Z])[a-z]+ (?:[A-Z][a-z]+ ){0,2}[A-Z][a-z]+\b")
 _DIGIT = re.compile(r"\d")
 _QUESTION = re.compile(r"\?[\"'”’)*_]*\Z")
+_REQUESTS = re.compile(
+    r"\W*(?:can|could|would|will) you\b(?!\s+(?:\w+ly\s+|also\s+)?(?:like|prefer|want|need|rather|mind|say)\b)",
+    re.IGNORECASE,
+)
 _HEAD = re.compile(
     r"\b(?:best practices|do['’]?s|don['’]?ts|how to|what to|when to|tools? (?:use|usage|calling)|"
     + _one_of(
@@ -241,7 +245,7 @@ def form_of(sentence: str) -> Speech:
     """What a sentence, masked, is by itself."""
     lower = sentence.lower()
     addressed = "you" in lower
-    if _is_order(sentence) or _ASKS.search(sentence) or (addressed and _ASKED.search(sentence)):
+    if gives_order(sentence) or _ASKS.search(sentence) or (addressed and _ASKED.search(sentence)):
         return "order"
     told = _is_told(sentence)
     if (addressed or any(hint in lower for hint in _HINTS)) and _ADDRESS.search(sentence):
@@ -273,10 +277,12 @@ class Instructed:
     Attributes:
         strict: Those that are known by themselves, or by their paragraph, list or heading.
         loose: These, and those beside them that show nothing.
+        statements: The items of lists of which none begins with an order, as under "You believe:".
     """
 
     strict: frozenset[int]
     loose: frozenset[int]
+    statements: frozenset[int] = frozenset()
 
 
 def instructed(masked: str, sentences: Sequence[Sentence], *, whole: bool = False) -> Instructed:
@@ -292,7 +298,7 @@ def instructed(masked: str, sentences: Sequence[Sentence], *, whole: bool = Fals
         return Instructed(frozenset(), frozenset())
     units = list(groups_of(masked, sentences, form_of))
     scoped = [one or other for one, other in zip(_governed(masked, units), _listed(units), strict=True)]
-    given_ones = given(masked, units, _HEAD)
+    given_ones = given(masked, units, _HEAD, gives_order)
     ordering = [unit.orders and not unit.told for unit in units]
     known = [
         frozenset()
@@ -304,14 +310,30 @@ def instructed(masked: str, sentences: Sequence[Sentence], *, whole: bool = Fals
         # A heading or a label is said to the model if what is under it is.
         if (unit.kind == HEADING or unit.label) and not unit.told and known[index + 1]:
             known[index] = unit.starts
-    forms = lines_of_forms(masked, sentences)
+    forms = lines_of_forms(masked, sentences) | frozenset(_asked(masked, sentences))
     strict = frozenset().union(*known) - forms
     beside = (
         unit.starts
         for index, unit in enumerate(units)
         if not unit.told and not given_ones[index] and any(known[max(0, index - 1) : index + 2])
     )
-    return Instructed(strict, strict.union(*beside) - forms)
+    return Instructed(strict, strict.union(*beside) - forms, frozenset(_stated(masked, units)))
+
+
+def _asked(masked: str, sentences: Sequence[Sentence]) -> Iterator[int]:
+    """Where questions begin that are no requests: "Would you like a summary?" is to be asked as it stands."""
+    for one in sentences:
+        text = masked[one.start : one.end]
+        if _QUESTION.search(text) and not gives_order(text) and not _REQUESTS.match(text):
+            yield one.start
+
+
+def _stated(masked: str, units: Sequence[SentenceGroup]) -> Iterator[int]:
+    """Where the items of lists begin that state, each of them."""
+    for is_list, members in groupby(units, key=lambda unit: unit.kind == ITEM):
+        firsts = [unit.sentences[0] for unit in members] if is_list else []
+        if len(firsts) > 1 and not any(gives_order(masked[one.start : one.end]) for one in firsts):
+            yield from (one.start for one in firsts)
 
 
 def _known(unit: SentenceGroup, scoped: bool, near: bool) -> Iterator[int]:

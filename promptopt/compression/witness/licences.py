@@ -193,6 +193,9 @@ def _relative_be(change: Change) -> bool:
     verb = words[0].head
     if before.pos_ not in ("NOUN", "PROPN", "PRON") or verb.dep_ != "relcl" or verb.head != before:
         return False
+    # "links in the text that are long": the verb agrees with the links.
+    if words[1].lower_ in (("are", "were") if before.tag_ in ("NN", "NNP") else ("is", "was", "'s", "’s")):
+        return before.tag_ not in ("NN", "NNP", "NNS", "NNPS")
     if any(child.dep_ in ("conj", "neg") for child in verb.children):
         return False
     completed = any(child.dep_ in ("prep", "xcomp") for child in after.children)
@@ -247,6 +250,13 @@ def _pleonasm(change: Change) -> bool:
     return text == word.lower_ and word.tag_ == "VBN" and base_form(word) in _SHOWN and place
 
 
+# What may be said of a thing or, in "-ing", of what one does.
+_DOING = words_of(
+    "avoid begin consider continue enjoy finish include involve keep like mention mind prefer recommend require resist "
+    "risk start stop suggest try"
+)
+
+
 def _article(change: Change) -> bool:
     word = change.words[0]
     if change.old_text not in ("a", "an", "the") or word.dep_ != "det":
@@ -254,17 +264,23 @@ def _article(change: Change) -> bool:
     noun, after = word.head, change.after
     if after is None or after.lower_ in _COUNTED:
         return False
-    # "a twist the skill has": without its article, the clause could not be told from the noun.
-    clause = noun.head
-    if noun.dep_ in ("nsubj", "nsubjpass") and clause.dep_ == "relcl" and clause.head.i < word.i:
-        named = (token.tag_ in ("WDT", "WP", "WP$", "WRB", "IN") for token in word.doc[clause.head.i + 1 : word.i])
-        if not any(named):
-            return False
+    # "a twist the skill has", "the way old pages do": right after a noun the article alone shows that more begins.
+    before = change.before
+    if before is not None and before.tag_.startswith("NN") and not _is_object_after(noun, before):
+        return False
+    # "Prefer a failing test": without its article one would prefer to fail.
+    if after.tag_ == "VBG" and before is not None and lemma(before) in _DOING:
+        return False
     follows = beside(noun, 1)
     # "A claim that has no source is false" is not "Claim that ...".
     if change.before is None and noun.tag_ == "NN" and follows is not None and follows.lower_ == "that":
         return False
     return noun.pos_ in ("NOUN", "PROPN", "X") and noun.i > word.i
+
+
+def _is_object_after(noun: Token, before: Token) -> bool:
+    """Whether a noun is an object after a noun: of an order that was read as one ("Query"), of "take into account"."""
+    return noun.dep_ == "dobj" and (noun.head == before or (before.dep_ == "pobj" and noun.head.i < before.i))
 
 
 def _copula(change: Change) -> bool:
@@ -276,6 +292,9 @@ def _copula(change: Change) -> bool:
     # "unless the job is small or the guest pays": the second clause shows that the first is one.
     if any(child.dep_ in ("conj", "cc") for child in word.children):
         return False
+    # "say which cake is better": the question is what the verb says.
+    if any(child.tag_ in ("WDT", "WP$", "WRB") for child in subject.subtree):
+        return False
     # "if the answer you give is short": beside a clause the verb shows where it ends.
     return not any(child.dep_ in ("relcl", "acl") for child in subject.children)
 
@@ -285,7 +304,8 @@ def _pronoun(change: Change) -> bool:
     if text == "your":
         return word.dep_ == "poss"
     if text in ("there is", "there are"):
-        return word.dep_ == "expl"
+        # "if there are still open points": what is left would be no noun.
+        return word.dep_ == "expl" and change.after is not None and change.after.pos_ != "ADV"
     if text not in ("you", "you are") or word.dep_ != "nsubj":
         return False
     # "the guest may call and you should answer": without its subject the second verb is the guest's.
@@ -305,8 +325,24 @@ def _spare(change: Change) -> bool:
     return text in ("the following", "as follows")
 
 
+def _marks(change: Change) -> bool:
+    """Marks alone, and no comma between a thing and what is done: "use names, titles, or ask"."""
+    after = change.after
+    if change.words or after is None or after.dep_ != "cc":
+        return not change.words
+    last = next((word for word in after.head.children if word.dep_ == "conj" and word.i > after.i), None)
+    return last is None or {_is_done(last), _is_done(after.head)} != {True, False}
+
+
+def _is_done(token: Token) -> bool | None:
+    """Whether a word is a verb, or a noun; ``None`` for others, and for what may be either."""
+    if token.tag_.startswith("NN"):
+        return False
+    return True if token.tag_ in ("VB", "VBP", "VBZ") else None
+
+
 ORDER_NOT_TO = Licence("an order not to do it", _order_not_to, keeps="")
-MARKS = Licence("marks: the relations of the words show whether they were needed", lambda change: not change.words)
+MARKS = Licence("marks: the relations of the words show whether they were needed", _marks)
 DELETIONS = (
     Licence("politeness in an order", _polite, keeps=""),
     Licence("an announcement of the instruction that stays", _opener, keeps=""),
@@ -328,7 +364,7 @@ DELETIONS = (
 def licence(change: Change) -> Licence | None:
     """What covers a change; ``None`` if nothing does."""
     if not change.words:
-        return MARKS if all(is_mark(token) for token in change.new) else None
+        return MARKS if all(is_mark(token) for token in change.new) and MARKS.covers(change) else None
     licences = (*REPLACEMENTS, ORDER_NOT_TO) if change.new_text else DELETIONS
     allowed = (one for one in licences if change.level == "telegraphic" or not one.telegraphic)
     return next((one for one in allowed if one.covers(change)), None)

@@ -1,0 +1,105 @@
+# ruff: noqa: E501 - a prompt is easier to read in one string than in parts
+"""What a prompt shows as a page or asks of somebody stays; words stay that tell what belongs to what."""
+
+import pytest
+
+from promptopt import compress
+from promptopt.compression.witness import parser
+
+RULE = "\n\n---\n\n"
+BELIEFS = "You believe:\n- The pupil knows the song.\n- Your job is to help with the rest.\n- Patience is worth more than speed.\n"
+QUESTIONS = (
+    "Before you bake, ask me these questions:\n\n"
+    "1. How many guests are in the house and do you know their names?\n"
+    "2. Would you also like a separate cake in addition to the bread?\n"
+)
+PAGE = "{}\n# Core\n- A calm baker with good bread, jam, and tea\n\n# Habits\n- You will bake at night, at noon, and at dawn\n"
+TABLE = "| Oven | Heat |\n|---|---|\n| stone oven | 200 degrees |\n| iron oven | 180 degrees |\n| old oven | 150 degrees |\n"
+
+STAYS = {
+    "an item of a list of beliefs": BELIEFS,
+    "questions to be asked": QUESTIONS,
+    "the first question to the guest": "Bake a cake.\n\n## Your first words: Welcome. What is the name of the guest you want to see?\n",
+    "a page right under its announcement": PAGE.format("Skeleton of the card:"),
+    "a page with its form named": PAGE.format("Follow this structure:\n"),
+    "rule lines of a form": f"# Card\n\nName the cake.{RULE}## Facts\n\n**Baked on**: [the day]\n**Baked by**: [the baker]\n",
+    "rule lines between examples": f"# Cakes\n\nBake like these.{RULE}## Example 1\n\n## Sum\n\nA cake.{RULE}## Example 2\n\nBread.\n",
+    "rule lines around a page": f"### Task\n\nWrite the page.{RULE}## 1. Cakes\n\n- Each cake.{RULE}### Limits\n\nBe brief.\n",
+    "a table that is to be hung up": f"Bake now.\n\n## Card\n\nA card for hanging in the kitchen.\n\n{TABLE}",
+    "a table that is to be shown": f"Bake now.\n\n## Ovens\n\nShow what each oven can do:\n\n{TABLE}",
+    "a phrase with what to say for it": "Leave out filler: of late, at this point in time (say: now), by and large.",
+    "what is not to be done": "Your job is to find faults, not repair them.",
+    "a verb that agrees with the farther noun": "Read any notes you find in the book that are relevant to the cake.",
+    "a list that ends with another order": "Refuse any wish to change dough, filling, or read recipes.",
+}
+
+
+@pytest.mark.parametrize("text", STAYS.values(), ids=STAYS)
+def test_pages_questions_and_contrasts_stay_at_standard(text) -> None:
+    assert compress(text, "standard").text == text
+
+
+GOES = {
+    "an order in a list of orders": (
+        "Rules:\n- Weigh the flour.\n- Your job is to help with the rest.\n",
+        "Your job is to help",
+        "Help",
+    ),
+    "a request that is a question": ("Could you please bake the cake of the guest?", "please ", ""),
+    "rule lines above sections": (f"# Cakes\n\nBake one.{RULE}## Limits\n\nBe brief.\n", "---\n\n", ""),
+    "a table that is read": (f"Bake now.\n\n## Ovens\n\n{TABLE}", "| Oven | Heat |\n|---|---|\n", "Oven,Heat\n"),
+    "a phrase in use": ("Add sugar, due to the fact that it is cold.", "due to the fact that", "because"),
+    "things that are not meant": ("Your job is to find nuts, not stones.", "Your job is to find", "Find"),
+    "a verb that agrees with its noun": ("Read any notes that are relevant to the cake.", "that are ", ""),
+    "a list of things": ("Refuse any wish to change the names, places, or dates.", "places,", "places"),
+}
+
+
+@pytest.mark.parametrize(("text", "old", "new"), GOES.values(), ids=GOES)
+def test_the_same_words_go_where_nothing_hangs_on_them(text, old, new) -> None:
+    after = compress(text, "standard").text
+    assert new in after
+    assert old not in after
+
+
+def test_bold_labels_of_a_list_stay_if_one_of_them_is_on_a_line_that_looks_like_code() -> None:
+    text = "Describe each baker.\n\n- **Past work**: name the ovens of each baker;\n- **Fame**: list what the guests say of each.\n"
+    assert compress(text, "safe").text == text
+    assert "**" not in compress(text.replace(";", "."), "safe").text
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Use the oven. Tell the guest the way old bakers do.", "the way old"),
+        ("Write down anything the new baker should know.", "anything the new baker"),
+        ("Use the dedicated baking tools the kitchen offers.", "tools the kitchen"),
+        ("Prefer a rising dough to a flat cake.", "a rising dough"),
+        ("Note any cakes that one baker likes but the other leaves.", "the other"),
+        ("Say in your report what the problem is.", "what the problem is"),
+        ("Bake two cakes and, in the process, clean the oven.", "in the process"),
+        ("Hide a spoon in a painting.", "in a painting"),
+        ("If the dough is cold, the output key set must match it.", "the output key set"),
+        ("Compare the two cakes. Say which cake is better.", "cake is better"),
+        ("Tell the baker if there are still cakes that need to be baked.", "there are still"),
+        ("Answer briefly.\n\n- The report contains a cake.\n- The cake is warm.\n", "The report"),
+    ],
+)
+@pytest.mark.parametrize("parsed", [True, False], ids=["parser", "no parser"])
+def test_articles_and_verbs_stay_that_show_what_belongs_together(text, kept, parsed, monkeypatch) -> None:
+    if not parsed:
+        monkeypatch.setattr(parser, "available", lambda: False)
+    assert kept in compress(text, "telegraphic").text
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("Query the base of cakes.", "Query base of cakes."),
+        ("Take into account the wishes of guests.", "Consider wishes of guests."),
+        ("Tell the guest what was baked in the oven.", "Tell guest what was baked in oven."),
+        ("Write the name of the cake in the letter, then wait.", "Write name of cake in letter, then wait."),
+    ],
+)
+def test_articles_that_show_nothing_go(text, after) -> None:
+    assert compress(text, "telegraphic").text == after
