@@ -160,3 +160,28 @@ def test_how_many_and_from_where(said: str, key: str, schema: dict[str, object])
     legs = found["legs"]
     assert isinstance(legs, dict)
     assert legs["items"]["properties"][key] == schema
+
+
+_LABELLED = "Read the logbook. Respond in this format:\n\nMood: <calm/tense>\n{}\nAdvice: <one sentence>"
+
+
+@pytest.mark.parametrize(
+    ("below", "schema"),
+    [
+        ("Faults:\n[Fault 1]\n[Fault 2]", {"type": "array", "items": _TEXT}),
+        ("Faults:\n[Fault 1]\n[Fault 2]\n(List up to 4, or fewer)", {"type": "array", "items": _TEXT, "maxItems": 4}),
+        ("Faults:\n1. <fault>\n2. <fault>", {"type": "array", "items": _TEXT}),
+        ("Faults:\n- ...", {"type": "array", "items": _TEXT}),
+        ("\N{WRENCH} Faults:\n- <first fault>", {"type": "array", "items": _TEXT}),
+        ("Faults:\n[the faults in one sentence]", _TEXT),
+    ],
+)
+def test_points_below_a_label(below: str, schema: dict[str, object]) -> None:
+    found = _schemas(_LABELLED.format(below))
+    assert found == {"mood": _one_of("calm", "tense"), "faults": schema, "advice": _TEXT}
+
+
+def test_several_places_below_a_label_are_refused() -> None:
+    assert infer(_LABELLED.format("Berth:\n[quay]\n[town]") + _INPUT).problems == (
+        "line 4: the label 'Berth' has several places, and '[town]' is not read",
+    )

@@ -14,6 +14,7 @@ import regex
 
 from promptopt.structured.fields import MASK, Field, PromptText, Span, UnreadForm, field_name, object_schema, scan
 from promptopt.structured.prose.described import described
+from promptopt.structured.prose.points import parts_below, points
 from promptopt.structured.prose.wording import is_numeric, number_range, placeholder
 
 TEXT: dict[str, Any] = {"type": "string"}
@@ -47,7 +48,7 @@ LEAD = re.compile(
     re.IGNORECASE,
 )
 _LABEL = re.compile(
-    r"^[ \t]*(?:[-*•][ \t]+|\d+[.)][ \t]+)?[*_#`\[<]{0,3}(?P<quote>[\"“])?[ \t]*(?P<name>[A-Za-z][\w /'-]{0,40}?)[*_`\]>]{0,3}[ \t]*:(?(quote)[\"”])[>*_`]{0,3}[ \t]*(?P<value>[^\n]*)$"
+    r"^[ \t]*(?:[-*•][ \t]+|\d+[.)][ \t]+)?(?:[\u2190-\u2bff\ufe0f\U0001f000-\U0001faff]{1,3}[ \t]*)?[*_#`\[<]{0,3}(?P<quote>[\"“])?[ \t]*(?P<name>[A-Za-z][\w /'-]{0,40}?)[*_`\]>]{0,3}[ \t]*:(?(quote)[\"”])[>*_`]{0,3}[ \t]*(?P<value>[^\n]*)$"
 )
 # Rules, grades and examples have labels too; what tools are called with is not one answer.
 _NO_LABEL = re.compile(
@@ -232,14 +233,11 @@ def _is_variable(value: str) -> bool:
     return bool(value.strip() and _VARIABLE.fullmatch(value)) and not re.search(r"[<\[(]", value)
 
 
-# "Outline:" and below it "- <first point>".
-_POINTS = re.compile(r"\A\s*[-*•]\s+[<\[]")
-
-
 def _labelled(document: PromptText, name: str, said: str, start: int, end: int) -> Found:
     line = document.line(start)
-    if _POINTS.search(said):
-        schema = {"type": "array", "items": dict(TEXT)}
+    if other := parts_below(said):
+        raise UnreadForm(f"line {line}: the label {name!r} has several places, and {other!r} is not read")
+    if schema := points(said):
         pattern = rf"(?ims)^[\W_\d]*{quoted(name)}[\W_]*?:\s*(.*?)(?=^[\W_\d]*[A-Z][\w ]{{0,30}}:|\Z)"
         return Field(field_name(name), schema, f"form in the prose, line {line}", line, pattern), Span(start, end)
     # Beside nothing it is a number by its name alone, and its range says of which kind.
