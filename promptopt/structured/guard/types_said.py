@@ -10,7 +10,7 @@ from promptopt.structured.fields import MASK
 
 _NUMERIC = re.compile(
     r"\b(?:int(?:eger)?s?|numbers?|numeric\w*|floats?|decimals?|double|percent(?:age)?s?|scores?|ratings?|grades?|counts?|how (?:many|much|sure|confident|likely|long|old)|amounts?|totals?|sum|average|mean"
-    r"|probabilit\w+|confidence|prices?|costs?|fees?|years?|age|scale|quantit\w+|size|minutes|seconds|hours|days|weeks|months|index|rank|stars?|length|duration|rate|digits?|indices|weight|distance|height|width"
+    r"|probabilit\w+|confidence|prices?|costs?|fees?|tip|tax|discounts?|subtotal|salary|wage|years?|age|scale|quantit\w+|size|minutes|seconds|hours|days|weeks|months|index|rank|stars?|length|duration|rate|digits?|indices|weight|distance|height|width"
     r"|euros?|dollars?|usd|eur|gbp|cents?|met(?:re|er)s?|sqm|sq ?m|km|cm|mm|kg|grams?|kcal|calories|lit(?:re|er)s?|degrees|celsius|число|zahl|nombre|n[uú]mero)\b|[%€$£]"
     r"|\b0[.,]X+\b|\b[01]-(?:based|indexed)\b|\d\s?(?:-|–|to|or|and)\s?\d|(?<![\"'“])\b\d+(?:\.\d+)?\s*(?:[,}\]\n]|//|\Z)",
     re.IGNORECASE,

@@ -26,15 +26,19 @@ _NO_DATE = re.compile(
     r"|\bYYYY(?:-MM)?(?![\w-])|\b(?:partial|approximate|relative|incomplete)\b[^.\n]{0,20}\bdates?\b|\bonly (?:the |a )?(?:years?|months?)\b|\bas (?:written|printed|stated|shown|it (?:is|stands))\b|\bplaceholder\b",
     re.IGNORECASE,
 )
+_SAMPLE = re.compile(r"\"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])\"")
 _MORE = re.compile(r"\bor\b(?!\s+(?:else |otherwise )?null\b)|\bto YYYY|\brange\b|\be\.g|\bfor example|\blist of\b")
 _STOP = re.compile(r"\n|;|(?<=[\w)}\"'])\.\s|[,}]\s*[\"'`*]|\band [\"'`]")
 _FAR = 90  # What a value's form is comes first.
 
 
 def with_dates(document: PromptText, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A schema whose texts have the format ``date`` where the prompt says that they are whole dates and nothing else."""
+    """A schema whose texts have the format ``date`` where they are whole dates and nothing else by the prompt's words.
+
+    A sample says it only of what may be null.
+    """
     text = document.text
-    if not _DATE.search(text) or _NO_DATE.search(text):
+    if not (_DATE.search(text) or _SAMPLE.search(text)) or _NO_DATE.search(text):
         return dict(schema)
     return _visited(schema, "", text, _all_dates(text))
 
@@ -59,9 +63,21 @@ def _visited(schema: Mapping[str, Any], name: str, text: str, every: bool) -> di
         node["properties"] = {key: _visited(child, key, text, every) for key, child in node["properties"].items()}
     elif isinstance(node.get("items"), Mapping):
         node["items"] = _visited(node["items"], "" if "properties" in node["items"] else name, text, every)
-    elif _is_text(node) and name and (_said_of(name, text) or (every and "date" in _words(name))):
+    elif (
+        _is_text(node)
+        and name
+        and (_said_of(name, text) or ("date" in _words(name) and (every or _shown(node, name, text))))
+    ):
         node["format"] = "date"
     return node
+
+
+def _shown(node: Mapping[str, Any], name: str, text: str) -> bool:
+    """Whether dates are all that the form shows of a key, and null is for what has none."""
+    if node.get("type") == "string":
+        return False
+    samples = re.findall(rf"[\"']{re.escape(name)}[\"']\s*:\s*[\"']([^\"'\n]*)[\"']", text)
+    return bool(samples) and all(re.fullmatch(_SAMPLE, f'"{sample}"') for sample in samples)
 
 
 def _is_text(node: Mapping[str, Any]) -> bool:

@@ -84,6 +84,13 @@ class KeyClauses:
         said = self._said.get(name, [])
         return said if alone else [*said, *(one for one in self._joint.get(name, ()) if one not in said)]
 
+    def null_beside_number(self, name: str) -> bool:
+        """Whether the form shows null as a key's value, and a number as that of the key before or after it."""
+        shown_null = rf"[\"']{re.escape(name)}[\"']\s*:\s*null\s*"
+        before = rf":\s*-?\d[\d.]*\s*,\s*{shown_null}[,}}]"
+        after = rf"{shown_null},\s*[\"'][\w ]+[\"']\s*:\s*-?\d"
+        return re.search(rf"{before}|{after}", self._shown) is not None
+
     def shown(self, name: str, pattern: str) -> list[str]:
         """What the form shows as the values of a key, as far as a pattern goes."""
         return re.findall(rf"[\"']{re.escape(name)}[\"']\s*:\s*({pattern})", self._shown)

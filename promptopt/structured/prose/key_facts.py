@@ -76,6 +76,39 @@ def with_number(name: str, schema: Mapping[str, Any], clauses: KeyClauses) -> di
     return known
 
 
+# What is measured or paid for may have a part, although its sample is whole: 0.482 kg
+_MEASURED = re.compile(
+    r"(?:\A|_)(?:quantity|qty|amount|price|cost|total|subtotal|sum|tax|fee|tip|discount|balance|salary|wage|income|revenue|budget|weight|height|length|width|depth|distance|duration|hours|temperature"
+    r"|rate|volume|area|speed|dose|dosage|average|mean|percentage|percent|kg|g|km|cm|mm|m|ml|l|liters?|litres?|grams|usd|eur|gbp)\Z"
+)
+
+
+def with_measure(name: str, schema: Mapping[str, Any], clauses: KeyClauses) -> dict[str, Any]:
+    """A number that need not be whole, if nothing but its sample says that it is and its name is that of a measure."""
+    known = dict(schema)
+    if known.get("type") not in ("integer", ["integer", "null"]) or {"enum", "minimum", "maximum"} & set(known):
+        return known
+    sampled = clauses.shown(name, r"-?\d+(?=\s*[,}\n\]])")
+    told = [*clauses.said_of(name), *clauses.shown(name, r"[^\n]*")]
+    if not sampled or not _MEASURED.search(field_name(name)) or any(_SAID_WHOLE.search(words) for words in told):
+        return known
+    return {**known, "type": ["number", "null"] if "null" in known["type"] else "number"}
+
+
+def with_null_shown(name: str, schema: Mapping[str, Any], clauses: KeyClauses) -> dict[str, Any]:
+    """A number or null, if null is shown beside a number and its name is that of a measure: ``"tax": 0.7, "tip": null``."""
+    known = dict(schema)
+    types = known.get("type")
+    if types not in ("string", ["string", "null"]) or set(known) != {"type"} or not _MEASURED.search(field_name(name)):
+        return known
+    return {"type": ["number", "null"]} if clauses.null_beside_number(name) else known
+
+
+_SAID_WHOLE = re.compile(
+    r"\b(?:integers?|int|whole|round(?:ed)?|how many|(?:number|count) of|no decimals?)\b", re.IGNORECASE
+)
+
+
 # "is the number of the first wrong step", "counts the mistakes"
 _COUNTING = re.compile(
     r"\bhow many\b|\b(?:count|number) of (?:[\w-]+ ){0,2}?[a-z-]{3,}s\b|\bnumber of the (?:first|last|best|right|correct|wrong|next)\b|\A[\"'`*_]* counts\b",

@@ -14,7 +14,13 @@ from promptopt.structured.prose.described import stated
 from promptopt.structured.prose.how_many import with_how_many
 from promptopt.structured.prose.key_choices import with_choices
 from promptopt.structured.prose.key_clauses import KeyClauses
-from promptopt.structured.prose.key_facts import with_number, with_one_or_none, with_only_scale
+from promptopt.structured.prose.key_facts import (
+    with_measure,
+    with_null_shown,
+    with_number,
+    with_one_or_none,
+    with_only_scale,
+)
 from promptopt.structured.prose.key_labels import with_clause_count, with_clause_labels, with_each_value
 from promptopt.structured.prose.labels_after_noun import with_labels_after_noun
 from promptopt.structured.prose.labels_of_keys import with_each_number, with_items, with_only_key, with_prose
@@ -96,6 +102,7 @@ def refined(
             child = _bounded(name, child, shared)
         child = with_how_many(name, with_labels(name, with_aside(name, child, document), document), document)
         child = with_labels_after_noun(name, child, document) if child.get("type") == "string" else child
+        child = with_null_shown(name, with_measure(name, child, clauses), clauses)
         child = _with_named_list(name, child, document, clauses)
         return nulls(name, with_least(name, label_lists.of(name, child), document))
 
