@@ -12,8 +12,8 @@ _MOST_LABELS = 12
 def summary(schema: Mapping[str, Any]) -> str:
     """A schema in one line: ``list (1 to 5) of {name: string, kind: pump | valve | null}``.
 
-    Types, labels, ranges, lengths, counts and formats are shown; patterns and descriptions are not. Of more than twelve
-    labels the first twelve are shown, with their number.
+    Types, labels, ranges, lengths, counts, steps and formats are shown; patterns and descriptions are not. Of more than
+    twelve labels the first twelve are shown, with their number.
     """
     if "enum" in schema:
         labels = [_label(label) for label in schema["enum"]]
@@ -47,7 +47,8 @@ def _of_type(kind: str, schema: Mapping[str, Any]) -> str:
         told += [f"{length} characters"] if length else []
         return f"string ({', '.join(told)})" if told else "string"
     if kind in ("integer", "number"):
-        return f"{kind} {_bounds(schema.get('minimum'), schema.get('maximum'))}".rstrip()
+        steps = f" in steps of {schema['multipleOf']}" if "multipleOf" in schema else ""
+        return f"{kind} {_bounds(schema.get('minimum'), schema.get('maximum'))}".rstrip() + steps
     return kind
 
 

@@ -26,6 +26,7 @@ from promptopt.structured.prose.counts import with_count_of_items, with_counts
 from promptopt.structured.prose.dates import with_dates
 from promptopt.structured.prose.lengths import with_lengths
 from promptopt.structured.prose.ranges import numbers, scale
+from promptopt.structured.prose.steps import with_steps
 from promptopt.structured.readers.bare_values import from_values
 from promptopt.structured.readers.bold_sections import bold_sections
 from promptopt.structured.readers.bracket_labels import bracket_labels
@@ -47,10 +48,12 @@ from promptopt.structured.readers.labelled import (
     tuples,
 )
 from promptopt.structured.readers.lines_of_text import with_commas
+from promptopt.structured.readers.lists_of_them import list_of_them
 from promptopt.structured.readers.numbered_lines import numbered_lines
 from promptopt.structured.readers.plain_headings import plain_headings
 from promptopt.structured.readers.plain_orders import plain_order
 from promptopt.structured.readers.pseudo_json import merge
+from promptopt.structured.readers.quoted_verdicts import quoted_verdicts
 from promptopt.structured.readers.reasoned_first import with_reasoning
 from promptopt.structured.readers.refine import (
     refined,
@@ -135,13 +138,14 @@ def _inferred(document: PromptText) -> Inferred:
         return Inferred(problems=(contradiction,))
     readers: tuple[Callable[[], Inferred | None], ...] = (
         lambda: items_under_key(document),
+        lambda: keys_of_labels(document),
         lambda: _from_json(document, said),
         lambda: items_told(document),
-        lambda: keys_of_labels(document),
         lambda: told_keys(document, said),
         lambda: numbered_lines(document),
         lambda: verdict_line(document),
         lambda: verdict_then_why(document, said),
+        lambda: quoted_verdicts(document),
         lambda: label_lines(document),
         lambda: _from_labels(document, said),
         lambda: _from_sections(document),
@@ -154,6 +158,7 @@ def _inferred(document: PromptText) -> Inferred:
         lambda: from_values(document, said),
         lambda: plain_order(document),
         lambda: with_commas(document, said),
+        lambda: list_of_them(document, said),
     )
     for read in readers:
         found = read()
@@ -182,20 +187,20 @@ def no_one_form(document: PromptText) -> str | None:
     """Why no schema says what a prompt wants: it has several forms, or keys that depend on the input."""
     if several := _SEVERAL_FORMS.search(document.text):
         return f"line {document.line(several.start())}: the answer has one of several forms"
-    if free := _FREE_KEYS.search(document.text):
+    if (free := _FREE_KEYS.search(document.text)) and keys_of_labels(document) is None:
         return f"line {document.line(free.start())}: the JSON of the answer has free keys"
     return None
 
 
 def _counted(document: PromptText, found: Inferred) -> Inferred:
-    """The fields with the counts that the prompt orders for their lists, the format of dates and lengths of texts."""
+    """The fields with the counts that the prompt orders for their lists, formats of dates, lengths of texts and steps."""
     if found.whole not in ("JSON", "keys", "") or not found.fields:
         return found
     if found.wrapped:
         schema = with_formats(document, with_counts(document, found.fields[0].schema, found.covered, wrapped=True))
-        return replace(found, fields=(replace(found.fields[0], schema=schema),))
+        return replace(found, fields=(replace(found.fields[0], schema=with_steps(document, schema)),))
     whole = with_counts(document, found.schema(), found.covered, wrapped=False)
-    whole = (with_formats(document, whole) if found.whole else whole)["properties"]
+    whole = with_steps(document, with_formats(document, whole) if found.whole else whole)["properties"]
     return replace(found, fields=tuple(replace(item, schema=whole[item.name]) for item in found.fields))
 
 

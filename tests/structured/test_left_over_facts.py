@@ -161,7 +161,7 @@ def test_how_the_json_is_not_to_look_is_no_denial(said: str) -> None:
             "Score from 0 to 100 how full the hold is. Return just the integer, or N/A if there is none.\n{{ t }}",
             "'or N/A'",
         ),
-        ("Rate the tide from 1 to 10, in steps of 0.5. Answer with the number only.\n{{ t }}", "a whole one"),
+        ("Rate the tide from 1 to 10, in steps of 0.1. Answer with the number only.\n{{ t }}", "a whole one"),
     ],
 )
 def test_what_a_bare_value_cannot_be_or_has_not_is_refused(text: str, reason: str) -> None:

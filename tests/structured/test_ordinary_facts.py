@@ -185,3 +185,58 @@ def test_several_places_below_a_label_are_refused() -> None:
     assert infer(_LABELLED.format("Berth:\n[quay]\n[town]") + _INPUT).problems == (
         "line 4: the label 'Berth' has several places, and '[town]' is not read",
     )
+
+
+@pytest.mark.parametrize(
+    ("pair", "more", "schema"),
+    [
+        ('"quantity": 2', "", {"type": "number"}),
+        ('"weight_kg": 3', "", {"type": "number"}),
+        ('"quantity": 2', " quantity is a whole number.", {"type": "integer"}),
+        ('"quantity": 2 // integer', "", {"type": "integer"}),
+        ('"crew": 2', "", {"type": "integer"}),
+        ('"total_count": 3', "", {"type": "integer"}),
+        ('"year": 1901', "", {"type": "integer"}),
+    ],
+)
+def test_a_sample_of_a_measure_says_no_whole_number(pair: str, more: str, schema: dict[str, object]) -> None:
+    found = _schemas(f"Return JSON:\n{{\n  {pair}\n}}\n{more.strip()}")
+    assert list(found.values()) == [schema]
+
+
+def test_null_beside_numbers_is_one_if_its_key_is_a_measure() -> None:
+    form = 'Return JSON in this structure:\n{{\n  "net": 10.26,\n  "{}": null,\n  "total": 10.98\n}}\n'
+    form += "Use null for anything missing."
+    assert _schemas(form.format("tip"))["tip"] == {"type": ["number", "null"]}
+    assert infer(form.format("cashier") + _INPUT).problems == (
+        "line 4: nothing says what 'cashier' is, which is shown as null",
+    )
+
+
+_NULL_TOO = 'Return JSON:\n{{\n  "port": "Leith",\n  "date": "{}"\n}}\n{}'
+
+
+@pytest.mark.parametrize(
+    ("sample", "more", "schema"),
+    [
+        ("1901-03-18", "Use null for anything that is not there.", _DATE_OR_NULL),
+        ("1901-03-18", "", _TEXT),
+        ("18.03.1901", "Use null for anything that is not there.", {"type": ["string", "null"]}),
+    ],
+)
+def test_a_sample_of_a_date_where_null_is_allowed(sample: str, more: str, schema: dict[str, object]) -> None:
+    assert _schemas(_NULL_TOO.format(sample, more))["date"] == schema
+
+
+@pytest.mark.parametrize(
+    ("said", "schema"),
+    [
+        ("You can use half points.", {"type": "number", "minimum": 1, "maximum": 5, "multipleOf": 0.5}),
+        ("Rate in steps of 0.25.", {"type": "number", "minimum": 1, "maximum": 5, "multipleOf": 0.25}),
+        ("No half points.", {"type": "integer", "minimum": 1, "maximum": 5}),
+        ("Deduct half a point for each leak.", None),
+    ],
+)
+def test_steps_of_a_rating(said: str, schema: dict[str, object] | None) -> None:
+    found = _schemas(f"Rate the hull from 1 to 5. {said} Reply with the number only.")
+    assert list(found.values()) == ([schema] if schema else [])

@@ -9,7 +9,7 @@ from promptopt.structured.prose.counts import NUMERALS, number_of
 
 _PLACE = r"(?:<[^<>\n]+>|\[[^\[\]\n]+\])"
 # "- <first point>", "1. <risk>", "- ..."
-_BULLETS = re.compile(rf"\A\s*(?:[-*•]|1[.)])\s+(?:[<\[]|(?:\.\.\.|…)\s*\Z)")
+_BULLETS = re.compile(r"\A\s*(?:[-*•]|1[.)])\s+(?:[<\[]|(?:\.\.\.|…)\s*\Z)")
 _PLACES = re.compile(rf"\A\s*(?P<places>{_PLACE}(?:\s+{_PLACE})+)(?P<rest>.*)\Z", re.DOTALL)
 _N = rf"(?:\d{{1,2}}|{'|'.join(NUMERALS)})"
 # "(List up to 5, or fewer)", "(3 to 5 points)"
@@ -33,7 +33,7 @@ def parts_below(said: str) -> str:
     places = _PLACES.match(said)
     if places is None or places["rest"].strip() or len(_kinds(places["places"])) == 1:
         return ""
-    return re.findall(_PLACE, places["places"])[1]
+    return str(re.findall(_PLACE, places["places"])[1])
 
 
 def _kinds(places: str) -> set[str]:

@@ -16,12 +16,18 @@ _EACH = r"(?:each|every)(?: of the)?(?: \w+ing)?"
 # "a JSON object with each category as a key", "where each topic is a key", "one boolean per category (... is the key)"
 _AS_KEY = re.compile(
     rf"\b(?:{_EACH} {_NOUN}(?: name)? (?:as|is|being|should be|must be|becomes) (?:a|the|its|their own|its own) (?:json )?keys?\b"
+    r"|\bwith (?:those|these|the above|the listed|the following|the) (?:[a-z]+ (?=names|labels))?(?P<names>[a-z]{4,}) as (?:the |its |json )?keys\b"
     rf"|(?:one|a) (?P<kind>boolean|number|integer|score|bool) (?:per|for each|for every) (?P<noun2>[a-z]{{4,}}?)(?= ?\([^()\n]*\bkey\b|[.\n]))",
     re.IGNORECASE,
 )
 _VALUES = (
     (re.compile(r"\b(?:true (?:or|/|and) false|true/false|boolean|bool)\b", re.IGNORECASE), "boolean"),
-    (re.compile(r"\b(?:score|rating|grade|number|probability|confidence|integer)\b", re.IGNORECASE), "number"),
+    (
+        re.compile(
+            r"\b(?:scores?|ratings?|grades?|numbers?|probabilit(?:y|ies)|confidence|integers?)\b", re.IGNORECASE
+        ),
+        "number",
+    ),
 )
 _RANGE = re.compile(
     r"\b(?:from|between|of|in)?\s*(?<![\d.,-])(?P<low>[01](?:\.0)?)\s?(?:-|–|to|and)\s?(?P<high>\d{1,3}(?:\.\d+)?)(?![\d-])(?!\.\d)",
@@ -43,11 +49,16 @@ def keys_of_labels(document: PromptText) -> Inferred | None:
     order = orders[0]
     begin, end = _sentence(document.text, order.start(), order.end())
     sentence = document.text[begin:end]
-    listed = _labels(document.text, (order["noun"] or order["noun2"]).lower(), Span(begin, end))
+    if order["names"]:
+        listed = _alone(document.text, order.start())
+    else:
+        listed = _labels(document.text, (order["noun"] or order["noun2"]).lower(), Span(begin, end))
     if listed is None or MASK in sentence or not re.search(r"\bjson\b", document.text, re.IGNORECASE):
         return None
     labels, span = listed
     plus = _PLUS.search(document.text, order.end(), end)
+    if not _shown_among(document.text, labels):
+        return None
     value = _value(document.text[order.start() : plus.start() if plus else end], order["kind"] or "", document.text)
     if not value or _SOME.search(document.text[order.end() : plus.start() if plus else end]):
         return None
@@ -74,7 +85,9 @@ def _sentence(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _value(said: str, kind: str, text: str) -> dict[str, Any]:
-    """What each key holds; empty if that is not told."""
+    """What each key holds; empty if that is not told, or has parts."""
+    if _OF_PARTS.search(said, re.match(r"[^.\n]*?\bkeys?\b|", said, re.IGNORECASE).end()):  # type: ignore[union-attr]
+        return {}
     found = [what for pattern, what in _VALUES if pattern.search(f"{said} {kind}")]
     if found == ["boolean"]:
         return {"type": "boolean"}
@@ -103,6 +116,29 @@ def _labels(text: str, noun: str, order: Span) -> tuple[list[str], Span] | None:
         if parts and not any(parts == other for other, _ in lists):
             lists.append((parts, Span(*match.span())))
     return lists[0] if len(lists) == 1 else None
+
+
+_OF_PARTS = re.compile(r"\b(?:objects?|dict\w*|lists?|arrays?|reasons?|explanations?|justifications?)\b", re.IGNORECASE)
+
+
+# "rain, snow, hail", and nothing else in the line
+_ALONE = re.compile(r"^[ \t]*(?P<line>[A-Za-z]\w*(?:,[ \t]*(?:and |or )?[A-Za-z]\w*){2,})\.?[ \t]*$", re.MULTILINE)
+
+
+def _alone(text: str, before: int) -> tuple[list[str], Span] | None:
+    """The one line above an order that has nothing but names with commas between them."""
+    lines = list(_ALONE.finditer(text, 0, before))
+    parts = _parts(lines[0]["line"], "") if len(lines) == 1 else []
+    return (parts, Span(*lines[0].span("line"))) if parts else None
+
+
+def _shown_among(text: str, labels: list[str]) -> bool:
+    """Whether each object that a prompt shows goes on with dots, and has no key but labels."""
+    for match in re.finditer(r"\{\s*[\"'][^{}]*\}", text):
+        keys = set(re.findall(r"[\"']([\w -]+)[\"']\s*:", match[0]))
+        if not keys <= set(labels) or (keys < set(labels) and not re.search(r"(?:\.\.\.|…)\s*\}\Z", match[0])):
+            return False
+    return True
 
 
 def _parts(line: str, items: str) -> list[str]:

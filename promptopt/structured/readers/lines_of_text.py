@@ -10,37 +10,37 @@ from promptopt.structured.prose.choices import Choice
 from promptopt.structured.prose.counts import NUMERALS, Count, number_of, ordered, stem
 
 _N = rf"(?:\d{{1,2}}|{'|'.join(NUMERALS)})"
-_WRITE = r"(?:return|output|respond with|reply with|answer with|give|provide|list|write|print|put)"
+WRITE = r"(?:return|output|respond with|reply with|answer with|give|provide|list|write|print|put)"
 _A_LINE = r"(?:per line|(?:on|in) (?:a|its own|their own|one|each|separate|new)(?: new| own| separate)? lines?)"
 _ONLY_LINES = re.compile(
-    rf"\b{_WRITE}\s+(?:only |just |nothing but )+(?:the |these |your )?(?:\w+ )?(?P<noun>[a-z]{{3,}}s),?"
+    rf"\b{WRITE}\s+(?:only |just |nothing but )+(?:the |these |your )?(?:\w+ )?(?P<noun>[a-z]{{3,}}s),?"
     r"\s+(?:with )?(?:one|each on a|each on its own|each in a|on separate|in separate|separated by (?:a )?)\s?(?:per |on each |new |own )?(?:lines?|newlines?)\b",
     re.IGNORECASE,
 )
 # "Write one query per line.", "One per line, no numbering."
 _ONE_A_LINE = re.compile(
-    rf"(?:\A|[.!?\n,;(]\s*|\b{_WRITE} )(?:only |exactly |each |the )?(?:one(?: (?P<noun>[a-z]{{3,}}))?|each (?P<each>[a-z]{{3,}})) {_A_LINE}",
+    rf"(?:\A|[.!?\n,;(]\s*|\b{WRITE} )(?:only |exactly |each |the )?(?:one(?: (?P<noun>[a-z]{{3,}}))?|each (?P<each>[a-z]{{3,}})) {_A_LINE}",
     re.IGNORECASE,
 )
 # Each line has parts, or the list has more than its items.
-_PARTS = re.compile(
+PARTS = re.compile(
     r"\beach line\b|\bfor each\b|\bevery line\b|\bper line,? (?:in|as|with|followed)\b|\bformats?\b|\bjson\b|\bfollowed by\b|\balong with\b|\beach with\b|\band (?:its|their)\b",
     re.IGNORECASE,
 )
-_NO_ITEMS = frozenset({"lines", "words", "results", "answers", "sentences", "letters", "numbers", "scores", "steps"})
-_MADE = r"(?:generate|create|write|produce|suggest|propose|extract|find|identify|list|name|collect|formulate|come up with|give|provide|rewrite|break|split|turn)"
+NO_ITEMS = frozenset({"lines", "words", "results", "answers", "sentences", "letters", "numbers", "scores", "steps"})
+MADE = r"(?:generate|create|write|produce|suggest|propose|extract|find|identify|list|name|collect|formulate|come up with|give|provide|rewrite|break|split|turn)"
 
 
 def lines_of_text(document: PromptText) -> Inferred | None:
     """A list of texts with the count that the prompt orders; ``None`` if the prompt asks for no such list, or for more."""
-    if _PARTS.search(document.text):
+    if PARTS.search(document.text):
         return None
     if (told := _named(document) or _counted(document)) is None:
         return None
     noun, span = told
-    made = re.compile(rf"\b{_MADE}\b[^.\n]{{0,80}}\b{noun}\b", re.IGNORECASE)
+    made = re.compile(rf"\b{MADE}\b[^.\n]{{0,80}}\b{noun}\b", re.IGNORECASE)
     order = next((found for found in made.finditer(document.text) if not span.overlaps(Span(*found.span()))), None)
-    if order is None or MASK in order[0] or noun in _NO_ITEMS:
+    if order is None or MASK in order[0] or noun in NO_ITEMS:
         return None
     if bad := conditional(document, span):
         return bad
@@ -99,7 +99,7 @@ def _noun_of(words: tuple[str, ...]) -> str:
 
 # "Output a comma separated list of the tables that the question needs."
 _WITH_COMMAS = re.compile(
-    rf"(?:\A|[.!?\n,;]\s*|\b(?:and|then|please|only|to|must|should) )[ \t]*(?:{_WRITE}|extract|find|identify|name) (?:me )?(?:only |just )?(?:"
+    rf"(?:\A|[.!?\n,;]\s*|\b(?:and|then|please|only|to|must|should) )[ \t]*(?:{WRITE}|extract|find|identify|name) (?:me )?(?:only |just )?(?:"
     r"(?:a |the |one )?(?:single |plain |simple )?comma[- ]separated list of (?:all |the |up to \w+ )*(?:\w+ ){0,2}?(?P<of>(?:[a-z]+ (?=names|titles|ids))?[a-z]{3,}s)\b(?P<rest>[^.\n]*)"
     r"|(?:all |the |these )*(?:\w+ )??(?P<as>(?:[a-z]+ (?=names|titles|ids))?[a-z]{3,}s)(?: (?:of|in|from) (?:the|this|each) \w+)? (?:as|in) (?:a |one )?(?:single |plain |simple )?comma[- ]separated (?:list|line|string)\b(?P<rest2>[^.\n]*)"
     r"|(?:all |the )+(?:\w+ )?(?P<listed>[a-z]{3,}s)\b(?:(?! and | or |,)[^.:;\n]){0,80}, (?:as a |in a )?(?:comma[- ]separated(?: list)?|separated (?:by|with) commas)(?P<rest3>[^.\n]*))",
@@ -117,12 +117,12 @@ _MORE = re.compile(r"\b(?:and|with|followed|each|brackets|parenthes\w+|their|its
 def _told_list(document: PromptText) -> Inferred | None:
     """The list that an answer is said to be, if commas are between its texts."""
     found = list(_IS_LIST.finditer(document.text))
-    if len(found) != 1 or MASK in found[0][0] or _PARTS.search(document.text):
+    if len(found) != 1 or MASK in found[0][0] or PARTS.search(document.text):
         return None
     match = found[0]
     rest = _SEPARATED.sub(" ", match["rest"]).replace("and nothing else", "")
     noun = match["noun"].lower()
-    if not (match["commas"] or _SEPARATED.search(match["rest"])) or _MORE.search(rest) or noun in _NO_ITEMS:
+    if not (match["commas"] or _SEPARATED.search(match["rest"])) or _MORE.search(rest) or noun in NO_ITEMS:
         return None
     bounds = dict(_count(match).bounds) if match["low"] else {}
     span = Span(*match.span())
@@ -133,7 +133,7 @@ def _told_list(document: PromptText) -> Inferred | None:
 
 
 # What is chosen from a list wherever there is one.
-_CHOSEN = re.compile(r"(?:label|tag|categor(?:y|ie)|classe?|topic|option|type|intent|genre|code|emotion|mood)s\Z")
+IS_CHOSEN = re.compile(r"(?:label|tag|categor(?:y|ie)|classe?|topic|option|type|intent|genre|code|emotion|mood)s\Z")
 _LISTED = re.compile(
     r"\[\s*[A-Za-z\"'][^\[\]\n]*,|\b(?:labels|tags|categories|classes|topics|options|types|intents|genres|codes|emotions|moods)\b(?: (?:are|include|can be|below|above))?\s*:|\b(?:from|of) (?:the|this|these|following)[\w ]{0,30}(?:list|labels|tags|categories|topics|options)\b|\bthat apply\b",
     re.IGNORECASE,
@@ -143,10 +143,14 @@ _LISTED = re.compile(
 def with_commas(document: PromptText, said: Sequence[Choice]) -> Inferred | None:
     """A list of texts with commas between them; ``None`` if the prompt asks for no such list, for more, or for some of a list."""
     found = _with_commas(document)
-    if found is None or not found.fields or not _CHOSEN.search(found.fields[0].name):
+    if found is None or not found.fields or not IS_CHOSEN.search(found.fields[0].name):
         return found
-    chosen = any("enum" in choice.schema for choice in said) or _LISTED.search(document.text)
-    return None if chosen else found
+    return None if chosen_somewhere(document, said) else found
+
+
+def chosen_somewhere(document: PromptText, said: Sequence[Choice]) -> bool:
+    """Whether a prompt has a list to choose from."""
+    return any("enum" in choice.schema for choice in said) or _LISTED.search(document.text) is not None
 
 
 def _with_commas(document: PromptText) -> Inferred | None:
@@ -159,9 +163,9 @@ def _with_commas(document: PromptText) -> Inferred | None:
     noun = (match["of"] or match["as"] or match["listed"]).lower()
     rest = match["rest"] or match["rest2"] or match["rest3"] or ""
     if (
-        noun in _NO_ITEMS - {"words", "numbers"}
+        noun in NO_ITEMS - {"words", "numbers"}
         or _MORE.search(rest.replace("and nothing else", ""))
-        or _PARTS.search(document.text)
+        or PARTS.search(document.text)
     ):
         return None
     if MASK in match[0]:

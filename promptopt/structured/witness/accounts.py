@@ -420,7 +420,7 @@ def _labels_misplaced(
     names = {leaf.name for leaf in leaves}
     for leaf in leaves:
         labels = leaf.labels
-        form = [text[span.start : span.end] for span in found.covered if found.whole == "JSON"]
+        form = [text[span.start : span.end] for span in found.covered if found.whole in ("JSON", "labels")]
         if len(labels) < 2 or all(any(label in part for part in form) for label in labels):
             continue
         lost = [label for label in labels if label in text and label not in instructions]

@@ -118,7 +118,10 @@ def _number_unheld(leaf: KeyOfSchema, said: str) -> tuple[str, str] | None:
         if not re.search(r"\d", said):
             return None  # "a pull between two options"
         return (said, "without a range") if len(set(numbers)) > 1 or _BOUNDS.search(said) else None
-    beyond = [match[0] for match, number in zip(found, numbers, strict=True) if not within(leaf, number)]
+    step = leaf.value.get("multipleOf")
+    beyond = [
+        match[0] for match, number in zip(found, numbers, strict=True) if not within(leaf, number) and number != step
+    ]
     return (beyond[0] if len(beyond) == 1 else said, "with a range that has it not") if beyond else None
 
 
@@ -305,7 +308,7 @@ def _cases(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> It
 
 
 _FRACTIONS = re.compile(
-    r"\b(?:steps|increments|multiples|intervals) of (?:0?\.\d+|1/2|a half|half)\b|\bhalf[- ](?:points?|marks?|grades?|stars?|steps?)\b|\b(?:decimals?|fractions?) (?:are |is )?(?:allowed|possible|welcome|permitted|ok)\b"
+    r"\b(?:steps|increments|multiples|intervals) of (?:0?\.\d+|1/2|a half|half)\b|\bhalf(?: an?)?[- ](?:points?|marks?|grades?|stars?|steps?)\b|\b(?:decimals?|fractions?) (?:are |is )?(?:allowed|possible|welcome|permitted|ok)\b"
     r"|\b(?:one|two|\d) decimal(?: place)?s?\b",
     re.IGNORECASE,
 )
@@ -318,7 +321,7 @@ def fractions(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) ->
         return
     for match in _FRACTIONS.finditer(text):
         if not DENIED.search(text[: match.start()].rpartition("\n")[2]) and not re.search(
-            r"\bno\s\Z", text[: match.start()]
+            r"\bno\s\Z", text[: match.start()], re.IGNORECASE
         ):
             yield f"line {document.line(match.start())}: {shortened(match[0])!r}, and every number was read as a whole one"
 

@@ -75,9 +75,17 @@ _NO_NAMES = frozenset(
 )
 
 
+# "Structure: <1-6>", a line of a form
+_NAMED_PLACE = re.compile(
+    r"^[ \t]*(?:[-*•][ \t]+)?[*_]*(?P<name>\w+)[*_]*:[*_ \t]*(?:<[^<>\n]+>|\[[^\[\]\n]+\])", re.MULTILINE
+)
+
+
 def _no_names(document: PromptText, fields: Sequence[Field]) -> Iterator[str]:
     """Fields with a word for a name that only speaks of the form, unless it is a key in a list of keys."""
     listed = {match["name"].casefold() for match in _NAMED_ITEM.finditer(document.text)}
+    placed = {match["name"].casefold() for match in _NAMED_PLACE.finditer(document.text)}
+    listed |= placed if len(placed) > 1 else set()
     for item in fields:
         if item.name.casefold() in _NO_NAMES - listed and "JSON" not in item.source:
             yield f"line {item.line}: {item.name!r} is no name of a part of the answer"
