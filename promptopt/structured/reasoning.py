@@ -27,7 +27,7 @@ _TASKS = (
     (
         re.compile(
             # "Compute a score" speaks of a judgement.
-            r"\b(?:(?:calculate|compute)(?! (?:nodes?|clusters?|instances?|resources?|engines?|services?|power|budget|costs?|time)\b)(?!(?: an?| the| your)?(?: [\w-]+){0,3} [\"'`*]*(?:\w+[_-])?(?:score|rating|metric|similarity|grade|confidence|probability|likelihood|relevance)s?\b)|work out(?! (?:which|what|whether|who|why|how (?!many|much|long|old|far))\b)(?!(?: the| its| their| an?) (?:[\w'’-]+ ){0,2}(?:intent|meaning|topic|tone|category|sentiment|reason|cause|language|type|kind|priority|severity|urgency|answer type)\b)|add up|(?<!user )(?<!users )(?<!helps )(?<!to )solve (?:for|the (?:equation|problem|puzzle|riddle))|(?:math|arithmetic|algebra|geometry)\w*)\b",
+            r"\b(?:(?:calculate|compute)(?! (?:nodes?|clusters?|instances?|resources?|engines?|services?|power|budget|costs?|time)\b)(?!(?: an?| the| your)?(?: [\w-]+){0,3} [\"'`*]*(?:\w+[_-])?(?:score|rating|metric|similarity|grade|confidence|probability|likelihood|relevance)s?\b)|work out(?! (?:which|what|whether|who|why|how (?!many|much|long|old|far))\b)(?!(?: the| its| their| an?) (?:[\w'’-]+ ){0,2}(?:intent|meaning|topic|tone|category|sentiment|reason|cause|language|type|kind|priority|severity|urgency|answer type)\b)|add up(?! to\b)|(?<!user )(?<!users )(?<!helps )(?<!to )solve (?:for|the (?:equation|problem|puzzle|riddle))|(?:math|arithmetic|algebra|geometry)\w*)\b",
             re.IGNORECASE,
         ),
         "arithmetic",

@@ -140,3 +140,28 @@ def test_several_types_and_null():
 def test_the_question_has_each_line_with_its_number():
     asked = messages("---\nmodel: m\n---\nOne {{ a }}\n\nTwo\n\n", first_line=4)[1].content
     assert asked == "4: One {{ a }}\n5: \n6: Two"
+
+
+@pytest.mark.parametrize(
+    ("words", "low", "taken"),
+    [
+        ("mindestens eins und höchstens drei Orte", 1, True),
+        ("de un à trois lieux", 1, True),
+        ("mindestens eins und höchstens drei Orte", 2, False),
+    ],
+)
+def test_a_count_may_be_proved_by_words_of_another_language(words, low, taken):
+    prompt = f'Antworte als JSON: {{"orte": ["<Ort>"]}}\n{words}\n\n{{{{ t }}}}\n'
+    reading = {
+        "values": [
+            {
+                "path": "/orte",
+                "types": ["array"],
+                "min_items": low,
+                "max_items": 3,
+                "quotes": ['1: "orte": [', f"2: {words}"],
+            },
+            {"path": "/orte/*", "types": ["string"], "quotes": ['1: ["<Ort>"]']},
+        ]
+    }
+    assert (not judged(prompt, reading).why) == taken

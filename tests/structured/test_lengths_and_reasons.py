@@ -27,6 +27,8 @@ TEXTS: dict[str, JsonValue] = {
         ("title: 60 characters max.", 60),
         ("title must be no longer than 60 chars", 60),
         ("title, limited to 60 characters", 60),
+        ("title max. 60 chars. tags are words.", 60),
+        ("title      one line, under 60 characters", 60),
         # About a length, another key's, the input's, words, and two lengths.
         ("title: about 60 characters, max. 2 lines", None),
         ("title: what it says\ntext: max 60 characters", None),
@@ -40,6 +42,21 @@ def test_a_greatest_length_is_said_beside_its_key(said: str, most: int | None) -
     made = with_lengths(PromptText.of(f"Write it.\n{said}\n\n{{{{ note }}}}\n"), TEXTS)
     assert made["properties"]["title"].get("maxLength") == most
     assert "maxLength" not in made["properties"]["tags"]["items"]
+
+
+@pytest.mark.parametrize(
+    ("said", "most"),
+    [
+        ("tags: up to 5 words, each max 20 characters", 20),
+        ("Each of the tags must be under 20 characters", 20),
+        ("tags: max 20 characters", None),
+        ("title: each line max 20 characters", None),
+    ],
+)
+def test_each_item_of_a_list_has_the_length_that_is_said_of_each(said: str, most: int | None) -> None:
+    made = with_lengths(PromptText.of(f"Write it.\n{said}\n\n{{{{ note }}}}\n"), TEXTS)
+    assert made["properties"]["tags"]["items"].get("maxLength") == most
+    assert "maxLength" not in made["properties"]["title"]
 
 
 def test_the_form_has_the_length() -> None:

@@ -180,6 +180,25 @@ _NUMBER_WORD = re.compile(
     r"\b(?:" + "|".join((*NUMBER_WORDS, "zero", "once", "single", "pair")) + r")\b", re.IGNORECASE
 )
 _MORE_WORDS = {"zero": 0, "once": 1, "single": 1, "pair": 2}
+_IN_OTHER_LANGUAGES = {
+    word: number
+    for number, words in enumerate(
+        (
+            "ein eine einen eins un une uno una um uma een",
+            "zwei deux dos due dois duas twee",
+            "drei trois tres tre três drie",
+            "vier quatre cuatro quattro quatro",
+            "fünf cinq cinco cinque vijf",
+            "sechs six seis sei zes",
+            "sieben sept siete sette sete zeven",
+            "acht huit ocho otto oito",
+            "neun neuf nueve nove negen",
+            "zehn dix diez dieci dez tien",
+        ),
+        1,
+    )
+    for word in words.split()
+}
 
 
 def numbers_in(text: str) -> set[float]:
@@ -191,6 +210,12 @@ def numbers_in(text: str) -> set[float]:
     for word in _NUMBER_WORD.findall(text):
         found.add(float({**NUMBER_WORDS, **_MORE_WORDS}[word.lower()]))
     return found
+
+
+def _in_other_languages(text: str) -> set[float]:
+    """Numbers that words of other languages say: they may prove one that was read, and are none that is missed."""
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    return {float(_IN_OTHER_LANGUAGES[word]) for word in words if word in _IN_OTHER_LANGUAGES}
 
 
 # What a word says of the bounds of a number.
@@ -236,14 +261,14 @@ def _bounds_in(text: str) -> set[float]:
     for pattern, bounds in _SAID_BOUNDS:
         if pattern.search(text):
             found |= bounds
-    return found
+    return found | _in_other_languages(text)
 
 
 _AT_LEAST_ONE = re.compile(r"\b(?:one or more|non-?empty|at least (?:one|1|an?)|not (?:be )?empty)\b", re.IGNORECASE)
 
 
 def _counts(text: str) -> set[float]:
-    found = numbers_in(text)
+    found = numbers_in(text) | _in_other_languages(text)
     return found | {1.0} if _AT_LEAST_ONE.search(text) else found
 
 

@@ -9,12 +9,17 @@ from typing import Any
 from promptopt.structured.fields import PromptText
 
 _CHARACTERS = re.compile(
-    r"\b(?:max(?:imum)?\.?(?: of| length:?(?: of)?)?|up to|at most|no (?:more|longer) than|not (?:more|longer) than|not exceeding|within|limited to|limit(?:ed)?:?(?: to)?|≤|<=)[ ~]*"
+    r"\b(?:max(?:imum)?\.?(?: of| length:?(?: of)?)?|up to|at most|under|below|(?:less|fewer) than|no (?:more|longer) than|not (?:more|longer) than|not exceeding|within|limited to|limit(?:ed)?:?(?: to)?|≤|<=)[ ~]*"
     r"(?P<most>\d{1,5})[ -]?(?:characters?|chars?)\b|(?<![\d.,])(?P<after>\d{1,5})[ -]?(?:characters?|chars?) (?:max(?:imum)?|at most|or (?:less|fewer)|limit)\b",
     re.IGNORECASE,
 )
-_ABOUT = re.compile(r"\b(?:about|around|approximately|roughly|approx\.?|ideally|each)\b|~", re.IGNORECASE)
-_STOP = re.compile(r"\n|;|(?<=[\w)}\"'])\.\s|[,}]\s*[\"'`*]|\band [\"'`]")
+_ABOUT = re.compile(r"\b(?:about|around|approximately|roughly|approx\.?|ideally)\b|~", re.IGNORECASE)
+_EACH = re.compile(r"\b(?:each|every|per (?:item|entry|line|element))\b", re.IGNORECASE)
+# What follows a key and is said of it
+_SAYS = re.compile(
+    r"[\"'`*_]*(?:\s*(?:[:=(,–—-]|(?:is|must|should|has to|as|max|up to|at most)\b)|[ \t]{2,}\w|\t)", re.IGNORECASE
+)
+_STOP = re.compile(r"\n|;|(?<=[\w)}\"'])(?<![Mm]ax)\.\s|[,}]\s*[\"'`*]|\band [\"'`]")
 _FAR = 160
 
 
@@ -27,29 +32,40 @@ def with_lengths(document: PromptText, schema: Mapping[str, Any]) -> dict[str, A
 
 def _visited(schema: Mapping[str, Any], name: str, text: str) -> dict[str, Any]:
     node = dict(schema)
+    items = node.get("items")
     if isinstance(node.get("properties"), Mapping):
         node["properties"] = {key: _visited(child, key, text) for key, child in node["properties"].items()}
-    elif isinstance(node.get("items"), Mapping):
-        # What is said of a list's key may be said of the whole list.
-        node["items"] = _visited(node["items"], "", text)
-    elif name and _is_free_text(node) and (most := _said_of(name, text)):
-        node["maxLength"] = most
-    return node
+    elif isinstance(items, Mapping):
+        node["items"] = (
+            _with_length(items, name, text, each=True) if _is_free_text(items) else _visited(items, "", text)
+        )
+    return _with_length(node, name, text, each=False)
+
+
+def _with_length(node: Mapping[str, Any], name: str, text: str, *, each: bool) -> dict[str, Any]:
+    """A free text with the length that is said of its key.
+
+    Args:
+        each: Whether it is the item of a list, of which each has the length.
+    """
+    most = _said_of(name, text, each=each) if name and _is_free_text(node) else None
+    return dict(node) if most is None else {**node, "maxLength": most}
 
 
 def _is_free_text(node: Mapping[str, Any]) -> bool:
-    return node.get("type") in ("string", ["string", "null"]) and not {"enum", "format", "pattern", "maxLength"} & set(
-        node
-    )
+    bounded = {"enum", "format", "pattern", "maxLength"} & set(node)
+    return node.get("type") in ("string", ["string", "null"]) and not bounded
 
 
-def _said_of(name: str, text: str) -> int | None:
+def _said_of(name: str, text: str, *, each: bool) -> int | None:
     """The one length that is said of a key."""
     found: set[int] = set()
     for match in re.finditer(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text):
         stop = _STOP.search(text, match.end() + 1)
         said = text[match.end() : min(stop.start() if stop else len(text), match.end() + _FAR)]
-        if re.match(r"[\"'`*_]*\s*(?:[:=(,–—-]|(?:is|must|should|has to|as)\b)", said) is None or _ABOUT.search(said):
+        before = text[max(text.rfind(sign, 0, match.start()) for sign in ("\n", ". ")) + 1 : match.start()]
+        of_each = _EACH.search(before) or _EACH.search(said)
+        if _SAYS.match(said) is None or _ABOUT.search(said) or bool(of_each) != each:
             continue
         found |= {int(length["most"] or length["after"]) for length in _CHARACTERS.finditer(said)}
     return found.pop() if len(found) == 1 and 0 not in found else None
