@@ -179,8 +179,8 @@ def _inferred(document: PromptText) -> Inferred:
 
 
 def with_formats(document: PromptText, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A schema whose texts have the format and the greatest length that the prompt says of them."""
-    return with_lengths(document, with_dates(document, schema))
+    """A schema with what the prompt says of the dates, the lengths of texts and the steps of numbers in it."""
+    return with_steps(document, with_lengths(document, with_dates(document, schema)))
 
 
 def no_one_form(document: PromptText) -> str | None:
@@ -198,9 +198,9 @@ def _counted(document: PromptText, found: Inferred) -> Inferred:
         return found
     if found.wrapped:
         schema = with_formats(document, with_counts(document, found.fields[0].schema, found.covered, wrapped=True))
-        return replace(found, fields=(replace(found.fields[0], schema=with_steps(document, schema)),))
+        return replace(found, fields=(replace(found.fields[0], schema=schema),))
     whole = with_counts(document, found.schema(), found.covered, wrapped=False)
-    whole = with_steps(document, with_formats(document, whole) if found.whole else whole)["properties"]
+    whole = (with_formats(document, whole) if found.whole else with_steps(document, whole))["properties"]
     return replace(found, fields=tuple(replace(item, schema=whole[item.name]) for item in found.fields))
 
 

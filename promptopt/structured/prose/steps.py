@@ -8,7 +8,7 @@ from typing import Any
 
 from promptopt.structured.fields import PromptText, begin_of
 
-_HALF = r"half[- ](?:points?|marks?|stars?|steps?|grades?)"
+_HALF = r"half[- ](?:(?:points?|marks?|stars?|steps?|grades?|bands?)(?: steps?)?)"
 _STEPS = re.compile(
     rf"\b(?:use|give|award|choose|assign|have|with|in|including|allow)\s+(?:also |even )?{_HALF}\b|\b{_HALF}\s+(?:are |is |may be |can be )?(?:also )?(?:allowed|possible|welcome|permitted|ok|okay|fine|used|given)\b"
     r"|\b(?:steps|increments|multiples|intervals) of (?P<step>0?\.5|0?\.25|1/2|a half|half)\b",
@@ -20,10 +20,10 @@ _NOT = re.compile(
 
 
 def with_steps(document: PromptText, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A form with the steps of its only number, if the prompt allows parts of a whole one."""
+    """A form with the steps of its numbers, if the prompt allows parts of a whole one and all of them have one range."""
     steps = {step for match in _STEPS.finditer(document.text) if (step := _step(document.text, match))}
-    numbers = list(_numbers(schema))
-    return _stepped(schema, steps.pop()) if len(steps) == len(numbers) == 1 else dict(schema)
+    ranges = {(one.get("minimum"), one.get("maximum")) for one in _numbers(schema)}
+    return _stepped(schema, steps.pop()) if len(steps) == len(ranges) == 1 else dict(schema)
 
 
 def _step(text: str, match: re.Match[str]) -> float:
