@@ -23,6 +23,7 @@ from promptopt.structured.form_elsewhere import form_in_variable, format_in_vari
 from promptopt.structured.guard.rules import doubted
 from promptopt.structured.prose.choices import Choice, choices
 from promptopt.structured.prose.counts import with_count_of_items, with_counts
+from promptopt.structured.prose.date_patterns import with_date_patterns
 from promptopt.structured.prose.dates import with_dates
 from promptopt.structured.prose.lengths import with_lengths
 from promptopt.structured.prose.ranges import numbers, scale
@@ -180,7 +181,7 @@ def _inferred(document: PromptText) -> Inferred:
 
 def with_formats(document: PromptText, schema: Mapping[str, Any]) -> dict[str, Any]:
     """A schema with what the prompt says of the dates, the lengths of texts and the steps of numbers in it."""
-    return with_steps(document, with_lengths(document, with_dates(document, schema)))
+    return with_steps(document, with_lengths(document, with_date_patterns(document, with_dates(document, schema))))
 
 
 def no_one_form(document: PromptText) -> str | None:

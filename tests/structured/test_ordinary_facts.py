@@ -110,7 +110,7 @@ _TEXT = {"type": "string"}
         ("<YYYY-MM-DD>", " Put N/A where nothing is said.", _TEXT),
         ("<YYYY-MM-DD>", " If only the month is known, give YYYY-MM.", _TEXT),
         ("<YYYY-MM-DD HH:MM>", "", _TEXT),
-        ("<DD.MM.YYYY>", "", _TEXT),
+        ("<DD.MM.YYYY>", "", {"type": "string", "pattern": r"^\d{2}\.\d{2}\.\d{4}$"}),
         ("<YYYY-MM-DD to YYYY-MM-DD>", "", _TEXT),
         ("<when>", " The log has lines with YYYY-MM-DD.", _TEXT),
     ],

@@ -115,3 +115,38 @@ def test_labels_may_be_left_empty(rule: str, labels: list[str], open_: bool) -> 
     level = value("/level", "string", '1: "level": "high" | "low"', "1: " + rule.rstrip("."), labels=labels)
     found = objections(LEVELS % rule, level, value("/note", "string", '1: "note": "<text>"'))
     assert bool(found) == open_
+
+
+@pytest.mark.parametrize(
+    ("said", "kinds", "open_"),
+    [
+        ('"chief": "name if available"', ["string"], True),
+        ('"chief": "name, if any"', ["string"], True),
+        ('"chief": "name if available"', ["string", "null"], False),
+        ('"chief": "name"', ["string"], False),
+    ],
+)
+def test_what_is_there_only_in_some_cases_may_be_null(said: str, kinds: list[str], open_: bool) -> None:
+    prompt = f'Return {{{said}, "ship": "<name>"}}\n\n{{{{ log }}}}\n'
+    chief = {"path": "/chief", "types": kinds, "quotes": [f"1: {said}"]}
+    found = objections(prompt, chief, value("/ship", "string", '1: "ship": "<name>"'))
+    assert bool(found) == open_
+
+
+@pytest.mark.parametrize(
+    ("labels", "open_"),
+    [
+        (["1", "5", "6", "7"], True),
+        (["1", "2", "3", "4"], False),
+        (["Call the owner of the ship at once", "wait"], True),
+        (["call", "wait"], False),
+    ],
+)
+def test_labels_may_be_samples(labels: list[str], open_: bool) -> None:
+    said = " | ".join(labels)
+    kind = "integer" if labels[0].isdigit() else "string"
+    step = value("/step", kind, f'1: "step": {said}', labels=labels)
+    found = objections(
+        f'Return {{"step": {said}, "ship": "<name>"}}\n', step, value("/ship", "string", '1: "ship": "<name>"')
+    )
+    assert bool(found) == open_

@@ -14,7 +14,7 @@ from promptopt.structured.by_model.question import FormReading, ReadValue
 from promptopt.structured.fields import MASK, PromptText, Span
 from promptopt.structured.guard.lost_keys import shown_keys
 from promptopt.structured.guard.quotations import spoken_by_others
-from promptopt.structured.guard.said_of_values import Proofs
+from promptopt.structured.guard.said_of_values import Proofs, said
 from promptopt.structured.witness.keys import shortened
 
 
@@ -25,6 +25,8 @@ def unsettled(document: PromptText, reading: FormReading, proofs: Proofs) -> Ite
     yield from _may_be_empty(document, proofs)
     for value in proofs:
         yield from _whole_by_sample(value, proofs)
+        yield from _left_out(document, value, proofs)
+        yield from _labels_open(value, proofs)
     if len(reading.values) == 1 and not reading.values[0].labels:
         yield from _labels_of_examples(document, reading.values[0])
 
@@ -104,6 +106,47 @@ def _whole_by_sample(value: ReadValue, proofs: Proofs) -> Iterator[str]:
 
 def _words(name: str) -> list[str]:
     return re.sub(r"(?<=[a-z\d])(?=[A-Z])|[^0-9A-Za-z]+", " ", name).lower().split()
+
+
+# "contact": "an address if available"
+_IF_THERE = re.compile(
+    r"\b(?:if|where|when) (?:it (?:is|was) |they are |there (?:is|are) )?(?:any|one|available|present|mentioned|stated|known|given|applicable|identifiable|provided|visible|found|specified)\b",
+    re.IGNORECASE,
+)
+
+
+def _left_out(document: PromptText, value: ReadValue, proofs: Proofs) -> Iterator[str]:
+    """A value that an answer has only in some cases, and that may not be null."""
+    if not value.path or value.path[-1] == "*" or {"null", "array"} & set(value.types) or "" in value.labels:
+        return
+    own = re.compile(rf"(?<![\w-]){re.escape(value.name)}(?![\w-])[\"'`*”]*\s*[:=(–—-][^\n]*")
+    for place in said(document, value, proofs):
+        begin = own.match(place)
+        if begin and (words := _IF_THERE.search(begin[0])):
+            line = proofs[value][0].line if proofs[value] else 1
+            yield (
+                f"line {line}: {words[0]!r} is said of {value.shown}, which was read without null; it may be null unless the prompt "
+                "says what stands there otherwise"
+            )
+            return
+
+
+_WORDY = 6
+
+
+def _labels_open(value: ReadValue, proofs: Proofs) -> Iterator[str]:
+    """Labels that may be samples: numbers with a gap, and whole sentences."""
+    if not value.labels or not proofs[value]:
+        return
+    at = f"line {proofs[value][0].line}: "
+    numbers = sorted(int(label) for label in value.labels if label.isdigit())
+    if len(numbers) == len(value.labels) > _MANY and numbers[-1] - numbers[0] >= len(numbers):
+        yield f"{at}the labels of {value.shown} leave numbers out; it has a range unless no number between them may be given"
+    if any(len(label.split()) > _WORDY for label in value.labels):
+        yield (
+            f"{at}labels of {value.shown} are whole sentences; it is a free text unless an answer has to be one of them word for "
+            "word"
+        )
 
 
 _MANY = 3

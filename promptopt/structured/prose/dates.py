@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptopt.structured.fields import MASK, PromptText
+from promptopt.structured.prose.beside_keys import beside_key
 
 _ISO = r"ISO(?:[ -]?8601)?(?:[ -]formatted)?"
 _DATE = re.compile(
@@ -28,8 +29,6 @@ _NO_DATE = re.compile(
 )
 _SAMPLE = re.compile(r"\"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])\"")
 _MORE = re.compile(r"\bor\b(?!\s+(?:else |otherwise )?null\b)|\bto YYYY|\brange\b|\be\.g|\bfor example|\blist of\b")
-_STOP = re.compile(r"\n|;|(?<=[\w)}\"'])\.\s|[,}]\s*[\"'`*]|\band [\"'`]")
-_FAR = 90  # What a value's form is comes first.
 
 
 def with_dates(document: PromptText, schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,14 +90,9 @@ def _words(name: str) -> set[str]:
 def _said_of(name: str, text: str) -> bool:
     """Whether each place that says something of a key's form says that it is a date."""
     found = False
-    for match in re.finditer(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text):
-        stop = _STOP.search(text, match.end() + 1)
-        end = min(stop.start() if stop else len(text), match.end() + _FAR)
-        said = text[match.end() : end]
-        if re.match(r"[\"'`*_]*\s*(?:[:=(–—-]|(?:is|must|should|has to|as|in)\b)", said) is None:
-            continue
-        dates = list(_DATE.finditer(said))
-        if _MORE.search(said) or len(dates) > 1:
+    for place in beside_key(name, text):
+        dates = list(_DATE.finditer(place["said"]))
+        if _MORE.search(place["said"]) or len(dates) > 1:
             return False
         found = found or len(dates) == 1
     return found

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptopt.structured.fields import PromptText
+from promptopt.structured.prose.beside_keys import beside_key
 
 _CHARACTERS = re.compile(
     r"\b(?:max(?:imum)?\.?(?: of| length:?(?: of)?)?|up to|at most|under|below|(?:less|fewer) than|no (?:more|longer) than|not (?:more|longer) than|not exceeding|within|limited to|limit(?:ed)?:?(?: to)?|≤|<=)[ ~]*"
@@ -19,7 +20,6 @@ _EACH = re.compile(r"\b(?:each|every|per (?:item|entry|line|element))\b", re.IGN
 _SAYS = re.compile(
     r"[\"'`*_]*(?:\s*(?:[:=(,–—-]|(?:is|must|should|has to|as|max|up to|at most)\b)|[ \t]{2,}\w|\t)", re.IGNORECASE
 )
-_STOP = re.compile(r"\n|;|(?<=[\w)}\"'])(?<![Mm]ax)\.\s|[,}]\s*[\"'`*]|\band [\"'`]")
 _FAR = 160
 
 
@@ -60,12 +60,9 @@ def _is_free_text(node: Mapping[str, Any]) -> bool:
 def _said_of(name: str, text: str, *, each: bool) -> int | None:
     """The one length that is said of a key."""
     found: set[int] = set()
-    for match in re.finditer(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text):
-        stop = _STOP.search(text, match.end() + 1)
-        said = text[match.end() : min(stop.start() if stop else len(text), match.end() + _FAR)]
-        before = text[max(text.rfind(sign, 0, match.start()) for sign in ("\n", ". ")) + 1 : match.start()]
-        of_each = _EACH.search(before) or _EACH.search(said)
-        if _SAYS.match(said) is None or _ABOUT.search(said) or bool(of_each) != each:
-            continue
-        found |= {int(length["most"] or length["after"]) for length in _CHARACTERS.finditer(said)}
+    for place in beside_key(name, text, _SAYS, most=_FAR):
+        before = text[max(text.rfind(sign, 0, place.start()) for sign in ("\n", ". ")) + 1 : place.start()]
+        of_each = _EACH.search(before) or _EACH.search(place["said"])
+        if not _ABOUT.search(place["said"]) and bool(of_each) == each:
+            found |= {int(length["most"] or length["after"]) for length in _CHARACTERS.finditer(place["said"])}
     return found.pop() if len(found) == 1 and 0 not in found else None

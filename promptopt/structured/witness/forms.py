@@ -190,7 +190,8 @@ def _open_lists(document: PromptText, values: Sequence[_Schema]) -> Iterator[str
     bars = re.search(r"[\w\"']\s*\|\s*<(?P<place>[^<>\n]+)>(?!\s*\|)", document.text)
     for value in values:
         for label in value.get("enum", ()):
-            if (bars and bars["place"] == label) or str(label).casefold().strip(" .") in ("etc", ""):
+            open_ended = label != "" and str(label).casefold().strip(" .") in ("etc", "")
+            if open_ended or (bars and bars["place"] == label):
                 yield f"{label!r} is among the labels {', '.join(map(str, value['enum']))}: they are not all named"
 
 

@@ -1,0 +1,67 @@
+"""Patterns of dates and times that a prompt writes in letters and ISO 8601 has not: "DD.MM.YYYY", "HH:MM"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from promptopt.structured.fields import PromptText
+from promptopt.structured.prose.beside_keys import beside_key
+
+_PLACE = r"(?:D{1,2}|d{1,2}|M{1,2}|m{1,2}|[Yy]{4}|[Yy]{2}|H{1,2}|h{1,2}|S{2}|s{2})"
+_FORM = re.compile(rf"(?<![\w./:-]){_PLACE}(?:[./:-]{_PLACE}){{1,2}}(?![\w/:-]|\.\w| ?[AaHh][Mm]?\b)")
+_ISO = re.compile(r"YYYY-MM-DD", re.IGNORECASE)
+# Something else may stand there.
+_ELSE = re.compile(
+    r"\b(?:empty|blank|unknown|partial|approximate|placeholder|TBD)\b|(?<![\"'])(?:\"\"|'')(?![\"'])|(?<!\w)N/A\b|\bas (?:written|printed|stated|shown)\b",
+    re.IGNORECASE,
+)
+_MORE = re.compile(
+    r"\bor\b(?!\s+(?:else |otherwise )?null\b)|\brange\b|\be\.g|\bfor example|\blist of\b|\bto [DMYHdmyh]"
+)
+
+
+def with_date_patterns(document: PromptText, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema whose texts have a pattern where the prompt says a form of dates or times, and nothing else may stand there."""
+    text = document.text
+    if not _FORM.search(text) or _ELSE.search(text):
+        return dict(schema)
+    return _visited(schema, "", text)
+
+
+def _visited(schema: Mapping[str, Any], name: str, text: str) -> dict[str, Any]:
+    node = dict(schema)
+    if isinstance(node.get("properties"), Mapping):
+        node["properties"] = {key: _visited(child, key, text) for key, child in node["properties"].items()}
+    elif isinstance(node.get("items"), Mapping):
+        node["items"] = _visited(node["items"], "" if "properties" in node["items"] else name, text)
+    elif name and _is_free_text(node) and (form := _form_of(name, text)):
+        node["pattern"] = f"^{_FORM_PART.sub(_digits, re.escape(form))}$"
+    return node
+
+
+_FORM_PART = re.compile(r"[A-Za-z]+")
+
+
+def _digits(part: re.Match[str]) -> str:
+    # One letter is a number as it is: D.M.YYYY
+    return r"\d{1,2}" if len(part[0]) == 1 else rf"\d{{{len(part[0])}}}"
+
+
+def _is_free_text(node: Mapping[str, Any]) -> bool:
+    bounded = {"enum", "format", "pattern", "maxLength"} & set(node)
+    return node.get("type") in ("string", ["string", "null"]) and not bounded
+
+
+def _form_of(name: str, text: str) -> str | None:
+    """The one form that is said of a key wherever its form is spoken of."""
+    forms: set[str] = set()
+    for place in beside_key(name, text):
+        found = _FORM.findall(place["said"])
+        if found and (_MORE.search(place["said"]) or len(found) > 1):
+            return None
+        forms.update(found)
+    form = forms.pop() if len(forms) == 1 else ""
+    dated = re.search(r"[YyHhDd]", form) and not _ISO.fullmatch(form)
+    return form if dated else None
