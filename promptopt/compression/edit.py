@@ -29,6 +29,7 @@ class Edit:
         rule: Code of the rule that proposes it.
         message: What is wrong and what to do, in one line.
         because: For a removal: the range of the text that says the same and stays.
+        together: Of edits that are made all or not at all, what they share; such an edit need not save a token itself.
     """
 
     start: int
@@ -37,6 +38,7 @@ class Edit:
     rule: str
     message: str
     because: tuple[int, int] | None = None
+    together: str = ""
 
 
 def apply(text: str, edits: Iterable[Edit], offset: int = 0) -> str:

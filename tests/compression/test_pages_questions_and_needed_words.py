@@ -30,6 +30,9 @@ STAYS = {
     "a phrase with what to say for it": "Leave out filler: of late, at this point in time (say: now), by and large.",
     "what is not to be done": "Your job is to find faults, not repair them.",
     "a verb that agrees with the farther noun": "Read any notes you find in the book that are relevant to the cake.",
+    "a request to the guest for what the guest wishes": "# Bake\n\nBake what is asked for.\n\nPlease name the cake you'd like to taste.\n",
+    "that is, in other words": "Use a cool place, that is behind the house and in the shade.",
+    "bold heads of items, one of which goes on": "You bake bread.\n\n1. **Heat the oven** at dawn\n2. **Mix the dough** - flour is first\n3. **Check it** - it has to rise\n",
     "a list that ends with another order": "Refuse any wish to change dough, filling, or read recipes.",
 }
 
@@ -73,8 +76,6 @@ def test_bold_labels_of_a_list_stay_if_one_of_them_is_on_a_line_that_looks_like_
     [
         ("Use the oven. Tell the guest the way old bakers do.", "the way old"),
         ("Write down anything the new baker should know.", "anything the new baker"),
-        ("Use the dedicated baking tools the kitchen offers.", "tools the kitchen"),
-        ("Prefer a rising dough to a flat cake.", "a rising dough"),
         ("Note any cakes that one baker likes but the other leaves.", "the other"),
         ("Say in your report what the problem is.", "what the problem is"),
         ("Bake two cakes and, in the process, clean the oven.", "in the process"),
@@ -93,6 +94,17 @@ def test_articles_and_verbs_stay_that_show_what_belongs_together(text, kept, par
 
 
 @pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Use the dedicated baking tools the kitchen offers.", "tools the kitchen"),
+        ("Prefer a rising dough to a flat cake.", "a rising dough"),
+    ],
+)
+def test_articles_stay_where_a_parse_shows_what_begins(text, kept) -> None:
+    assert kept in compress(text, "telegraphic").text
+
+
+@pytest.mark.parametrize(
     ("text", "after"),
     [
         ("Query the base of cakes.", "Query base of cakes."),
@@ -103,3 +115,52 @@ def test_articles_and_verbs_stay_that_show_what_belongs_together(text, kept, par
 )
 def test_articles_that_show_nothing_go(text, after) -> None:
     assert compress(text, "telegraphic").text == after
+
+
+BOLD = "Bake for the guests.\n\n## **{}**\n\nMix it.\n\n## **Cool the bread (on a rack)**\n\nServe it.\n"
+
+
+def test_bold_headings_go_together_even_if_one_saves_no_token() -> None:
+    result = compress(BOLD.format("1. Heat the oven"))
+    tokens = {edit.old: edit.tokens for edit in result.edits}
+    assert "**" not in result.text
+    assert min(tokens.values()) == 0 < max(tokens.values())
+
+
+def test_bold_headings_stay_if_one_of_them_may_not_be_edited() -> None:
+    text = BOLD.format("Start `bake`")
+    result = compress(text)
+    assert result.text == text
+    assert {edit.refused for edit in result.refused} == {
+        "would change protected text (code)",
+        "would leave others of its kind as they are",
+    }
+
+
+def test_bold_headings_of_another_level_go_alone() -> None:
+    text = BOLD.format("Start `bake`") + "\n### **Cool the cake (on ice)**\n\nServe it on ice.\n"
+    assert compress(text).text == text.replace("**Cool the cake (on ice)**", "Cool the cake (on ice)")
+
+
+def test_a_padded_table_in_a_list_keeps_its_indentation() -> None:
+    text = "1. Read the ovens:\n\n   | Oven   | Heat |\n   |--------|------|\n   | stone  | high |\n   | iron   | low  |\n\n2. Bake.\n"
+    table = "   | Oven | Heat |\n   |---|---|\n   | stone | high |\n   | iron | low |\n"
+    assert compress(text).text == f"1. Read the ovens:\n\n{table}\n2. Bake.\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Check which cakes the oven needs.", "which cakes the oven needs"),
+        (
+            "Bake twice, as long as there is heat. The resulting heat while sync is on is deliberate.",
+            "is on is deliberate",
+        ),
+    ],
+    ids=["a question in a sentence", "a clause as a subject"],
+)
+@pytest.mark.parametrize("parsed", [True, False], ids=["parser", "no parser"])
+def test_words_stay_where_a_clause_has_another_verb(text, kept, parsed, monkeypatch) -> None:
+    if not parsed:
+        monkeypatch.setattr(parser, "available", lambda: False)
+    assert kept in compress(f"# Bake\n\n- {text}\n", "telegraphic").text

@@ -24,6 +24,7 @@ from promptopt.tokens import Tokenizer
 _Sentences = Mapping[str, tuple[Cut, ...]]
 """Masked sentences with the edits in each."""
 _IDLE = "saves no token"
+_PARTED = "would leave others of its kind as they are"
 _BOUNDS = frozenset({"number", "negation", "limit", "restriction", "date"})
 
 
@@ -112,6 +113,7 @@ class _Judge:
         self.accepted: list[Edit] = []
 
     def judge(self, edits: Iterable[Edit]) -> None:
+        edits = list(edits)
         groups: dict[tuple[int, int], list[Edit]] = {}
         taken = _Ranges()
         for edit in edits:
@@ -121,16 +123,36 @@ class _Judge:
                 groups.setdefault(self._window(edit), []).append(edit)
         useful = {window: self._useful(window, group) for window, group in sorted(groups.items())}
         refused = self._objections(useful)
+        whole = self._whole(edits, useful, refused)
         for window, worth in useful.items():
+            refused[window].update((edit, _PARTED) for edit in worth if edit.together and edit.together not in whole)
             self._judge_group(window, worth, refused[window])
+
+    def _whole(
+        self,
+        edits: Iterable[Edit],
+        useful: Mapping[tuple[int, int], Mapping[Edit, int]],
+        refused: Mapping[tuple[int, int], Mapping[Edit, str]],
+    ) -> set[str]:
+        """What those edits share that can be made all together and save tokens."""
+        worth = {edit: saved for edits in useful.values() for edit, saved in edits.items() if edit.together}
+        unmade = {edit for edits in refused.values() for edit in edits}
+        saved: dict[str, int] = {}
+        for edit in edits:
+            if edit.together:
+                saved[edit.together] = saved.get(edit.together, 0) + worth.get(edit, 0)
+        for edit in edits:
+            if edit in unmade or (edit.together and edit not in worth):
+                saved.pop(edit.together, None)
+        return {together for together, tokens in saved.items() if tokens > 0}
 
     def _useful(self, window: tuple[int, int], group: Sequence[Edit]) -> dict[Edit, int]:
         """The edits that save tokens, in order, with how many."""
         worth = {edit: self._saved(window, [edit]) for edit in sorted(group, key=lambda edit: edit.start)}
         for edit, saved in worth.items():
-            if saved <= 0:
+            if saved <= 0 and not edit.together:
                 self._refuse(edit, saved, 0, _IDLE)
-        return {edit: saved for edit, saved in worth.items() if saved > 0}
+        return {edit: saved for edit, saved in worth.items() if saved > 0 or edit.together}
 
     def _impossible(self, edit: Edit) -> str:
         """Why an edit cannot be made at all; empty if it can."""
@@ -234,7 +256,7 @@ class _Judge:
             else:
                 final.append(edit)
                 allowance = allowance.after(edit, worth[edit], self._losses(edit))
-        if final and self._saved(window, final) <= 0:
+        if final and self._saved(window, final) <= 0 and not any(edit.together for edit in final):
             for edit in final:
                 self._refuse(edit, worth[edit], checked, "saves no token beside the other edits of its line")
         elif final:

@@ -40,6 +40,8 @@ _CLAUSE_BEFORE = re.compile(
     rf"\b(?:the|an?|any|each|every|all|no|this|these|those|some|your|its|their)(?:\s+{_NOUN_WORD}){{1,2}}\s+\Z",
     re.IGNORECASE,
 )
+# "anything the baker knows"
+_PRONOUN_BEFORE = re.compile(r"\b(?:any|every|some|no)thing\s+\Z", re.IGNORECASE)
 _PLURAL_BEFORE = re.compile(r"[a-z]{3,}s\s+\Z")
 _SAYS_OF_IT = re.compile(
     r"\s+(?:user|assistant|agent|model|author|customer|reader|speaker|researcher|player|student|client|company|team|person)"
@@ -47,6 +49,9 @@ _SAYS_OF_IT = re.compile(
 )
 _NAMED_BY_PLACE = re.compile(r"\s+(?:before|after|above|below|under|over|off|out)\b", re.IGNORECASE)
 _THAT = re.compile(r"\b(?:that|what|which|whose)\s+\Z", re.IGNORECASE)
+# "which outputs the module creates"
+_ASKED_FOR = re.compile(r"\b(?:which|what|whose)\s+[a-z-]+\s+\Z", re.IGNORECASE)
+_IS_ASKED = re.compile(r"\s+[\w-]+\s+(?:[a-z]{2,}(?:s|ed)|can|may|might|must|should|will|would|could|has|had)\b")
 _PLACED = r"(?:in|on|at|for|by|from|with|under|after|before|of|to|as|into|during|without)"
 _SET_APART = re.compile(rf"(?:\A|[,;:(–—-])\s*(?:and\s+|but\s+)?(?!as\b){_PLACED}\s+\Z", re.IGNORECASE)
 _APART = re.compile(r"\s+[\w-]+\s*,")
@@ -156,13 +161,13 @@ def _is_needed(before: str, after: str) -> bool:
             # "some of the files" are not all of a kind; "the same", "the fact that", "to the point".
             _ONE_OF.search(before) or _SAME.match(after),
             # "the label the user gave": without its article, the clause could not be told from the noun.
-            _BEFORE_CLAUSE.match(after) or _CLAUSE_BEFORE.search(before),
+            _BEFORE_CLAUSE.match(after) or _CLAUSE_BEFORE.search(before) or _PRONOUN_BEFORE.search(before),
             # "A given year is past", "if the given year is past": without its article a condition would begin.
             _OPENS_A_CLAUSE.match(after) and (opens or _CONDITION.search(before)),
             # "preferences the user mentions"; "the after image": a preposition as a name.
             (_PLURAL_BEFORE.search(before) and _SAYS_OF_IT.match(after)) or _NAMED_BY_PLACE.match(after),
             # "things that a user has" would be those of that user, "what the name is" would be "what name is".
-            _THAT.search(before),
+            _THAT.search(before) or (_ASKED_FOR.search(before) and _IS_ASKED.match(after)),
             # "in the process," is an idiom.
             _SET_APART.search(before) and _APART.match(after),
             # "a terminal in a painting": something would be done.

@@ -17,8 +17,11 @@ _BOLD = re.compile(r"(?<![*\w\\])(\*\*|__)(?=[^\s*_])([^*_\n\ue000]{1,120}?)(?<=
 _BOLD_OR_SHOWN = re.compile(r"(?<![*\w\\])(\*\*|__)(?=[^\s*_])([^*_\n]{1,120}?)(?<=[^\s*_])\1(?![*\w])")
 
 
-def needless_bold(document: Document) -> Iterator[re.Match[str]]:
-    """The labels that would be labels without bold type: all of a section, or none; the second group is the words."""
+def needless_bold(document: Document) -> Iterator[tuple[int, re.Match[str]]]:
+    """The labels that would be labels without bold type, with their section; the second group is the words.
+
+    They are all of a section, or none.
+    """
     text = document.masked
     # Where a form is spoken of, bold labels may be a part of it.
     labels = [] if _FORM_MEANT.search(document.text) else [*_bold_labels(text)]
@@ -30,7 +33,7 @@ def needless_bold(document: Document) -> Iterator[re.Match[str]]:
         section = [*members]
         # A list of which some labels stay bold would tell them apart.
         if place not in others and all(_instructs(document, label) for label in section):
-            yield from section
+            yield from ((place, label) for label in section)
 
 
 def _bold_labels(text: str) -> Iterator[re.Match[str]]:
@@ -55,7 +58,10 @@ def _other_labels(text: str, labels: Sequence[re.Match[str]]) -> Iterator[int]:
         quiet = match.start() not in known and not _LOUD.search(match[2])
         if any(start < match.start() < end for start, end in blocks):
             continue
-        if quiet and _is_bold_label(text, _line_at(text, match.start()), match, LONGEST_OTHER):
+        line = _line_at(text, match.start())
+        # "1. **Read the skill** before ...": it heads its item as the others do.
+        heads_item = _OPENS_ITEM.fullmatch(text, line[0], match.start()) is not None
+        if quiet and (heads_item or _is_bold_label(text, line, match, LONGEST_OTHER)):
             yield match.start()
 
 
@@ -80,6 +86,7 @@ _LOUD = re.compile(
 )
 # A bullet or number, a sign such as a warning triangle, hashes.
 _OPENS_LINE = re.compile(r"[ \t>]*(?:(?:#{1,6}|[-*+•–]|\(?\w{1,3}[.)])[ \t]+)?(?:[^\w\s]{1,3}[ \t]?)?\Z")
+_OPENS_ITEM = re.compile(r"[ \t>]*(?:[-*+•–]|\(?\d{1,3}[.)])[ \t]+")
 _LABEL_ENDS = re.compile(r"[ \t]*(?:\([^()\n]*\))?[ \t]*(?::|[-–—=→]+[ \t])")
 _NUMBERED = re.compile(r"\(?\d{1,3}[.)][ \t]")
 LONGEST_LABEL = 8

@@ -101,6 +101,18 @@ _HERE = re.compile(
 )
 
 
+_CONDITIONAL = re.compile(r"\W*(?:if|when|whenever|unless|where|since|because|as|once|while)\b", re.IGNORECASE)
+
+
+def _is_no_subject(who: str, before: str) -> bool:
+    """Whether the verb has another subject."""
+    # "the talk here is short"
+    if who == "here":
+        return _BEGUN.search(before) is None
+    # "in the back, that is behind the door": what it means; "if it opens, that is a sign" says something of it.
+    return who == "that" and before.endswith((",", "—", "–")) and _CONDITIONAL.match(before) is None
+
+
 def _contracted(match: re.Match[str]) -> str | None:
     who, verb = match["who"], match["verb"].lower()
     if f"{who.lower()} {verb}" not in _PAIRS or match["verb"] != verb:
@@ -112,8 +124,7 @@ def _contracted(match: re.Match[str]) -> str | None:
     before = match.string[: match.start()].rstrip(" *_(")
     if who[0].isupper() and who != "I" and before and before[-1] not in f".!?:;-–—{MASK}\n\"'”’)":
         return None
-    # "the talk here is short": the subject is another.
-    if who.lower() == "here" and not _BEGUN.search(before):
+    if _is_no_subject(who.lower(), before):
         return None
     # "later than it is in London", "what day it is": the verb is what the clause says.
     if _STRESSED.search(match.string[: match.start()]):

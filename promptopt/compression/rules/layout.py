@@ -86,15 +86,20 @@ class Markdown:
     def propose(self, document: Document) -> Iterator[Edit]:
         text = document.masked
         if "#" in text:
-            yield from self._headings(text)
+            yield from self._headings(document)
         yield from self._lines(document)
         if "**" in text or "__" in text:
-            for label in needless_bold(document):
-                yield Edit(label.start(), label.end(), label[2], self.code, "bold markers")
+            for section, label in needless_bold(document):
+                together = f"labels of section {section}"
+                yield Edit(label.start(), label.end(), label[2], self.code, "bold markers", together=together)
 
-    def _headings(self, text: str) -> Iterator[Edit]:
+    def _headings(self, document: Document) -> Iterator[Edit]:
+        text = document.masked
+        message = "a bold heading: the heading is enough"
         for match in _BOLD_HEADING.finditer(text) if _IN_BOLD_HEADING.search(text) else ():
-            yield Edit(match.start(), match.end(), match[1], self.code, "a bold heading: the heading is enough")
+            level = text[text.rfind("\n", 0, match.start()) + 1 : match.start()].strip()
+            words = document.text[slice(*match.span(1))]
+            yield Edit(match.start(), match.end(), words, self.code, message, together=f"headings {level}")
         for match in _CLOSED_HEADING.finditer(text) if _IN_CLOSED_HEADING.search(text) else ():
             if text[text.rfind("\n", 0, match.start()) + 1 :].startswith("#"):
                 yield Edit(match.start(), match.end(), "", self.code, "a heading needs no closing hashes")

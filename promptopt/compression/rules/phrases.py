@@ -145,6 +145,7 @@ _OBJECT = (
 _PLEASED = re.compile(_OBJECT, re.IGNORECASE)
 _TO_PLEASE = re.compile(rf"please{_OBJECT}", re.IGNORECASE)
 _TO_BEGIN = re.compile(r"\bto\s+(?:begin|start|get\s+started|proceed)[.!:*_ ]*\Z", re.IGNORECASE)
+_WISH = re.compile(r"\byou(?:['’]d| would) (?:like|prefer)\b", re.IGNORECASE)
 _ON_A_FORM = re.compile(r"\bif\s+(?:yes|no|other)\W*\Z", re.IGNORECASE)
 # Where an order may begin.
 _OPENS = re.compile(r"(?:\A|[,;:(–—-]|\b(?:and|then|so|but|or))[\s*_]*\Z", re.IGNORECASE)
@@ -176,8 +177,8 @@ def _is_polite(before: str, after: str) -> bool:
     """Whether "please" asks for something here, and is not what somebody says or does."""
     opens = _OPENS.search(before) is not None
     # "If yes, please name it:" is asked of the person who fills in a form.
-    # "Please name the shop to begin." is said to the user.
-    if _PLEASED.match(after) or _ON_A_FORM.search(before) or _TO_BEGIN.search(after):
+    # "Please name the shop to begin.", "Please name the shop you'd like to see." are said to the user.
+    if _PLEASED.match(after) or _ON_A_FORM.search(before) or _TO_BEGIN.search(after) or _WISH.search(after):
         return False
     if not before.strip(" *_("):
         return opens and after.lstrip(" *_,")[:1].isalpha()

@@ -29,6 +29,12 @@ _NOT_AFTER = re.compile(
     re.IGNORECASE,
 )
 _AND_IS = re.compile(r"(?:,|\b(?:and|or|but)\b[^.;:]*?)\s(?:is|are|was|were)\b", re.IGNORECASE)
+# "while sync is on is deliberate": one of them says it of a clause.
+_IN_CLAUSE = (
+    r"(?:(?!\b(?:and|or|but|that|which|who|what|where|how|if|when|while|because|as|than|whether)\b)[^,;:.()])*?"
+)
+_IS_SAID = re.compile(rf"{_IN_CLAUSE}\s(?:is|are|was|were)\b", re.IGNORECASE)
+_WAS_SAID = re.compile(rf"\b(?:is|are|was|were)\s{_IN_CLAUSE}\Z", re.IGNORECASE)
 _GOES_ON = re.compile(r"[^.;:]*\b(?:and|or|but)\b", re.IGNORECASE)
 _IS_AND = re.compile(r"\b(?:is|are|was|were)\b[^.;:]*\b(?:and|or|but)\b[^.;:]*\Z", re.IGNORECASE)
 _KNOWING = re.compile(
@@ -75,6 +81,8 @@ def _copula(match: re.Match[str]) -> str | None:
         return None
     # "is short, is clear and is new": one like the other.
     if _AND_IS.search(after) or _IS_AND.search(before):
+        return None
+    if _IS_SAID.match(after) or _WAS_SAID.search(before):
         return None
     if _ATTRIBUTE.match(after) and not _CONDITION.search(before):
         return None

@@ -19,7 +19,8 @@ _AMBIGUOUS = re.compile(r'""|\\"|"[^"\n]{200}|\{\{')
 _PROGRAM = re.compile(r"[;=()#`|]|//|/\*|\bor\b|^[ \t]*[-*] ", re.MULTILINE)
 TABLE = re.compile(r"(?m)^[ \t]*\|.*\|[ \t]*\n[ \t]*\|[ \t:|-]*-[ \t:|-]*\|[ \t]*$(?:\n[ \t]*\|.*\|[ \t]*$)*")
 """A Markdown table: a head, a rule, rows."""
-_PADDING = re.compile(r"(?<=\|)[ \t]{2,}|[ \t]{2,}(?=\|)")
+# The indentation of a table in a list stays.
+_PADDING = re.compile(r"(?<=\|)[ \t]{2,}|(?<=[^ \t\n])[ \t]{2,}(?=\|)")
 RECORDS = re.compile(
     r"^(?:[^,\n]*,(?=[^\s,])){2,}[^\n]*(?:\n(?:[^,\n]*,(?=[^\s,])){2,}[^\n]*)+$"
     r"|^[^,\n]*,(?=[^\s,])[^\n]*(?:\n[^,\n]*,(?=[^\s,])[^\n]*){2,}$",
