@@ -240,3 +240,35 @@ def test_a_sample_of_a_date_where_null_is_allowed(sample: str, more: str, schema
 def test_steps_of_a_rating(said: str, schema: dict[str, object] | None) -> None:
     found = _schemas(f"Rate the hull from 1 to 5. {said} Reply with the number only.")
     assert list(found.values()) == ([schema] if schema else [])
+
+
+_SIGNALS = 'Return JSON:\n{\n  "wind_signal": {"kind": "calm|rough"},\n  "tide_signal": {"kind": "ebb|flood"}\n}\n'
+
+
+def test_null_for_any_thing_of_a_kind() -> None:
+    found = _schemas(_SIGNALS + "Return NULL for any signal that cannot be told.")
+    assert {name: dict(schema)["type"] for name, schema in found.items()} == {  # type: ignore[call-overload]
+        "wind_signal": ["object", "null"],
+        "tide_signal": ["object", "null"],
+    }
+    assert "null" not in str(_schemas(_SIGNALS))
+    texts = 'Return JSON: {"wind_signal": "<words>", "note": "<words>"}\nReturn null for any signal that is lost.'
+    assert _schemas(texts) == {}
+
+
+def test_a_list_that_goes_on_has_no_further_keys() -> None:
+    form = 'Return JSON:\n{{\n  "moods": ["calm mood", "rough mood", etc.],\n  "note": "<note>"{}\n}}'
+    assert _schemas(form.format("")) == {"moods": {"type": "array", "items": _TEXT}, "note": _TEXT}
+    assert _schemas(form.format(", etc.")) == {}
+
+
+def test_a_fence_that_the_object_follows_at_once() -> None:
+    form = "When analysing a ship, return this JSON structure:\n\n```json{{\n{}\n}}"
+    found = _schemas(form.format('"score": 85,\n"matched": ["sails", "keel"]'))
+    assert found == {"score": {"type": "integer"}, "matched": {"type": "array", "items": _TEXT}}
+
+
+def test_what_somebody_does_in_capitals_is_no_label() -> None:
+    form = '\nReturn JSON: {"note": "<note>"}'
+    assert _schemas("The crew is MOORING or LEAVING there." + form) == {"note": _TEXT}
+    assert _schemas("Decide whether she is MOORED or ADRIFT." + form) == {}

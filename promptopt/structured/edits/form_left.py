@@ -24,7 +24,7 @@ _NEVER = re.compile(
 )
 # What the answer in text has, and one in JSON has not; of JSON it is said of what a text in it holds.
 _OF_TEXT = re.compile(
-    rf"\b(?:in|exactly|only|of|on) {_NUMBER} (?:\w+ )?lines\b|\bone (?:\w+ )?(?:per|a) line\b|\beach (?:\w+ )?on (?:its own|a (?:new|separate)) line\b"
+    rf"\b(?:in|exactly|only|of|on) {_NUMBER} (?:\w+ )?lines\b|\b(?:one|a single) (?:\w+ )?(?:per|a) line\b|\bfollowing this (?:exact )?format: ?[\"“`]|\beach (?:\w+ )?on (?:its own|a (?:new|separate)) line\b"
     r"|\b(?:sepa?e?rated|joined|divided)(?: (?:by|with))? (?:an? )?(?:commas?|semicolons?|newlines?|line breaks?|pipes?)\b|\b(?:comma|semicolon|newline|pipe|tab)[- ]separated\b"
     r"|\b(?:these|following|exact|below|above|same) (?:\w+ )?(?:headings|headers)\b"
     r"|\[RESULT\]|\[\[\s*\w|\b(?:as|in) (?:a |an )?(?:markdown )?(?:table|bullet(?:ed)? list|numbered list)\b",

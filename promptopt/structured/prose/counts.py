@@ -311,7 +311,7 @@ def _is_of_answer(count: Count, schema: Mapping[str, Any], text: str) -> bool:
 _LISTS = r"\b(?:list|extract|generate|suggest|find|identify|name|propose|collect|array of|list of)"
 # "Create a list of {count} questions": the other numbers are those of something else.
 _BY_VARIABLE = re.compile(
-    rf"\b(?:create|generate|write|produce|give|make|return|list)\b[^.\n]{{0,40}}?\$?(?:{MASK}+|\{{+[\w.]+\}}+) (?:[\w-]+ ){{0,3}}?[a-z]{{3,}}s\b",
+    rf"\b(?:create|generate|write|produce|give|make|return|list)\b(?:(?! for )[^.\n]){{0,40}}?\$?(?:{MASK}+|\{{+[\w.]+\}}+) (?:[\w-]+ ){{0,3}}?[a-z]{{3,}}s\b",
     re.IGNORECASE,
 )
 

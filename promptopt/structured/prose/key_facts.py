@@ -78,7 +78,7 @@ def with_number(name: str, schema: Mapping[str, Any], clauses: KeyClauses) -> di
 
 # What is measured or paid for may have a part, although its sample is whole: 0.482 kg
 _MEASURED = re.compile(
-    r"(?:\A|_)(?:quantity|qty|amount|price|cost|total|subtotal|sum|tax|fee|tip|discount|balance|salary|wage|income|revenue|budget|weight|height|length|width|depth|distance|duration|hours|temperature"
+    r"(?:\A|_)(?:quantity|qty|amount|price|cost|total|subtotal|sum|tax|fee|tip|discount|balance|salary|wage|income|revenue|budget|weight|height|length|width|distance|duration|hours|temperature"
     r"|rate|volume|area|speed|dose|dosage|average|mean|percentage|percent|kg|g|km|cm|mm|m|ml|l|liters?|litres?|grams|usd|eur|gbp)\Z"
 )
 

@@ -96,6 +96,7 @@ def nulls_of(
     owned |= {line["name"] for line in lines if not _NOT_NULL.search(line["rest"])}
     prose = _KEY_LINE.sub("\n", prose)
     sentences, below = _sentences(prose, names)
+    sentences = [text for text in sentences if not any(_is_of_null_kind(name, text) for name in names)]
     owned |= below
     shown = "\n".join(document.text[span.start : span.end] for span in covered)
     owned |= {null["name"] for null in _SHOWN_AS_NULL.finditer(shown) if is_text_by_name(null["name"])}
@@ -136,6 +137,8 @@ def nulls_of(
 
 def with_null_parts(name: str, schema: dict[str, Any], document: PromptText) -> dict[str, Any]:
     """An object whose parts may be null, as a sentence about them says: "Slots that the guest leaves open are null"."""
+    if schema.get("type") == "object" and _is_of_null_kind(name, document.text):
+        return or_null(schema)
     if schema.get("type") != "object" or not _NULL.search(document.text):
         return schema
     parts = rf"(?:{re.escape(name)}|{re.escape(name.removesuffix('s'))}s)"
@@ -147,6 +150,13 @@ def with_null_parts(name: str, schema: dict[str, Any], document: PromptText) -> 
         for key, child in schema["properties"].items()
     }
     return {**schema, "properties": scalars}
+
+
+def _is_of_null_kind(name: str, text: str) -> bool:
+    """Whether null stands for an object of this kind: "Return null for any signal that cannot be told", of ``calm_signal``."""
+    kind = re.escape((re.findall(r"[A-Z]?[a-z]+", name) or [name])[-1].lower())
+    said = rf"\b(?:return|use|set|put|give|output|write) null (?:for|as|in place of) (?:any|each|every|a|all) (?:\w+ )?{kind}s? (?:that|which|not|without|if|when|you)\b"
+    return re.search(said, text, re.IGNORECASE) is not None
 
 
 # "Set the berth to null and say why in the log": the log comes after it.

@@ -258,7 +258,7 @@ def _is_spoken_of(text: str, start: int, end: int) -> bool:
     if _PROGRAM.search(text, max(0, start - 60), start):
         return True
     return text[max(0, start - 2) : start].strip(" ")[-1:] in ("(", "*", "=") or bool(
-        re.search(r"\w$", text[:start][-1:])
+        re.search(r"\w$", text[:start][-1:]) and not text.endswith(("```json", "~~~json"), 0, start)
     )
 
 

@@ -238,6 +238,8 @@ def _capitals(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) ->
     known = words_read(leaves)
     for match in _CHOSEN.finditer(text) if open_texts else ():
         labels = re.findall(r"[A-Z_]{3,}", match["list"])
+        if all(label.endswith("ING") for label in labels):
+            continue  # "the user is CONFIRMING or APPROVING it": what somebody does
         if _SAMPLES.search(text, max(0, match.start() - _SUCH), match.start("list")):
             continue
         if not any(label.casefold() in known for label in labels):

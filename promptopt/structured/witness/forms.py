@@ -57,12 +57,19 @@ _TEXTS = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|//[^\n]*")
 _SIGNS = re.compile(r"[\"'](?:[^\"'\\\n]|\\.)*[\"']\s*(?P<colon>:)?|[{}\[\]]|\.\.\.|…")
 
 
+def _in_list(shown: str, position: int) -> bool:
+    """Whether a place of a form is in a list of texts, which may go on: ``["calm", "rough", etc.]``."""
+    opened = max(shown.rfind(sign, 0, position) for sign in "[{")
+    return opened >= 0 and shown[opened] == "[" and not set("]}") & set(shown[opened:position])
+
+
 def _broken_json(document: PromptText, found: Inferred) -> Iterator[str]:
     """Objects of a form that go on (``{"a": 1, ...}``), and lists that hold pairs (``["a": 1]``)."""
     text = document.text
     for span in found.covered:
         bare = _TEXTS.sub(lambda quoted: '"' + "_" * (len(quoted[0]) - 2) + '"', text[span.start : span.end])
-        if on := _GOES_ON.search(bare):
+        on = next((match for match in _GOES_ON.finditer(bare) if not _in_list(bare, match.start())), None)
+        if on is not None:
             yield f"line {document.line(span.start + on.start())}: {shortened(on[0].lstrip(', '))!r}: the keys of the object are not all named"
         stack: list[str] = []
         for match in _SIGNS.finditer(text, span.start, span.end):

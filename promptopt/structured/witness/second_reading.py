@@ -76,6 +76,7 @@ def objections(document: PromptText, found: Inferred, *, quoted: bool = False) -
         (labels_beside_text(document, plain), found.whole == "JSON" and not quoted),
         (free_objects(document, leaves), found.whole == "JSON"),
         (_null_of_none(document, leaves), keyed),
+        (_null_of_kind(document, leaves), found.whole in ("JSON", "keys")),
         (unaccounted(document, found, plain, quoted=quoted), keyed),
         (listed_places(document, plain), found.whole == "labels"),
         (doubted(document, found, plain, leaves), found.whole in ("JSON", "keys") and not quoted),
@@ -382,3 +383,18 @@ def _null_of_none(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterat
         null = re.search(r"\bnull\b", said)
         if null and _ABSENT.search(said) and not _NOT_NULL.search(said):
             yield f"line {document.line(sentence.start())}: a value may be null, and no field that was read may be"
+
+
+_FOR_KIND = re.compile(
+    r"\bnull (?:for|in place of) (?:any|each|every|all) (?:\w+ )?(?P<kind>(?!field|value|key|propert|item|entr|thing|information|data|attribute|detail|number|part\b)[a-z]+?)s?\b (?:that|which|not|without|if|when|you)\b",
+    re.IGNORECASE,
+)
+
+
+def _null_of_kind(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Null for any thing of a kind, if keys are called by it and none of them may be null."""
+    for match in _FOR_KIND.finditer(document.text):
+        kind = match["kind"].casefold()
+        called = [leaf for leaf in leaves if re.search(rf"(?:\A|[_a-z]){kind}s?\Z", leaf.name, re.IGNORECASE)]
+        if called and not any(leaf.nullable for leaf in called):
+            yield f"line {document.line(match.start())}: {shortened(match[0])!r}, and {called[0].name!r} may not be null"
