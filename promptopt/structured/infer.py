@@ -74,7 +74,7 @@ from promptopt.structured.readers.variants import (
     without_samples,
     without_values,
 )
-from promptopt.structured.readers.verdict_lines import verdict_line
+from promptopt.structured.readers.verdict_lines import verdict_line, verdict_with_detail
 from promptopt.structured.readers.verdict_then_why import verdict_then_why
 from promptopt.structured.unread import why_unread
 from promptopt.structured.witness.second_reading import gainsaid
@@ -144,7 +144,7 @@ def _inferred(document: PromptText) -> Inferred:
         lambda: items_told(document),
         lambda: told_keys(document, said),
         lambda: numbered_lines(document),
-        lambda: verdict_line(document),
+        lambda: verdict_line(document) or verdict_with_detail(document),
         lambda: verdict_then_why(document, said),
         lambda: quoted_verdicts(document),
         lambda: label_lines(document),

@@ -272,3 +272,20 @@ def test_what_somebody_does_in_capitals_is_no_label() -> None:
     form = '\nReturn JSON: {"note": "<note>"}'
     assert _schemas("The crew is MOORING or LEAVING there." + form) == {"note": _TEXT}
     assert _schemas("Decide whether she is MOORED or ADRIFT." + form) == {}
+
+
+def test_a_bare_word_of_a_measure_beside_marked_texts_is_a_number() -> None:
+    form = 'Return JSON:\n{\n  "name": "exact_name",\n  "weight_g": estimated_weight\n}'
+    assert _schemas(form) == {"name": _TEXT, "weight_g": {"type": "number"}}
+    marked = 'Return JSON:\n{\n  "name": "exact_name",\n  "price": "price_with_currency"\n}'
+    assert _schemas(marked) == {"name": _TEXT, "price": _TEXT}
+
+
+@pytest.mark.parametrize(
+    ("said", "form"),
+    [("write unknown", None), ("say none", None), ("use null", "date"), ('put "none"', None)],
+)
+def test_a_word_in_place_of_a_date(said: str, form: str | None) -> None:
+    found = _schemas(f'Return {{"due": "<YYYY-MM-DD>", "port": "<port>"}}. If the date is unknown, {said}.')
+    assert not found or dict(found["due"]).get("format") == form  # type: ignore[call-overload]
+    assert found or form is None

@@ -88,3 +88,20 @@ def test_a_further_quoted_line_is_refused() -> None:
 def test_a_word_of_forms_is_the_name_of_a_line_with_a_place() -> None:
     form = "Answer in exactly this format:\n\nStructure: <1-4>\nRigging: <1-4>\nNote: <two sentences>"
     assert list(_schemas("Mark the ship from 1 to 4 for each.\n\n" + form)) == ["structure", "rigging", "note"]
+
+
+_STARTS = "Start your response with YES or NO. "
+
+
+def test_what_is_added_in_one_case_of_a_verdict() -> None:
+    found = _schemas(_STARTS + "If NO, add a second line with the part that is not backed.")
+    detail = {"type": ["string", "null"], "description": "the part that is not backed"}
+    assert found == {"verdict": _one_of("YES", "NO"), "detail": detail}
+    assert _schemas(_STARTS + "If NO, add what is missing. If YES, add a page.") == {}
+    assert _schemas(_STARTS + "If unsure, add a question.") == {}
+    assert _schemas(_STARTS + "Then write a poem about it.") == {}
+
+
+def test_a_label_before_an_object_is_refused() -> None:
+    text = _STARTS + 'Then give JSON with the keys "page" and "line".'
+    assert infer(text + _INPUT).problems == ("line 1: 'Start your response with YES or NO' comes before the form",)

@@ -74,7 +74,9 @@ def lost_keys(document: PromptText, reading: FormReading, proofs: Proofs) -> Ite
 
 
 def _is_sample(item: str, line: str) -> bool:
-    """Whether a word is a sample in brackets of what a key may hold: '(e.g., "port", "bow")'."""
+    """Whether a word is the place of a value, or a sample in brackets of what a key may hold: '(e.g., "port", "bow")'."""
+    if re.search(rf"[\"']\s*:\s*{re.escape(item)}\s*(?:[,}}]|\Z)", line):
+        return True  # "fat_g": fat_grams
     shown = re.search(rf"\([^()]*\b(?:e\.g\.?|such as|for example),? [^()]*[\"'`]{re.escape(item)}[\"'`][^()]*\)", line)
     return shown is not None
 

@@ -84,6 +84,11 @@ class KeyClauses:
         said = self._said.get(name, [])
         return said if alone else [*said, *(one for one in self._joint.get(name, ()) if one not in said)]
 
+    @property
+    def marks_texts(self) -> bool:
+        """Whether the form has a text in quotation marks as some key's value, so that a bare word is none."""
+        return re.search(r"[\"']\s*:\s*[\"“]", self._shown) is not None
+
     def null_beside_number(self, name: str) -> bool:
         """Whether the form shows null as a key's value, and a number as that of the key before or after it."""
         shown_null = rf"[\"']{re.escape(name)}[\"']\s*:\s*null\s*"

@@ -79,7 +79,7 @@ def with_number(name: str, schema: Mapping[str, Any], clauses: KeyClauses) -> di
 # What is measured or paid for may have a part, although its sample is whole: 0.482 kg
 _MEASURED = re.compile(
     r"(?:\A|_)(?:quantity|qty|amount|price|cost|total|subtotal|sum|tax|fee|tip|discount|balance|salary|wage|income|revenue|budget|weight|height|length|width|distance|duration|hours|temperature"
-    r"|rate|volume|area|speed|dose|dosage|average|mean|percentage|percent|kg|g|km|cm|mm|m|ml|l|liters?|litres?|grams|usd|eur|gbp)\Z"
+    r"|rate|volume|area|speed|dose|dosage|average|mean|percentage|percent|calories|kcal|kj|mg|mcg|kg|g|km|cm|mm|m|ml|l|liters?|litres?|grams|usd|eur|gbp)\Z"
 )
 
 
@@ -93,6 +93,20 @@ def with_measure(name: str, schema: Mapping[str, Any], clauses: KeyClauses) -> d
     if not sampled or not _MEASURED.search(field_name(name)) or any(_SAID_WHOLE.search(words) for words in told):
         return known
     return {**known, "type": ["number", "null"] if "null" in known["type"] else "number"}
+
+
+_BARE = re.compile(r"(?!(?:true|false|null|none|string|str|text|date|list|array|object)\b)[A-Za-z]\w*", re.IGNORECASE)
+
+
+def with_bare_place(name: str, schema: Mapping[str, Any], clauses: KeyClauses) -> dict[str, Any]:
+    """A number if its place is a word without the marks that texts have, of a measure: ``"fat_g": fat_grams``."""
+    known = dict(schema)
+    unknown = not set(known) & {"type", "enum", "anyOf"}
+    if not (unknown and clauses.marks_texts and _MEASURED.search(field_name(name))):
+        return known
+    places = clauses.shown(name, r"[A-Za-z]\w*(?=\s*[,}\n])")
+    marked = clauses.shown(name, r"[\"'“\[{]")
+    return {**known, "type": "number"} if places and not marked and all(map(_BARE.fullmatch, places)) else known
 
 
 def with_null_shown(name: str, schema: Mapping[str, Any], clauses: KeyClauses) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from promptopt.structured.prose.how_many import with_how_many
 from promptopt.structured.prose.key_choices import with_choices
 from promptopt.structured.prose.key_clauses import KeyClauses
 from promptopt.structured.prose.key_facts import (
+    with_bare_place,
     with_measure,
     with_null_shown,
     with_number,
@@ -89,7 +90,7 @@ def refined(
         child = with_number(name, with_clause_labels(name, with_clause_count(name, child, clauses), clauses), clauses)
         if shared and not set(child) & {"type", "enum"} and is_numeric(name):
             child = {**child, **shared[0]}
-        child = _known(child, name)
+        child = _known(with_bare_place(name, child, clauses), name)
         if child == {"type": "number"} and (_WHOLE.search(field_name(name)) or _is_index(name, document.text)):
             child = {"type": "integer"}
         counted = _COUNTED.search(field_name(name)) is not None

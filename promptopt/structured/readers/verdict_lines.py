@@ -72,6 +72,43 @@ def verdict_line(document: PromptText) -> Inferred | None:
     return None
 
 
+# "Start your response with YES or NO. If NO, add a second line with the part that is wrong."
+_STARTS = regex.compile(
+    rf"\b(?:start|begin) (?:(?:your|the) (?:response|answer|reply|output) )?with (?:(?:only|either|exactly|just|the words?) )*{_LIST}(?=\s*(?:[.;\n]|\Z))",
+    regex.IGNORECASE,
+)
+_ONLY_IF = re.compile(
+    rf"[.;]?\s*(?:and |then )?if (?:(?:it is|the (?:answer|verdict|response) is|you (?:say|answer)) )?{_QUOTE}(?P<case>[A-Za-z][\w-]*){_QUOTE},? (?:then )?(?:please |also )?(?:add|write|give|append|continue with|include|provide|state|quote|explain|list|say)\b(?P<what>[^.\n]*)",
+    re.IGNORECASE,
+)
+
+
+def verdict_with_detail(document: PromptText) -> Inferred | None:
+    """The verdict with which an answer begins, and what is added in one case of it; ``None`` if the prompt asks for no such two."""
+    for match in scan(_STARTS, document.text):
+        values = [value.strip("*") for value in labels(match["list"])]
+        only = _ONLY_IF.match(document.text, match.end())
+        folded = {value.casefold() for value in values}
+        if len(values) != _PAIR or only is None or only["case"].casefold() not in folded or MASK in only[0]:
+            continue
+        if _ONLY_IF.match(document.text, only.end()) or any(score.asks for score in numbers(document)):
+            return None
+        line, below = document.line(match.start()), document.line(only.start("what"))
+        verdict = Field("verdict", enum(values), f"begin of the answer, line {line}", line)
+        what = _LEADS_TO.sub("", only["what"]).strip(" .,")
+        schema = {"type": ["string", "null"], **({"description": what} if " " in what else {})}
+        detail = Field(_part(only[0]) or "detail", schema, f"only in one case, line {below}", below)
+        return decided_first(document, verdict, detail, Span(match.start(), only.end()), "verdict")
+    return None
+
+
+_LEADS_TO = re.compile(
+    r"\A\s*(?:(?:on )?(?:a|the) (?:second|new|next|separate|following) line,?(?: with| containing| that has)?|with)\s+",
+    re.IGNORECASE,
+)
+_PAIR = 2
+
+
 def decided_first(document: PromptText, verdict: Field, why: Field, span: Span, called: str) -> Inferred:
     """A value at the begin of an answer, and its explanation after it.
 

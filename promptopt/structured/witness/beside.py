@@ -30,6 +30,7 @@ def beside(document: PromptText, found: Inferred, *, quoted: bool = False) -> It
         (_outside(document), keyed),
         (_begins(document), keyed or (found.whole == "labels" and not quoted)),
         (_begins(document, re.compile(r"[A-Z\d]{4,}")), not found.whole),
+        (_begins_with_label(document), keyed),
         (_filled(document, found, leaves), found.whole == "JSON" and not quoted),
         (_own_names(leaves), not quoted),
         (_one_sample(document, found, leaves), found.whole == "JSON"),
@@ -88,6 +89,19 @@ def _begins(document: PromptText, only: re.Pattern[str] | None = None) -> Iterat
 
 
 _MASKED = re.compile(rf"[\[{{]?\s*{MASK}+\s*[\]}},\n]")
+
+
+_LABEL_FIRST = re.compile(
+    r"\b(?:start|begin) (?:(?:your|the) (?:response|answer|reply|output) )?with (?:(?:either|only|the word) )*[\"'`“]?(?:yes|no|true|false|pass|fail)\b[^.\n]{0,30}",
+    re.IGNORECASE,
+)
+
+
+def _begins_with_label(document: PromptText) -> Iterator[str]:
+    """A label before an object, with which the answer is said to begin."""
+    for match in _LABEL_FIRST.finditer(document.text):
+        if not _NOT.search(document.text, max(0, match.start() - 30), match.start()):
+            yield f"line {document.line(match.start())}: {shortened(match[0])!r} comes before the form"
 
 
 def _filled(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:

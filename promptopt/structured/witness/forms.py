@@ -160,7 +160,8 @@ def _no_labels(document: PromptText, found: Inferred) -> Iterator[str]:
     """Labels of a bare value that are words of a sentence ("these comments into topics"), or only begin the answer."""
     for span in found.covered:
         begin = document.text.rfind("\n", 0, span.start) + 1
-        if begins := _BEGINS.search(document.text[begin : span.start + 8]):
+        alone = len(found.fields) == 1
+        if alone and (begins := _BEGINS.search(document.text[begin : span.start + 8])):
             yield f"line {document.line(begin)}: {shortened(begins[0])!r}: the labels only begin the answer"
     for item in found.fields:
         for label in map(str, item.schema.get("enum", ())):
