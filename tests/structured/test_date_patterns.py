@@ -19,6 +19,9 @@ SCHEMA = {"type": "object", "properties": {"day": {"type": "string"}, "note": {"
         ("day must be HH:MM", "07:30", "7:30"),
         ("day: YYYY-MM", "2026-12", "2026-12-24"),
         ("- day: MM/DD/YYYY or null", "12/24/2026", "24"),
+        ("- day (TT.MM.JJJJ)", "24.12.2026", "24.12.26"),
+        ("day: JJ/MM/AAAA", "24/12/2026", "2026"),
+        ("day: DD.MM.YYYY\n\nUse an empty list if there are no crates.", "24.12.2026", "24.12."),
     ],
 )
 def test_a_form_in_letters_is_a_pattern(said: str, sample: str, other: str) -> None:

@@ -34,6 +34,7 @@ def directed(source: str) -> str | None:
             '## Output\nAnswer with JSON:\n```json\n{"a": 1}\n```\n\n{{ t }}\n',
             f'## Output\nAnswer with JSON:\n```json\n{{"a": 1}}\n```\n{MINIFY}\n\n{{{{ t }}}}\n',
         ),
+        ('Return JSON, e.g.\n{"a": 1}\n\n{{ t }}\n', f'Return JSON, e.g.\n{{"a": 1}}\n{MINIFY}\n\n{{{{ t }}}}\n'),
         (
             'Return JSON like this:\n\n{"a": "<b>"}\n\n{{ t }}',
             f'Return JSON like this:\n\n{{"a": "<b>"}}\n{MINIFY}\n\n{{{{ t }}}}',

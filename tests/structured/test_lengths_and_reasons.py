@@ -49,6 +49,7 @@ def test_a_greatest_length_is_said_beside_its_key(said: str, most: int | None) -
     [
         ("tags: up to 5 words, each max 20 characters", 20),
         ("Each of the tags must be under 20 characters", 20),
+        ("Always give 3 tags of max. 20 characters each.", 20),
         ("tags: max 20 characters", None),
         ("title: each line max 20 characters", None),
     ],

@@ -42,7 +42,8 @@ _NO_PROSE = re.compile(
     r"[ \t]*(?:[-*•+][ \t]|[>|#]|\(?\d+[.)]|\(?[A-Za-z][.)]\s|```|~~~|step\b|[\[{<}\]])", re.IGNORECASE
 )
 _ITEM = re.compile(r"[ \t]*(?:[-*•+][ \t]|\(?\d+[.)]|step\b)", re.IGNORECASE)
-_ENDS = re.compile(r"[.!][\"'”’)*_`]*[ \t]*\Z")
+# "Return JSON, e.g." goes on below.
+_ENDS = re.compile(r"(?<!\be\.g)(?<!\bi\.e)(?<!\betc)(?<!\bcf)(?<!\bvs)[.!][\"'”’)*_`]*[ \t]*\Z", re.IGNORECASE)
 _CLOSES = re.compile(r"(?:[}\]]|```|~~~)[ \t]*\Z")
 _OPENS = re.compile(r"[ \t]*(?:[{\[]|```|~~~)")
 _PLACE = re.compile(

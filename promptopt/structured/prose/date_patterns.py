@@ -9,12 +9,13 @@ from typing import Any
 from promptopt.structured.fields import PromptText
 from promptopt.structured.prose.beside_keys import beside_key
 
-_PLACE = r"(?:D{1,2}|d{1,2}|M{1,2}|m{1,2}|[Yy]{4}|[Yy]{2}|H{1,2}|h{1,2}|S{2}|s{2})"
+# Days and years also in German, French and Spanish: TT.MM.JJJJ, JJ/MM/AAAA
+_PLACE = r"(?:D{1,2}|d{1,2}|T{1,2}|M{1,2}|m{1,2}|[YyJA]{4}|[YyJ]{2}|H{1,2}|h{1,2}|S{2}|s{2})"
 _FORM = re.compile(rf"(?<![\w./:-]){_PLACE}(?:[./:-]{_PLACE}){{1,2}}(?![\w/:-]|\.\w| ?[AaHh][Mm]?\b)")
 _ISO = re.compile(r"YYYY-MM-DD", re.IGNORECASE)
 # Something else may stand there.
 _ELSE = re.compile(
-    r"\b(?:empty|blank|unknown|partial|approximate|placeholder|TBD)\b|(?<![\"'])(?:\"\"|'')(?![\"'])|(?<!\w)N/A\b|\bas (?:written|printed|stated|shown)\b",
+    r"\b(?:(?:empty|blank)(?! (?:json )?(?:arrays?|lists?|objects?|\[))|unknown|partial|approximate|placeholder|TBD)\b|(?<![\"'])(?:\"\"|'')(?![\"'])|(?<!\w)N/A\b|\bas (?:written|printed|stated|shown)\b|\bleer(?:en|er)? Text\b|\bsonst leer\b|\boder leer\b",
     re.IGNORECASE,
 )
 _MORE = re.compile(
@@ -63,5 +64,5 @@ def _form_of(name: str, text: str) -> str | None:
             return None
         forms.update(found)
     form = forms.pop() if len(forms) == 1 else ""
-    dated = re.search(r"[YyHhDd]", form) and not _ISO.fullmatch(form)
+    dated = re.search(r"[YyHhDdJ]", form) and not _ISO.fullmatch(form)
     return form if dated else None

@@ -18,7 +18,8 @@ _ABOUT = re.compile(r"\b(?:about|around|approximately|roughly|approx\.?|ideally)
 _EACH = re.compile(r"\b(?:each|every|per (?:item|entry|line|element))\b", re.IGNORECASE)
 # What follows a key and is said of it
 _SAYS = re.compile(
-    r"[\"'`*_]*(?:\s*(?:[:=(,–—-]|(?:is|must|should|has to|as|max|up to|at most)\b)|[ \t]{2,}\w|\t)", re.IGNORECASE
+    r"[\"'`*_]*(?:\s*(?:[:=(,–—-]|(?:is|must|should|has to|as|max|up to|at most|of (?:max|up to|at most|no more than))\b)|[ \t]{2,}\w|\t)",
+    re.IGNORECASE,
 )
 _FAR = 160
 
