@@ -235,6 +235,7 @@ def test_a_sample_of_a_date_where_null_is_allowed(sample: str, more: str, schema
         ("Rate in steps of 0.25.", {"type": "number", "minimum": 1, "maximum": 5, "multipleOf": 0.25}),
         ("No half points.", {"type": "integer", "minimum": 1, "maximum": 5}),
         ("Deduct half a point for each leak.", None),
+        ("Half points are allowed for the rigging.", None),
     ],
 )
 def test_steps_of_a_rating(said: str, schema: dict[str, object] | None) -> None:
@@ -289,3 +290,11 @@ def test_a_word_in_place_of_a_date(said: str, form: str | None) -> None:
     found = _schemas(f'Return {{"due": "<YYYY-MM-DD>", "port": "<port>"}}. If the date is unknown, {said}.')
     assert not found or dict(found["due"]).get("format") == form  # type: ignore[call-overload]
     assert found or form is None
+
+
+def test_a_word_in_place_of_a_number_is_refused() -> None:
+    form = 'Return JSON: {"cargo": "coal", "quantity": 2}. '
+    assert infer(form + 'If the quantity is not known, write "some".' + _INPUT).problems == (
+        "line 1: 'some' may stand for 'quantity', which was read as a number",
+    )
+    assert _schemas(form + 'If the cargo is not known, write "some".')["quantity"] == {"type": "number"}

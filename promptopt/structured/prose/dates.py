@@ -29,7 +29,9 @@ _NO_DATE = re.compile(
     re.IGNORECASE,
 )
 _SAMPLE = re.compile(r"\"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])\"")
-_MORE = re.compile(r"\bor\b(?!\s+(?:else |otherwise )?null\b)|\bto YYYY|\brange\b|\be\.g|\bfor example|\blist of\b")
+_MORE = re.compile(
+    r"\bor\b(?!\s+(?:else |otherwise )?null\b)|\bto YYYY|\bif\b(?![^.\n]*\bnull\b)(?<!null if)|\b0000\b|\brange\b|\be\.g|\bfor example|\blist of\b"
+)
 
 
 def with_dates(document: PromptText, schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,13 @@ _NOT = re.compile(
 )
 
 
+# "half points are allowed for style"
+_OF_OTHER = re.compile(
+    r" (?:for|on|in) (?!(?:the |your |each |every |all |any )?(?:scores?|ratings?|grades?|marks?|numbers?|scales?|it|them|all|each|between|case|both)\b)\w",
+    re.IGNORECASE,
+)
+
+
 def with_steps(document: PromptText, schema: Mapping[str, Any]) -> dict[str, Any]:
     """A form with the steps of its numbers, if the prompt allows parts of a whole one and all of them have one range."""
     steps = {step for match in _STEPS.finditer(document.text) if (step := _step(document.text, match))}
@@ -29,7 +36,7 @@ def with_steps(document: PromptText, schema: Mapping[str, Any]) -> dict[str, Any
 def _step(text: str, match: re.Match[str]) -> float:
     """The step that words allow; 0 if their sentence denies it, or speaks of what is taken off."""
     begin = begin_of(text, match.start(), ("\n", ". ", "! ", "? ", ";"))
-    if _NOT.search(text, begin, match.end()):
+    if _NOT.search(text, begin, match.end()) or _OF_OTHER.match(text, match.end()):
         return 0
     return 0.25 if (match["step"] or "").endswith("25") else 0.5
 

@@ -396,6 +396,9 @@ _FALLBACK = re.compile(
 )
 
 
+_ITS_FALLBACK = r"[\"'`]? (?:is|are|was|cannot|can['’]t|isn['’]t|has)\b[^.\n\"'`]{0,40}\b(?:use|return|write|put|output|say|give)\b (?:the word )?[\"'`](?P<text>[A-Za-z][\w /-]{1,30})[\"'`]"
+
+
 def _fallback(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """A text that any field may have instead of its value, if one of them is a number or a boolean."""
     for match in _FALLBACK.finditer(text):
@@ -407,6 +410,16 @@ def _fallback(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) ->
             if leaf.kinds and leaf.kinds <= {"number", "integer", "boolean"} and not leaf.labelled:
                 line = document.line(match.start())
                 yield f"line {line}: a field may be {match['text']!r}, and {leaf.name!r} was read without it"
+    names = {leaf.name.casefold() for leaf in leaves}
+    for leaf in leaves:
+        if leaf.kinds - {"number", "integer", "null"} or not leaf.kinds or leaf.labelled:
+            continue
+        spoken = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", leaf.name).replace(" ", "[ _]")
+        own = re.search(
+            rf"\b(?:if|when|where)\b[^.\n\"'`]{{0,30}}[\"'`]?\b{spoken}\b{_ITS_FALLBACK}", text, re.IGNORECASE
+        )
+        if own and own["text"].casefold() not in names | _TYPES | _known(leaves):
+            yield f"line {document.line(own.start())}: {own['text']!r} may stand for {leaf.name!r}, which was read as a number"
 
 
 _SHOWN = re.compile(r"\b(?:examples?|e\.g|such as|for instance|like|kinds? of|sort of)\b[^.\n]*\Z", re.IGNORECASE)
