@@ -165,3 +165,14 @@ def test_a_count_may_be_proved_by_words_of_another_language(words, low, taken):
         ]
     }
     assert (not judged(prompt, reading).why) == taken
+
+
+@pytest.mark.parametrize(("label", "taken"), [("price:<goods>", False), ("<free>", True), ("price", True)])
+def test_a_label_has_no_place_within(label, taken):
+    prompt = f"Name the command: {label} or stop.\n\n{{{{ t }}}}\n"
+    quotes = [f"1: Name the command: {label} or stop"]
+    value = {"path": "/command", "types": ["string"], "labels": [label, "stop"], "quotes": quotes}
+    why = judged(prompt, {"form": "text", "values": [value]}).why
+    assert bool(why) != taken
+    if not taken:
+        assert "has a place for something that varies" in why[0]

@@ -39,6 +39,7 @@ def test_a_form_in_letters_is_a_pattern(said: str, sample: str, other: str) -> N
         "day: DD.MM.YYYY or the weekday",
         "day: DD.MM.YYYY\n\nLeave empty what is not known.",
         "day: as DD.MM.YYYY or MM/YYYY",
+        "day: TT.MM.JJJJ\n\nIm Zweifel: leeres Feld.",
         "The log has DD.MM.YYYY in each line.\nday: what happened",
         "day: yes/no",
         "day: M/F",

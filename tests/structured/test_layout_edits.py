@@ -7,6 +7,7 @@ import pytest
 from promptopt.structured.build import structure
 from promptopt.structured.format_string import load_any
 from promptopt.structured.proposal import Options
+from promptopt.templates import load_prompt
 
 
 def edited(text: str, path: Path) -> str:
@@ -67,3 +68,11 @@ def test_brackets_of_a_verdict_are_not_asked_for(tmp_path: Path) -> None:
 )
 def test_the_layout_of_a_text_is_not_asked_for_under_a_schema(text: str, gone: str, tmp_path: Path) -> None:
     assert gone not in edited(text, tmp_path / "v1.j2")
+
+
+def test_what_leads_to_a_label_stays(tmp_path: Path) -> None:
+    rules = '- "East line"/"East" → **EAST**\n- "West line"/"West" → **WEST**\n'
+    text = f"Which line? If the note names one, return it:\n{rules}\nReturn ONLY one of: EAST, WEST\n\n{{{{ note }}}}\n"
+    (tmp_path / "lines.j2").write_text(text)
+    made = structure(load_prompt(tmp_path / "lines.j2"), options=Options(form="schema"))
+    assert rules in made.source

@@ -28,6 +28,7 @@ TEXTS: dict[str, JsonValue] = {
         ("title must be no longer than 60 chars", 60),
         ("title, limited to 60 characters", 60),
         ("title max. 60 chars. tags are words.", 60),
+        ("- Title: max 60 characters", 60),
         ("title      one line, under 60 characters", 60),
         # About a length, another key's, the input's, words, and two lengths.
         ("title: about 60 characters, max. 2 lines", None),

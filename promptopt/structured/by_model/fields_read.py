@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,6 +77,10 @@ def _schema(node: _Node, shown: str) -> dict[str, Any]:
     return dict(nullable(schema)) if "null" in value.types else schema
 
 
+# "price:<product>": what is in the place varies
+_PLACE_WITHIN = re.compile(r"[^<>\s]\s*<[A-Za-z][\w -]*>|<[A-Za-z][\w -]*>\s*[^<>\s]|\w\{\w+\}")
+
+
 def _check(node: _Node, value: ReadValue, kinds: Sequence[str], shown: str) -> None:
     if set(node.children) - {"*"} and "object" not in kinds:
         raise NoSchema(f"{shown} has keys and is no object")
@@ -85,6 +90,8 @@ def _check(node: _Node, value: ReadValue, kinds: Sequence[str], shown: str) -> N
         raise NoSchema(f"nothing says what the items of {shown} are: {shown.rstrip('/')}/* is missing")
     if "object" in kinds and not set(node.children) - {"*"}:
         raise NoSchema(f"the object {shown} has no keys")
+    if placed := next((label for label in value.labels if _PLACE_WITHIN.search(label)), None):
+        raise NoSchema(f"the label {placed!r} of {shown} has a place for something that varies: {shown} is free")
     numeric = {"integer", "number"} & set(kinds)
     if (value.minimum is not None or value.maximum is not None) and not numeric:
         raise NoSchema(f"{shown} has a range and is no number")

@@ -159,10 +159,15 @@ def _words_of(inferred: Inferred) -> frozenset[str]:
     return frozenset(words | {f"{word}s" for word in words})
 
 
+_LEADS_TO = re.compile(r"→|⇒|↦|->|=>")
+
+
 def _is_format(sentence: str, words: frozenset[str], *, drop_explanation: bool, cue: re.Pattern[str]) -> bool:
     told = _FORMAT_CUE.search(sentence) or cue.search(sentence)
     if sentence.rstrip().endswith("?"):
         return False  # "Is the answer correct?" is the task
+    if _LEADS_TO.search(sentence):
+        return False  # "Victoria line" → VICTORIA says which label is whose
     if MASK in sentence or _NO_FORMAT.search(sentence) or not told or len(sentence) > 400:
         return False
     spoken = _spoken(sentence)

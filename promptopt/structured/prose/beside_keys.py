@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 
 _STOP = re.compile(r"\n|;|(?<=[\w)}\"'])(?<![Mm]ax)\.\s|[,}]\s*[\"'`*]|\band [\"'`]")
+EMPTY_ELSEWHERE = r"\b(?:leer(?:e[nrs]?|es)?|vides?|vac[ií][oa]s?|vazi[oa]s?|vuot[oaie])\b|пуст|空"
+"""Words of other languages for what is left empty."""
 _SAYS = re.compile(r"[\"'`*_]*\s*(?:[:=(–—-]|(?:is|must|should|has to|as|in)\b)", re.IGNORECASE)
 
 
@@ -16,8 +18,10 @@ def beside_key(name: str, text: str, says: re.Pattern[str] = _SAYS, *, most: int
         says: What has to follow the key, so that the words are said of it.
         most: Characters that are looked at: what a value's form is comes first.
     """
-    said = re.compile(rf"(?<![\w-]){re.escape(name)}(?P<said>(?![\w-])(?:.|\n){{0,{most}}})")
-    for match in re.finditer(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text):
+    # "Title: max 60 characters" is said of "title".
+    own = rf"(?<![\w-]){'(?i:' + re.escape(name) + ')' if len(name) > 2 else re.escape(name)}"
+    said = re.compile(rf"{own}(?P<said>(?![\w-])(?:.|\n){{0,{most}}})")
+    for match in re.finditer(rf"{own}(?![\w-])", text):
         stop = _STOP.search(text, match.end() + 1)
         end = min(stop.start() if stop else len(text), match.end() + most)
         whole = said.fullmatch(text, match.start(), end)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptopt.structured.fields import PromptText
-from promptopt.structured.prose.beside_keys import beside_key
+from promptopt.structured.prose.beside_keys import EMPTY_ELSEWHERE, beside_key
 
 # Days and years also in German, French and Spanish: TT.MM.JJJJ, JJ/MM/AAAA
 _PLACE = r"(?:D{1,2}|d{1,2}|T{1,2}|M{1,2}|m{1,2}|[YyJA]{4}|[YyJ]{2}|H{1,2}|h{1,2}|S{2}|s{2})"
@@ -15,7 +15,8 @@ _FORM = re.compile(rf"(?<![\w./:-]){_PLACE}(?:[./:-]{_PLACE}){{1,2}}(?![\w/:-]|\
 _ISO = re.compile(r"YYYY-MM-DD", re.IGNORECASE)
 # Something else may stand there.
 _ELSE = re.compile(
-    r"\b(?:(?:empty|blank)(?! (?:json )?(?:arrays?|lists?|objects?|\[))|unknown|partial|approximate|placeholder|TBD)\b|(?<![\"'])(?:\"\"|'')(?![\"'])|(?<!\w)N/A\b|\bas (?:written|printed|stated|shown)\b|\bleer(?:en|er)? Text\b|\bsonst leer\b|\boder leer\b",
+    EMPTY_ELSEWHERE
+    + r"|\b(?:(?:empty|blank)(?! (?:json )?(?:arrays?|lists?|objects?|\[))|unknown|partial|approximate|placeholder|TBD)\b|(?<![\"'])(?:\"\"|'')(?![\"'])|(?<!\w)N/A\b|\bas (?:written|printed|stated|shown)\b",
     re.IGNORECASE,
 )
 _MORE = re.compile(

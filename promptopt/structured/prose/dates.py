@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptopt.structured.fields import MASK, PromptText
-from promptopt.structured.prose.beside_keys import beside_key
+from promptopt.structured.prose.beside_keys import EMPTY_ELSEWHERE, beside_key
 
 _ISO = r"ISO(?:[ -]?8601)?(?:[ -]formatted)?"
 _DATE = re.compile(
@@ -23,7 +23,8 @@ _OF_INPUT = re.compile(
 )
 # A text that is no whole date may stand there: nothing, a word, a year.
 _NO_DATE = re.compile(
-    r"\b(?:empty|blank)\b(?! (?:json )?(?:arrays?|lists?|objects?|\[))|(?<![\"'])(?:\"\"|'')(?![\"'])|(?<!\w)N/A\b|[\"'`](?:unknown|none|n/?a|not [\w ]+|missing|unspecified|undated|present|current|today|ongoing|tbd)[\"'`]|\b(?-i:UNKNOWN|NONE|TBD|PRESENT|MISSING|NOT_FOUND)\b"
+    EMPTY_ELSEWHERE
+    + r"|\b(?:empty|blank)\b(?! (?:json )?(?:arrays?|lists?|objects?|\[))|(?<![\"'])(?:\"\"|'')(?![\"'])|(?<!\w)N/A\b|[\"'`](?:unknown|none|n/?a|not [\w ]+|missing|unspecified|undated|present|current|today|ongoing|tbd)[\"'`]|\b(?-i:UNKNOWN|NONE|TBD|PRESENT|MISSING|NOT_FOUND)\b"
     r"|\b(?:write|say|use|put|set|answer|return|enter|give|state|to|as|or|else|otherwise|with)\b,? (?:it )?(?:the word )?(?:unknown|none|missing|unclear|unspecified|ongoing|present|current|undated|not (?!null)[a-z]+)\b(?! (?:of|is|are)\b)"
     r"|\bYYYY(?:-MM)?(?![\w-])|\b(?:partial|approximate|relative|incomplete)\b[^.\n]{0,20}\bdates?\b|\bonly (?:the |a )?(?:years?|months?)\b|\bas (?:written|printed|stated|shown|it (?:is|stands))\b|\bplaceholder\b",
     re.IGNORECASE,
