@@ -41,7 +41,7 @@ def _labels(text: str) -> list[str] | None:
             ["sails", "masts and spars", "other"],
         ),
         ("Classify the entry as low, medium or high risk.", ["low", "medium", "high"]),
-        ("Sort each ship as one of cargo,\nferry or tug.", ["cargo", "ferry", "tug"]),
+        ("Sort the ship as one of cargo,\nferry or tug.", ["cargo", "ferry", "tug"]),
         (
             "Answer 'sound' if the hull is dry, 'leaky' if it takes water, and 'doubtful' otherwise.",
             ["sound", "leaky", "doubtful"],

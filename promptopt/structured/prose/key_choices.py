@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptopt.structured.fields import MASK, PromptText
+from promptopt.structured.prose.plain_labels import is_kind
 
 _CHOSEN = (
     r"(?:an? )?(?:(?:list|array) of )?(?:only )?(?:(?:choose|chosen|select(?:ed)?|pick(?:ed)?|taken?|use|drawn)(?: only| one or more| one| any| all that apply)? (?:from|among)"
@@ -76,3 +77,27 @@ def _values(listed: str) -> list[str]:
     parts = [part.strip().strip("\"'`“”‘’") for part in re.split(r"[,|]", listed)]
     plain = all(part and len(part.split()) <= _LONGEST and part not in ("...", "…", "etc") for part in parts)
     return list(dict.fromkeys(parts)) if plain else []
+
+
+# Words on how a value is written, or what belongs there.
+_WRITTEN = re.compile(
+    r"(?:string|text|str|int|integer|float|number|bool|boolean|list|array|object|date|null|optional|required|mandatory|short|brief|plain|free|exact|verbatim"
+    r"|concise|formal|english|singular|plural|(?:lower|upper|title|snake|camel)-?case|capitali[sz]ed|one|two|three|max|min|name|code|id|length|time|title)\Z",
+    re.IGNORECASE,
+)
+
+
+def pair_of(name: str, document: PromptText) -> list[str]:
+    """The two labels in brackets after a key that is called as one of a kind, "state (new, used)"; empty if there are none."""
+    if not is_kind(name):
+        return []
+    spoken = re.escape(name).replace("_", "[ _]")
+    pattern = rf"\b{spoken}[\"'`*]* \((?P<one>[A-Za-z][\w-]*), (?P<two>[A-Za-z][\w-]*)\)"
+    found = [
+        [match["one"], match["two"]]
+        for match in re.finditer(pattern, document.text, re.IGNORECASE)
+        if MASK not in match[0]
+    ]
+    if not found or any(_WRITTEN.match(word) for word in found[0]) or any(one != found[0] for one in found):
+        return []
+    return found[0]

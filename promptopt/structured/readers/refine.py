@@ -12,7 +12,7 @@ from promptopt.structured.prose.choices import Choice, labels
 from promptopt.structured.prose.criteria_grades import grades_of, shared_range
 from promptopt.structured.prose.described import stated
 from promptopt.structured.prose.how_many import with_how_many
-from promptopt.structured.prose.key_choices import with_choices
+from promptopt.structured.prose.key_choices import pair_of, with_choices
 from promptopt.structured.prose.key_clauses import KeyClauses
 from promptopt.structured.prose.key_facts import (
     with_bare_place,
@@ -217,6 +217,8 @@ def with_aside(name: str, schema: dict[str, Any], document: PromptText) -> dict[
         short = beside and all(len(value.split()) <= 2 for value in beside[0])
         if short and len(beside[0]) > 1 and all(one == beside[0] for one in beside):
             return {**schema, "enum": beside[0]}
+    if pair := pair_of(name, document):
+        return {**schema, "enum": pair}
     if not _ASIDE.search(document.text):
         return schema
     said = re.escape(name).replace("_", "[ _]")

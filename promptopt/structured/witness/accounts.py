@@ -41,7 +41,8 @@ _EXAMPLE_HEAD = re.compile(
 )
 _HEAD = re.compile(r"^[ \t]*(?:#+[ \t]|\*\*[^*\n]+\*\*:?[ \t]*$|[A-Z][A-Z \t]{3,40}:?[ \t]*$|={3,}|-{3,}[ \t]*$)")
 _TURN = re.compile(
-    r"^[ \t*]*(?:input|output|user|assistant|q|a|question|answer|message|review)\b[^:\n]{0,20}:[ \t*]*\S", re.IGNORECASE
+    r"^[ \t*]*(?:input|output|user|assistant|q|a|question|answer|message|review)\b(?! (?:in|with|as|by|using|under|only|each|every|them)\b)[^:\n]{0,20}:[ \t*]*\S",
+    re.IGNORECASE,
 )
 _ASIDE = re.compile(
     r"\((?:e\.g|for example|for instance|such as|like|i\.e)[^()\n]*\)|\be\.g\.,?[^.;()\n]*", re.IGNORECASE

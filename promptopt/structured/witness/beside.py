@@ -50,11 +50,11 @@ def beside(document: PromptText, found: Inferred, *, quoted: bool = False) -> It
 
 _NOT = re.compile(r"\b(?:no|not|never|without|nothing|any|avoid|nor)\b|n['’]t\b", re.IGNORECASE)
 _OUTSIDE = re.compile(
-    r"\b(?:outside|besides?|in addition to|alongside|before|after|above|below|following) (?:of )?(?:the|this|your) (?:json|code block|object)\b(?! (?:above|below|format|schema|structure))",
+    r"\b(?:outside|besides?|in addition to|alongside|before|after|above|below|following|under|underneath|beneath|next to|in front of|around) (?:of )?(?:the|this|your) (?:json|code block|object)\b(?! (?:above|below|format|schema|structure))",
     re.IGNORECASE,
 )
 _WRITES = re.compile(
-    r"\b(?:provide|write|give|add|include|output|print|append|explain|summari[sz]e|say|state|respond|reply|return)\b",
+    r"\b(?:provide|put|place|write|give|add|include|output|print|append|explain|summari[sz]e|say|state|respond|reply|return)\b",
     re.IGNORECASE,
 )
 

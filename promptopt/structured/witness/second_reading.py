@@ -23,6 +23,8 @@ from promptopt.structured.witness.exceptions import excepted
 from promptopt.structured.witness.facts import left_over
 from promptopt.structured.witness.foreign import unread_elsewhere
 from promptopt.structured.witness.forms import gainsaid_form
+from promptopt.structured.witness.further import further
+from promptopt.structured.witness.instead import instead
 from promptopt.structured.witness.keys import (
     VARIABLE,
     KeyOfSchema,
@@ -34,13 +36,20 @@ from promptopt.structured.witness.keys import (
     shortened,
 )
 from promptopt.structured.witness.labels import keys_doubted, labels_doubted
+from promptopt.structured.witness.labels_added import labels_added
+from promptopt.structured.witness.more_keys import more_keys
 from promptopt.structured.witness.names import gainsaid_names
+from promptopt.structured.witness.of_columns import of_columns
+from promptopt.structured.witness.of_sections import of_parts
+from promptopt.structured.witness.optional_parts import optional_parts
 from promptopt.structured.witness.orders import other_orders
 from promptopt.structured.witness.other_answers import other_answers, parts_of_items
 from promptopt.structured.witness.places import lines_otherwise, shown_otherwise
+from promptopt.structured.witness.several import several
 from promptopt.structured.witness.shown import kinds_shown, labels_beside_text, set_to, shown, unlike, unsaid
 from promptopt.structured.witness.told import first_key_lost, untold
 from promptopt.structured.witness.types import doubted, free_objects, listed_places
+from promptopt.structured.witness.value_form import value_form
 
 
 def gainsaid(document: PromptText, found: Inferred, *, quoted: bool = False) -> str | None:
@@ -118,6 +127,15 @@ def _left_over(
         (parts_of_items(document, found, leaves), keyed),
         (unread_elsewhere(document, found, leaves), keyed and not quoted),
         (denied(document, found, leaves), found.whole in ("JSON", "keys")),
+        (instead(document, found, leaves), not quoted),
+        (labels_added(document, found, leaves), not quoted),
+        (value_form(document, found, leaves), not found.whole and not quoted),
+        (of_parts(document, found, leaves), not quoted),
+        (of_columns(document, found, leaves), found.whole == "table" and not quoted),
+        (optional_parts(document, found, leaves), not quoted),
+        (further(document, found, leaves), not quoted),
+        (several(document, found, leaves), not quoted),
+        (more_keys(document, found, leaves), found.whole in ("JSON", "keys") and not quoted),
     )
     return reasons(checks)
 
@@ -338,6 +356,14 @@ _IF_NUMBER = re.compile(
 )
 
 
+# "if it is not stated,": what comes after it is not denied
+_CONDITION = re.compile(r"\b(?:if|when|where|unless)\b[^,;.\n]*,", re.IGNORECASE)
+
+
+def _denies_null(said: str) -> bool:
+    return _NOT_NULL.search(_CONDITION.sub(" ", said)) is not None
+
+
 # "; n is the sample size, null if unknown"
 _NEXT_SUBJECT = re.compile(r";\s+(?=[\"'`*]*[A-Za-z]\w*[\"'`*]* (?:is|are|must|should|may|can)\b)")
 
@@ -352,7 +378,7 @@ def _null_lacks(leaf: KeyOfSchema, text: str, others: Sequence[str]) -> tuple[st
         and any(re.search(rf"\b(?:the|an?) {re.escape(other)}\b", text[begin : null.start()]) for other in others)
     ):
         return None  # "If the date cannot be read use null.": the next sentence is about another key
-    if null is None or leaf.nullable or leaf.labelled or _NOT_NULL.search(text[: null.end()]):
+    if null is None or leaf.nullable or leaf.labelled or _denies_null(text[: null.end()]):
         return None
     if not leaf.kinds & {"integer", "number"} and _IF_NUMBER.search(text[: null.end()]):
         return None
@@ -381,7 +407,7 @@ def _null_of_none(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterat
     for sentence in _SENTENCE.finditer(document.text):
         said = _GIVEN_EMPTY.sub(" ", _QUOTED.sub(" ", sentence[0]))
         null = re.search(r"\bnull\b", said)
-        if null and _ABSENT.search(said) and not _NOT_NULL.search(said):
+        if null and _ABSENT.search(said) and not _denies_null(said):
             yield f"line {document.line(sentence.start())}: a value may be null, and no field that was read may be"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText
 from promptopt.structured.witness.accounts import instructions
+from promptopt.structured.witness.clauses import FREE
 from promptopt.structured.witness.keys import KeyOfSchema, shortened, words_read
 
 
@@ -21,6 +22,7 @@ def untold(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema])
     yield from _beside(document, text, leaves)
     yield from _ranges(document, text, open_keys)
     yield from _some_of(document, text, leaves)
+    yield from _pairs(document, text, open_keys)
     yield from _kinds(document, text, leaves, open_keys)
 
 
@@ -130,6 +132,26 @@ def _some_of(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> 
         )
         if match := said.search(text):
             yield f"line {document.line(match.start())}: {shortened(match[0])!r} are labels, and {leaf.name!r} was read without"
+
+
+# Words on how a value is written, or of its parts.
+_WRITTEN = re.compile(
+    r"(?:short|brief|plain|free|exact|verbatim|concise|formal|polite|clear|english|singular|plural|\w+case|capitali[sz]ed|optional|required|mandatory|nullable"
+    r"|first|last|string|text|str|date|null|list|array|\w+ed|\w+ly)\Z",
+    re.IGNORECASE,
+)
+
+
+def _pairs(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Two words in brackets after an open text that may be its labels: "gear (pinion, worm)"."""
+    for leaf in leaves:
+        said = re.compile(
+            rf"(?<![\w-]){re.escape(leaf.name)}[\"'`*]* \((?P<one>[A-Za-z][\w-]*), (?P<two>[A-Za-z][\w-]*)\)"
+        )
+        for match in said.finditer(text):
+            words = (match["one"], match["two"])
+            if not any(_WRITTEN.match(word) or FREE.match(word) for word in words):
+                yield f"line {document.line(match.start())}: {shortened(match[0])!r} may be the labels of {leaf.name!r}, which was read without labels"
 
 
 # "JSON with tone (...)", "JSON: tone (...)"
