@@ -124,12 +124,31 @@ def _tags(document: PromptText, text: str, found: Inferred, leaves: Sequence[Key
         if match["name"].casefold() in known:
             yield f"line {document.line(match.start())}: {shortened(match[0])!r}: <{match['name']}> is there in one case, and was read as always there"
     for leaf in leaves:
+        if not (leaf.labelled or leaf.listed) and leaf.kinds <= {"string"}:
+            yield from _before_tag(document, text, leaf)
         labels = {label.casefold() for label in leaf.labels}
         for match in (
             re.finditer(rf"<{re.escape(leaf.name)}>\s*(?P<value>[\w-]+)\s*</", text, re.IGNORECASE) if labels else ()
         ):
             if match["value"].casefold() not in labels:
                 yield f"line {document.line(match.start())}: {match['value']!r} is none of the labels of {leaf.name!r}"
+
+
+# "your certainty (0 to 100) in <sure> tags", "three others into <other></other>"
+_NO_TEXT = re.compile(
+    rf"\d\s?(?:-|–|to|and)\s?\d|\b(?:whole number|integer|yes or no|true or false)\b|\b(?:[2-9]|{_MANY.partition('|')[2]}|several|all|each|any) (?:\w+ )?(?!words\b|sentences\b|lines\b|paragraphs\b|characters\b)[a-z]+s\b",
+    re.IGNORECASE,
+)
+
+
+def _before_tag(document: PromptText, text: str, leaf: KeyOfSchema) -> Iterator[str]:
+    """Words before a tag that say that it holds a number or several things, if it was read as a text."""
+    place = rf"(?P<said>[^.;<>\n]{{3,80}}?)\s(?:in|into|inside|within|between)\s[`\"']?<{re.escape(leaf.name)}>"
+    for match in re.finditer(place, text, re.IGNORECASE):
+        if (said := _NO_TEXT.search(match["said"])) and not re.search(
+            r"\b(?:at most|up to|words|sentences)\b", match["said"]
+        ):
+            yield f"line {document.line(match.start())}: {shortened(said[0])!r} is what <{leaf.name}> holds, which was read as any text"
 
 
 # "Levels are 1, 2 and 3", "the score is a whole number"
