@@ -87,11 +87,11 @@ def instead(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]
                 line = document.line(sentence.start() + match.start())
                 yield f"line {line}: {shortened(match[0])!r}: in this case the answer is {value!r}, and no form that was read can be"
     yield from _prose(document, text, found, leaves)
-    for match in _ELLIPTIC.finditer(text) if found.whole != "sections" else ():
+    for match in (*_ELLIPTIC.finditer(text), *_REVERSED.finditer(text)) if found.whole != "sections" else ():
         value = match["value"].strip("\"“”`'")
         if value.casefold() not in known and MASK not in match[0]:
             yield f"line {document.line(match.start())}: {shortened(match[0])!r}: no form that was read can be {value!r}"
-    if (empty := _EMPTY.search(text)) and not nullable and not (found.whole and _may_be_empty(leaves)):
+    if (empty := _EMPTY.search(text)) and not nullable and not (_LEAVES.match(empty[0]) and found.whole and _may_be_empty(leaves)):
         yield f"line {document.line(empty.start())}: {shortened(empty[0])!r}: no form that was read can be empty"
 
 
@@ -132,10 +132,16 @@ _ELLIPTIC = re.compile(
     r"\b(?:if|when|without|in case of|for)\b(?! (?:example|instance))[^.,:;\"“”\n]{2,50}[,:] (?:(?:just|only|an?|the|word|simply) )*(?P<value>question mark|dash|hyphen|asterisk|[\"“`][^\"”`\n{}]{1,30}[\"”`]|(?-i:[A-Z][A-Z/]+))\s*(?:[.;]|$)",
     re.IGNORECASE | re.MULTILINE,
 )
+_REVERSED = re.compile(
+    r"[,;] (?:and |but |or )?(?:with )?(?P<value>nothing|none|an? (?:dash|question mark|hyphen|blank)|[\"“`][^\"”`\n{}]{1,30}[\"”`]|(?-i:[A-Z]{2,})) (?:if|when|in case|where|unless)\b",
+    re.IGNORECASE,
+)
 _EMPTY = re.compile(
+    r"\b(?:output|return|reply with|answer with|print|write) (?:just |only )?an? (?:empty|blank) (?:line|answer|output|reply|response|message)\b|"
     r"\bleave (?:it|(?:your|the) (?:answer|output|reply|response)) (?:empty|blank)\b|\b(?:do not|don['’]t) (?:answer|reply|respond|write anything)(?: at all)?\b(?=[.;]|$)",
     re.IGNORECASE | re.MULTILINE,
 )
+_LEAVES = re.compile(r"leave\b", re.IGNORECASE)
 _TELLS = re.compile(
     r"\b(?:if|when|unless|in case|should)\b[^.!?\n]{3,100}?(?:,|\bthen\b)\s*(?:then |please |just |simply |you (?:should|must|may) |only )*(?P<what>(?:say|write|state|tell|answer) (?:so|why|what|which|that|me|us|the (?:user|customer|reader))\b|(?:ask|apologi[sz]e|refuse|decline|explain|describe|greet|warn|suggest|propose|add (?:an?|one|the)|tell)\b)[^.!?\n]*"
     r"|(?:^|[.!?] |\bor )(?P<late>(?:say so|ask (?:back|for|the user|the customer|what)|explain why|apologi[sz]e|tell (?:me|us|the user)))\b[^.!?\n]{0,40}?\b(?:if|when)\b",

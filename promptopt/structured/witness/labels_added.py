@@ -46,6 +46,7 @@ def labels_added(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSc
     text = instructions(document, found)
     closed = [leaf for leaf in leaves if leaf.labelled and "string" in leaf.kinds]
     if closed:
+        yield from _else(document, text, closed)
         yield from _or_none(document, text, found, closed)
         yield from _of_cases(document, text, leaves, closed)
         yield from _of_keys(document, text, closed)
@@ -62,6 +63,20 @@ def labels_added(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSc
             begin = text.rfind("\n", 0, match.start()) + 1
             if not _NOT.search(text[begin : match.start()]) and MASK not in match[0]:
                 yield f"line {document.line(match.start())}: {shortened(match[0])!r}: one label was read, and there may be several"
+
+
+# "Anything else counts as odd.", "You can also say hold."
+_ELSE = re.compile(
+    r"\b(?:(?:anything|everything|all|something) else (?:is|counts as|becomes|gets|goes to|is called)|(?:you |it )?(?:can|may|could) also (?:say|answer|use|reply|write|choose|give|be)) (?:the label |the )?[\"'“`]?(?P<value>[A-Za-z][\w-]*)[\"'”`]?\s*(?:[.;,)]|\Z|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def _else(document: PromptText, text: str, closed: Sequence[KeyOfSchema]) -> Iterator[str]:
+    known = {label.casefold() for leaf in closed for label in leaf.labels}
+    for match in _ELSE.finditer(text):
+        if match["value"].casefold() not in known | (_NO_LABEL - {"none", "both", "all", "nothing"}):
+            yield f"line {document.line(match.start())}: {shortened(match[0])!r}: {match['value']!r} is none of the labels that were read"
 
 
 # "Output the label only, or none."

@@ -18,7 +18,7 @@ _ROWS = re.compile(
     re.IGNORECASE,
 )
 _BESIDE = re.compile(
-    r"\b(?:below|above|under|beneath|after|before|beside|following)\s+(?:it|this|that|the table)\b|\b(?:then|and then|followed by|together with|along with|plus|finally|as well as|also|in addition)\b,?\s+(?:(?:please )?(?:write|give|add|state|list|explain|summari[sz]e|provide|name|say|include)\b|an?\b|one\b|two\b|the\b|your\b)|\b(?:caption|legend|total row|footnotes?|header row in|without (?:a )?header)\b",
+    r"\b(?:below|above|under|beneath|after|before|beside|following)\s+(?:it|this|that|the table)\b|\b(?:then|and then|followed by|together with|along with|plus|finally|as well as|also|in addition)\b,?\s+(?:(?:please )?(?:write|give|add|state|list|explain|summari[sz]e|provide|name|say|include)\b|an?\b|one\b|two\b|the\b|your\b)|\b(?:caption|legend|total row|row (?:of|with|for) (?:the )?(?:totals?|sums?)|footnotes?|header row in|without (?:a )?header)\b",
     re.IGNORECASE,
 )
 # What is more than a text: a number, a scale, truth, words set against each other, or nothing.

@@ -20,9 +20,18 @@ _VALUE = re.compile(
     re.IGNORECASE,
 )
 _OF_PARTS = re.compile(
-    r"\beach (?:one |item |bullet |of them |line |name |risk )?(?:with|followed by|and) (?:an?|its|their|the|one)\b|\beach\b[^.;\n]{0,20}\b(?:has|have|having|containing) (?:an?|its|one|the) (?!(?:most|max)\b)[a-z-]+ and\b|(?<!together )\bwith (?:an?|its|their|the) (?:\w+ )?(?:owners?|dates?|scores?|reasons?|roles?|deadlines?|sources?|explanations?|priorit(?:y|ies)|numbers?|counts?|names?|ratings?|links?|severity|severities|prices?)\b|\b(?:nested|sub-?(?:bullets|items|list))\b",
+    r"\beach (?:one |item |bullet |of them |line |name |risk )?(?:with|followed by|and) (?:an?|its|their|the|one)\b|\beach\b[^.;\n]{0,20}\b(?:has|have|having|containing) (?:an?|its|one|the) (?!(?:most|max)\b)[a-z-]+ and\b|\bwith (?:their|its) (?!original|own\b|exact|full|correct|usual|first|last|initial|proper|names?\b)[a-z]+|(?<!together )\bwith (?:an?|its|their|the) (?:\w+ )?(?:owners?|dates?|scores?|reasons?|roles?|deadlines?|sources?|explanations?|priorit(?:y|ies)|numbers?|counts?|names?|ratings?|links?|severity|severities|prices?)\b|\b(?:nested|sub-?(?:bullets|items|list))\b",
     re.IGNORECASE,
 )
+# "A third line, Hint, is for risky shares", "and one that is missing"
+_MORE_LINES = re.compile(
+    r"\b(?-i:[Aa]n?) (?:third|fourth|fifth|extra|further|additional|optional) line\b|\bthe (?:last|first|final) line (?:is|has|holds|contains|should|must|sums|gives)\b",
+    re.IGNORECASE,
+)
+_ONE_MORE = re.compile(
+    r",? (?:and|plus) (?:one|another|an extra|a further|two|three)\b(?! (?:or|per)\b)", re.IGNORECASE
+)
+_OR_NONE = re.compile(r"\bor (?:the word |just |write )?[\"'“`]?(?:none|n/a|nothing)\b", re.IGNORECASE)
 _ITEM_PARTS = re.compile(rf"{_OF_PARTS.pattern}|\bwith (?:their|its) \w+|\beach with\b|\btable\b", re.IGNORECASE)
 _EACH = re.compile(
     r"\b(?:for|per|in) (?:each|every|all) (?!section\b|heading\b|part\b|line\b|tag\b|key\b|field\b|one of\b|of the (?:sections|parts)\b|item\b|case\b|bullet\b|criterion\b|criteria\b|answer\b|text\b)(?P<thing>[a-z-]+)\b|\bper (?!line\b|cent\b|item\b|section\b|bullet\b|query\b|row\b|tag\b|sentence\b|day\b|hour\b|month\b|year\b|person\b)[a-z]+\b|\b(?P<one>[a-z]+) (?:by|after) (?P=one)\b(?<!step)",
@@ -38,7 +47,7 @@ _LIST_SAID = re.compile(
     re.IGNORECASE,
 )
 _AGAIN = re.compile(
-    r"\b(?:twice|two times|several times|more than once|as often as)\b|\b(?:one|a|another|use one|use a) (?:pair|set|block|group|tag|line|section) (?:of (?:these|them|tags) )?(?:per|for each|for every)\b|\b(?:each|every) [a-z-]+ (?:in|into|gets|has|goes in(?:to)?) (?:an?|its own|one) [<\"'`]?\w+",
+    r"\b(?:twice|two times|once (?:an?|per|for each|for every) (?!line|time)[a-z]+|one (?:such )?(?:block|set|pair|group) (?:an?|per|each|for each)|several times|more than once|as often as)\b|\b(?:one|a|another|use one|use a) (?:pair|set|block|group|tag|line|section) (?:of (?:these|them|tags) )?(?:per|for each|for every)\b|\b(?:each|every) [a-z-]+ (?:in|into|gets|has|goes in(?:to)?) (?:an?|its own|one) [<\"'`]?\w+|\b(?:put|place|wrap|enclose|write|mark) (?:each|every|all)\b[^.<\n]{0,40}<\w",
     re.IGNORECASE,
 )
 _AT_PLACE = re.compile(
@@ -54,7 +63,7 @@ _TAG_IN_CASE = re.compile(
     re.IGNORECASE,
 )
 _AT_MOST = re.compile(
-    rf"\b(?:\d+|{_MANY}) (?:[a-z-]+ )?(?!words\b|sentences\b|characters\b|lines\b|paragraphs\b|tokens\b)[a-z]+s? (?:at (?:the )?most|or (?:fewer|less)|max(?:imum)?)\b|\b(?:\d+|{_MANY}) or (?:fewer|less)\b|\b(?:at (?:the )?most|up to|no more than|max(?:imum)?(?: of)?|maximally) (?:\d+|{_MANY}) (?:[a-z-]+ )?(?:items?|bullets?|points?|entries|lines?|rows?|elements?|names?)\b|\b(?:at least|minimum(?: of)?) (?:\d+|{_MANY}) (?:[a-z-]+ )?(?:items?|bullets?|points?|entries|elements?)\b",
+    rf"\b(?:\d+|{_MANY}) (?:[a-z-]+ )?(?!words\b|sentences\b|characters\b|lines\b|paragraphs\b|tokens\b)[a-z]+s? (?:at (?:the )?most|or (?:fewer|less)|max(?:imum)?)\b|\b(?:\d+|{_MANY}) or (?:fewer|less)\b|\b(?:or|and) fewer\b|\b(?:at (?:the )?most|up to|no more than|max(?:imum)?(?: of)?|maximally) (?:\d+|{_MANY}) (?:[a-z-]+ )?(?:items?|bullets?|points?|entries|lines?|rows?|elements?|names?)\b|\b(?:at least|minimum(?: of)?) (?:\d+|{_MANY}) (?:[a-z-]+ )?(?:items?|bullets?|points?|entries|elements?)\b",
     re.IGNORECASE,
 )
 _NOT = re.compile(r"(?:\b(?:not|never|no|avoid|without|input|given)\b|n['’]t\b)[^,;.]{0,30}\Z", re.IGNORECASE)
@@ -84,6 +93,8 @@ def of_parts(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema
             _LIST_SAID if flat else _FORM_SAID,
             "the answer has the form for each of several things",
         ),
+        (_MORE_LINES, flat or found.whole == "labels", None, "the answer has more than what was read"),
+        (_ONE_MORE, flat, _LIST_SAID, "the answer has more than what was read"),
         (_AGAIN, parted, None, "a part is there several times"),
         (_AT_PLACE, parted or flat, None, "the answer has more than what was read"),
     )
@@ -130,7 +141,7 @@ def _tags(document: PromptText, text: str, found: Inferred, leaves: Sequence[Key
         for match in (
             re.finditer(rf"<{re.escape(leaf.name)}>\s*(?P<value>[\w-]+)\s*</", text, re.IGNORECASE) if labels else ()
         ):
-            if match["value"].casefold() not in labels:
+            if match["value"].casefold() not in labels | {"and", "or", "to"}:
                 yield f"line {document.line(match.start())}: {match['value']!r} is none of the labels of {leaf.name!r}"
 
 
@@ -187,6 +198,8 @@ def _bodies(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str
         name = re.escape(leaf.name).replace("_", r"[\W_]+")
         for match in re.finditer(_HEADING.format(name=name), document.text, re.IGNORECASE | re.MULTILINE):
             if leaf.listed:
+                if none := _OR_NONE.search(match["said"]):
+                    yield f"line {document.line(match.start('said'))}: {shortened(none[0])!r}: {leaf.name!r} may be a word instead of a list"
                 yield from _counts(document, match["said"], [leaf], match.start("said"))
             if leaf.listed and (parts := _ITEM_PARTS.search(match["said"])):
                 yield f"line {document.line(match.start('said'))}: {shortened(parts[0])!r}: the items of {leaf.name!r} have parts, and were read as texts"

@@ -64,6 +64,9 @@ def optional_parts(document: PromptText, found: Inferred, leaves: Sequence[KeyOf
     of_list = re.compile(rf"\b(?:{listed or '(?!)'})\b", re.IGNORECASE)
     part = re.compile(rf"\b(?:{_PARTS}|{names})\b", re.IGNORECASE)
     any_missing = re.compile(_ANY_MISSING.format(parts=_OF_FORM.format(names=names)), re.IGNORECASE)
+    for span in found.covered if found.whole == "labels" else ():
+        if after := _IF_ANY.match(document.text, span.end):
+            yield f"line {document.line(span.end)}: {shortened(after[0])!r}: a part may be missing, and it was read as always there"
     for sentence in _SENTENCE.finditer(text):
         said = sentence[0]
         if MASK in said or of_list.search(said):
@@ -79,6 +82,11 @@ def optional_parts(document: PromptText, found: Inferred, leaves: Sequence[KeyOf
             yield f"{line}: a part may be left out, and it was read as always there"
 
 
+# "and your source in <source>, if you have one"
+_IF_ANY = re.compile(
+    r"[^.\n]{0,20}?,? (?:only )?if (?:you have|there (?:is|are)|any\b|known|available|given|needed|applicable|possible)",
+    re.IGNORECASE,
+)
 _DENIED_VERB = re.compile(r"(?:do not|don|never|must|should|may|need)", re.IGNORECASE)
 _CASE = re.compile(
     r"\b(?:if|when|where|unknown|missing|empty|absent|null|not (?:stated|given|known|found|sure|mentioned|there))\b",

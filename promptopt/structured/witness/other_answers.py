@@ -89,7 +89,7 @@ def _in_some_case(document: PromptText, text: str, leaf: KeyOfSchema) -> Iterato
     if not labels:
         return
     case = re.compile(
-        rf"\b(?:if|when|for) (?:it is |it['’]s |the (?:answer|label|verdict) is |you (?:answer(?:ed)?|say|chose|choose) )?[\"'`“]?(?:{labels}){_ADDS}",
+        rf"\b(?:if|when|for) (?:an? |it is |it['’]s |the (?:answer|label|verdict) is |you (?:answer(?:ed)?|say|chose|choose) )?[\"'`“]?(?:{labels}){_ADDS}",
         re.IGNORECASE,
     )
     for match in case.finditer(text):
@@ -122,7 +122,7 @@ def _has_digits(leaf: KeyOfSchema) -> bool:
 # "Give each a score from 1 to 5 and finish with one paragraph of feedback"
 _EACH_OR_MORE = re.compile(
     r"\b(?:give|assign|score|rate|grade|mark|award) (?:each|both|all (?:three|four|five|of them))\b(?! (?:answer|response|item|one) (?:as|with) a whole)"
-    r"|\band (?:one|another|a second)(?: one| score| rating)? (?:for|on) |\?\s+(?:and|also)\b[^?\n]{1,80}\?|[?.]\s+(?:and|also|then),? (?:which|what|who|where|when|how|why|is|are|does)\b[^?\n]*\?|\bplus or minus\b|\+ or -"
+    r"|\band (?:one|another|a second)(?: one| score| rating)? (?:for|on) |, and (?:has|have|is|are|was|were|does|do|did|can|will) [^?.\n]{2,80}\?|\?\s+(?:and|also)\b[^?\n]{1,80}\?|[?.]\s+(?:and|also|then),? (?:which|what|who|where|when|how|why|is|are|does)\b[^?\n]*\?|\bplus or minus\b|\+ or -"
     r"|^\W*line 1\b[^\n]*\n\W*line 2\b"
     r"|\b(?:finish|end|conclude|close|begin|start) with (?:an?|one|two|three|your|some) (?!(?:word|label|number|score|rating|verdict|line|letter|single|final|yes|no)\b)",
     re.IGNORECASE | re.MULTILINE,

@@ -34,7 +34,7 @@ _WHICH = re.compile(
 
 
 _FURTHER = re.compile(
-    r"\b(?:an?|the|another|one) (?:second|third|further|other|another|additional) (?:json )?(?:object|verdict|label|score|value|answer|category|rating|record|entry|number|json|dict(?:ionary)?)\b(?! (?:is not|must not))|\b(?:do |and )?the same (?:for|with) (?:the|each|every|all)\b|\blikewise for\b|\b(?:two|three|several|that many|as many|more) such (?:objects|records|entries|lines|labels|values|scores|answers|numbers)\b|\bone (?:json )?(?:object|record|entry|answer|line|label|value|number|score|rating) (?:each|apiece)\b"
+    r"\b(?:an?|the|another|one) (?:second|third|further|other|another|additional) (?:json )?(?:object|verdict|label|score|value|answer|category|rating|record|entry|number|json|dict(?:ionary)?)\b(?! (?:is not|must not))|\b(?:do |and )?the same (?:for|with) (?:the|each|every|all)\b|\blikewise for\b|\b(?:two|three|several|more) (?:json )?objects\b|\b(?:each|every) [a-z-]+ (?:has|gets|is|needs|becomes) (?:its|an?|one) (?:own )?(?:object|line|entry|record|block|row)\b|\b(?:two|three|several|that many|as many|more) such (?:objects|records|entries|lines|labels|values|scores|answers|numbers)\b|\bone (?:json )?(?:object|record|entry|answer|line|label|value|number|score|rating) (?:each|apiece)\b"
     r"|\b(?:for|if there are|with|given) (?:several|multiple|more than one|many|two or more) [a-z]+s?\b[^.;\n]{0,40}\b(?:return|give|write|output|make|list|repeat|use|answer|one)\b(?! (?:the (?:first|best|main|last|most|latest|largest|highest)|only|one of)\b)",
     re.IGNORECASE,
 )

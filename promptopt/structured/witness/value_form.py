@@ -19,7 +19,7 @@ _NOTATION = re.compile(
     re.IGNORECASE,
 )
 _MARKED = re.compile(
-    r"\b(?:put|add|append|write|use|place|attach|set)\b (?:an?|the) (?:minus|plus|star|asterisk|question mark|exclamation mark|dash|sign|mark|dot|prefix|suffix|hash|colon|symbol|unit|emoji)\b|\b(?:only|label|word|letter|number),? (?:twice|two times|three times)\b|\b(?:twice|two times) if\b|\b(?:prefix|suffix|precede) (?:it|the)\b",
+    r"\b(?:put|add|append|write|use|place|attach|set)\b (?:an?|the) (?:minus|plus|star|asterisk|question mark|exclamation mark|dash|sign|mark|dot|prefix|suffix|hash|colon|symbol|unit|emoji)\b|\b(?:add|append|attach) [\"'“`][^\"'”`\n]{1,12}[\"'”`]|\b(?:only|label|word|letter|number),? (?:twice|two times|three times)\b|\b(?:twice|two times) if\b|\b(?:prefix|suffix|precede) (?:it|the)\b",
     re.IGNORECASE,
 )
 # "yes or no for A, B and C"
@@ -50,7 +50,10 @@ _ONE = re.compile(
     re.IGNORECASE,
 )
 _NOT = re.compile(r"(?:\b(?:not|never|no|avoid|without)\b|n['’]t\b)[^,;.]{0,40}\Z", re.IGNORECASE)
-_TWICE = re.compile(r"\bbefore and after\b|\bboth before\b|\b(?:now|today) and (?:in|then|after)\b", re.IGNORECASE)
+_TWICE = re.compile(
+    r"\b(?P<how>by|for|at|during) (?:the )?\w+ and (?P=how) (?:the )?\w+|\bbefore and after\b|\bboth before\b|\b(?:now|today) and (?:in|then|after)\b",
+    re.IGNORECASE,
+)
 _ALL_OF_THEM = re.compile(
     r"\b(?:rate|score|grade|judge|classify|label|sort|assess|assign|categori[sz]e|tag|mark|check|decide for|decide)\s+(?:each|every|all|both)\b(?! (?:as a whole|together|in all|the text|of it)\b)|\b(?:numbers|scores|ratings|labels|categories|answers|letters|verdicts|grades|classes) only\b|\bonly (?:the )?(?:numbers|scores|ratings|labels|categories|answers|letters|verdicts|grades)\b",
     re.IGNORECASE,
@@ -64,9 +67,10 @@ def value_form(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSche
     text = instructions(document, found)
     leaf = leaves[0]
     numeric = bool(leaf.kinds & {"number", "integer"})
+    stepped = any("multipleOf" in one for one in leaf.alternatives)
     checks = (
         (_NOTATION, numeric or leaf.labelled, "the value is written otherwise than it was read"),
-        (_STEPS, numeric and ("integer" in leaf.kinds or leaf.bounded), "the scale has other steps than were read"),
+        (_STEPS, "integer" in leaf.kinds and not stepped, "the scale has other steps than were read"),
         (_LANGUAGE, leaf.labelled, "the labels are written in another language"),
         (_MARKED, True, "the value is written otherwise than it was read"),
         (_FOR_SEVERAL, True, "one value was read, and there are several"),
