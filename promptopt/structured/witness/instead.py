@@ -88,10 +88,14 @@ def instead(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]
                 yield f"line {line}: {shortened(match[0])!r}: in this case the answer is {value!r}, and no form that was read can be"
     yield from _prose(document, text, found, leaves)
     for match in (*_ELLIPTIC.finditer(text), *_REVERSED.finditer(text)) if found.whole != "sections" else ():
-        value = match["value"].strip("\"“”`'")
+        value = match["value"].strip("\"“”`'[]")
         if value.casefold() not in known and MASK not in match[0]:
             yield f"line {document.line(match.start())}: {shortened(match[0])!r}: no form that was read can be {value!r}"
-    if (empty := _EMPTY.search(text)) and not nullable and not (_LEAVES.match(empty[0]) and found.whole and _may_be_empty(leaves)):
+    if (
+        (empty := _EMPTY.search(text))
+        and not nullable
+        and not (_LEAVES.match(empty[0]) and found.whole and _may_be_empty(leaves))
+    ):
         yield f"line {document.line(empty.start())}: {shortened(empty[0])!r}: no form that was read can be empty"
 
 

@@ -128,7 +128,7 @@ def _tags(document: PromptText, text: str, found: Inferred, leaves: Sequence[Key
     known = {leaf.name.casefold(): leaf for leaf in leaves} | {item.name.casefold(): None for item in found.fields}
     for match in _TAGS.finditer(text):
         name = match["name"] or match["own"]
-        given = re.search(rf"<{re.escape(name)}>(?:\s*{MASK}|[^<]*{MASK}[^<]*</)", document.text)
+        given = re.search(rf"<{re.escape(name)}>(?:\s*(?:{MASK}|\{{)|[^<]*{MASK}[^<]*</)", document.text)
         if name.casefold().replace("-", "_") not in known and MASK not in match[0] and given is None:
             yield f"line {document.line(match.start())}: <{name}> is a tag of the answer, and was not read"
     for match in _TAG_IN_CASE.finditer(text):
