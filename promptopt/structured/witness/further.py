@@ -57,6 +57,7 @@ def further(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]
     known = _known(leaves)
     yield from _around(document, text, found, known)
     yield from _placed(document, text, found, known)
+    yield from _as_well(document, text, known)
     if not found.whole and len(found.fields) == 1 and not any(leaf.listed for leaf in leaves):
         yield from _after_value(document, text, known)
 
@@ -177,17 +178,31 @@ def _with_more(document: PromptText, text: str, known: set[str]) -> Iterator[str
 
 # "Name its weakest point as well."
 _AS_WELL = re.compile(
-    rf"(?:^|[.!?;]\s+)(?:please )?{_WRITES}\b(?P<what>[^.;!?\n]{{2,60}}?)(?:,? (?:as well|too|in addition|besides|also))\s*(?=[.;!]|$)",
+    rf"(?:^|[.!?;]\s+)(?:please )?(?:{_WRITES}|reply|respond|write)\b(?P<what>[^.;!?\n]{{2,60}}?)(?:,? (?:as well|too|in addition|besides|also))\s*(?=[.;!]|$)",
     re.IGNORECASE | re.MULTILINE,
 )
+
+
+# "Where it does, copy the words."
+_IN_CASE = re.compile(
+    r"(?:^|[.!?;] )(?:if|when|where|in that case|in this case)\b[^.,;:\n]{0,40}, (?:also |please |then |too )*(?:copy|quote|name|list|add|show|mention|cite|repeat|point out) (?P<what>[^.;\n]{2,60})",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def _as_well(document: PromptText, text: str, known: set[str]) -> Iterator[str]:
+    for match in _AS_WELL.finditer(text):
+        if not _REASONS.search(match[0]) and MASK not in match[0] and not known & _words(match["what"]):
+            yield f"line {document.line(match.start('what'))}: {shortened(match[0])!r}: the answer has more than what was read"
 
 
 def _after_value(document: PromptText, text: str, known: set[str]) -> Iterator[str]:
     """What comes after a bare value, in the sentence that orders it or in one that goes on with it."""
     yield from _with_more(document, text, known)
-    for match in _AS_WELL.finditer(text):
-        if not _REASONS.search(match[0]) and MASK not in match[0]:
-            yield f"line {document.line(match.start('what'))}: {shortened(match[0])!r}: the answer has more than the value that was read"
+    for match in _IN_CASE.finditer(text):
+        what = match["what"]
+        if MASK not in match[0] and not (_REASONS.search(match[0]) or known & _words(what)):
+            yield f"line {document.line(match.start())}: {shortened(match[0])!r}: in this case the answer has more than was read"
     for sentence in _SENTENCE.finditer(text):
         said = sentence[0]
         for match in _THEN.finditer(said):

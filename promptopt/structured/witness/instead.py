@@ -87,7 +87,12 @@ def instead(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]
                 line = document.line(sentence.start() + match.start())
                 yield f"line {line}: {shortened(match[0])!r}: in this case the answer is {value!r}, and no form that was read can be"
     yield from _prose(document, text, found, leaves)
-    for match in (*_ELLIPTIC.finditer(text), *_REVERSED.finditer(text)) if found.whole != "sections" else ():
+    patterns = [
+        _PASSIVE,
+        *([_WRITTEN] if not found.whole else []),
+        *([_ELLIPTIC, _REVERSED] if found.whole != "sections" else []),
+    ]
+    for match in (match for pattern in patterns for match in pattern.finditer(text)):
         value = match["value"].strip("\"“”`'[]")
         if value.casefold() not in known and MASK not in match[0]:
             yield f"line {document.line(match.start())}: {shortened(match[0])!r}: no form that was read can be {value!r}"
@@ -139,6 +144,16 @@ _ELLIPTIC = re.compile(
 _REVERSED = re.compile(
     r"[,;] (?:and |but |or )?(?:with )?(?P<value>nothing|none|an? (?:dash|question mark|hyphen|blank)|[\"“`][^\"”`\n{}]{1,30}[\"”`]|(?-i:[A-Z]{2,})) (?:if|when|in case|where|unless)\b",
     re.IGNORECASE,
+)
+# "Notes that are no request get the answer IGNORE", "Chats without text are answered with a dash"
+_PASSIVE = re.compile(
+    r"\b(?:(?:get|gets|receives?|have|has) (?:only |just )?the (?:answer|reply|response|output|word|text)|(?:is|are|must be|should be) (?:to be )?(?:answered|replied to) (?:only |just )?(?:with|by)) (?:(?:the|an?|word|text) )*(?P<value>[\"“`][^\"”`\n{}]{1,30}[\"”`]|(?-i:[A-Z]{2,})|dash|hyphen|question mark|nothing)",
+    re.IGNORECASE,
+)
+# "If the question needs no search, write NO SEARCH.", of an answer without parts
+_WRITTEN = re.compile(
+    r"\b(?:if|when|unless|without|where)\b[^.;\"\n]{3,80}, (?:then |just |only |simply )*(?:write|put|give|print|use) (?:(?:the|word|text|an?) )*(?P<value>[\"“`][^\"”`\n{}]{1,30}[\"”`]|(?-i:[A-Z]{2,}(?: [A-Z]{2,})*)|dash|hyphen|question mark|nothing)\s*(?:[.;]|$)",
+    re.IGNORECASE | re.MULTILINE,
 )
 _EMPTY = re.compile(
     r"\b(?:output|return|reply with|answer with|print|write) (?:just |only )?an? (?:empty|blank) (?:line|answer|output|reply|response|message)\b|"

@@ -35,7 +35,7 @@ _NEW = re.compile(
     re.IGNORECASE,
 )
 _SEVERAL = re.compile(
-    r"\b(?:one|any|zero) or (?:more|several|both)\b|\ball (?:that|which|labels that|categories that) (?:apply|fit|match)\b|\bany number of\b|\bas many as (?:apply|fit|needed)\b|\b(?:may|can|could) (?:have|get|be given|take|give|choose|pick|be) (?:several|two|more than one|many|both|up to)\b|\bmore than one (?:label|category|class|tag|topic|answer|option|letter)\b(?! (?:is|must|are) not)|\b(?:give|return|list|name|output|answer with|reply with|choose|pick) (?:both|them all|all of them)\b|\bif (?:two|several|both|more than one)\b[^.;\n]{0,40}\b(?:give|return|list|name|output|answer with|reply with|write|separate|join)\b(?! (?:the (?:first|best|main|most|more)|only)\b)",
+    r"\b(?:one|any|zero) or (?:more|several|both)\b|\ball (?:that|which|labels that|categories that) (?:apply|fit|match)\b|\bany number of\b|\bas many as (?:apply|fit|needed)\b|\b(?:may|can|could) (?:have|get|be given|take|give|choose|pick|be) (?:several|two|more than one|many|both|up to)\b|\bseparate (?:two|several|multiple|them|more than one)\b|\bmore than one (?:label|category|class|tag|topic|answer|option|letter)\b(?! (?:is|must|are) not)|\b(?:give|return|list|name|output|answer with|reply with|choose|pick) (?:both|them all|all of them)\b|\bif (?:two|several|both|more than one)\b[^.;\n]{0,40}\b(?:give|return|list|name|output|answer with|reply with|write|separate|join)\b(?! (?:the (?:first|best|main|most|more)|only)\b)",
     re.IGNORECASE,
 )
 _NOT = re.compile(r"(?:\b(?:not|never|no|avoid|without|only one of)\b|n['’]t\b)[^,;.]{0,40}\Z", re.IGNORECASE)
@@ -67,14 +67,20 @@ def labels_added(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSc
 
 # "Anything else counts as odd.", "You can also say hold."
 _ELSE = re.compile(
-    r"\b(?:(?:anything|everything|all|something) else (?:is|counts as|becomes|gets|goes to|is called)|(?:you |it )?(?:can|may|could) also (?:say|answer|use|reply|write|choose|give|be)) (?:the label |the )?[\"'“`]?(?P<value>[A-Za-z][\w-]*)[\"'”`]?\s*(?:[.;,)]|\Z|$)",
+    r"\b(?:(?:anything|everything|all|something) else (?:is|counts as|becomes|gets|goes to|is called)|(?:can|may|could) be(?= [\"'“`]?[\w-]+[\"'”`]? (?:too|as well)\b)|(?:you |it )?(?:can|may|could) also (?:say|answer|use|reply|write|choose|give|be)) (?:the label |the )?[\"'“`]?(?P<value>[A-Za-z][\w-]*)[\"'”`]?(?: too| as well)?\s*(?:[.;,)]|\Z|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+# 'A stolen parcel is "theft".'
+_QUOTED = re.compile(
+    r"(?:^|[.!?] )(?!if\b|when\b|the (?:label|category|answer)\b)[^.;:,\"\n]{3,60} (?:is|are|counts? as|belongs? to|goes? (?:to|into)) [\"“](?P<value>[A-Za-z][\w -]{0,30})[\"”]\s*(?:[.;]|$)",
     re.IGNORECASE | re.MULTILINE,
 )
 
 
 def _else(document: PromptText, text: str, closed: Sequence[KeyOfSchema]) -> Iterator[str]:
     known = {label.casefold() for leaf in closed for label in leaf.labels}
-    for match in _ELSE.finditer(text):
+    bare = len(closed) == 1
+    for match in (*_ELSE.finditer(text), *(_QUOTED.finditer(text) if bare else ())):
         if match["value"].casefold() not in known | (_NO_LABEL - {"none", "both", "all", "nothing"}):
             yield f"line {document.line(match.start())}: {shortened(match[0])!r}: {match['value']!r} is none of the labels that were read"
 
@@ -140,7 +146,9 @@ def _of_keys(document: PromptText, text: str, closed: Sequence[KeyOfSchema]) -> 
             rf"\b(?:have|has|gets?|takes?|of|receives?) (?:the |an? )?{name} [\"'“`]?(?P<value>[A-Za-z][\w-]*)[\"'”`]?(?=\s*(?:[.;,)]|\Z|$))",
             re.IGNORECASE | re.MULTILINE,
         )
-        for match in (*has.finditer(text), *said.finditer(text)):
+        letters = all(re.fullmatch(r"[A-Z]", label) for label in leaf.labels)
+        coded = re.compile(rf"\b{name} (?P<value>(?-i:[A-Z]))(?![\w-])(?! (?:or|and)\b)", re.IGNORECASE)
+        for match in (*has.finditer(text), *said.finditer(text), *(coded.finditer(text) if letters else ())):
             value, how = match["value"].casefold(), match.groupdict().get("how") or "has"
             begin = max(text.rfind(sign, 0, match.start()) for sign in (".", "\n", ",", ";")) + 1
             asks = re.search(r"\b(?:if|when|whether|unless|because|that)\b", text[begin : match.start()], re.IGNORECASE)

@@ -25,11 +25,15 @@ _OF_PARTS = re.compile(
 )
 # "A third line, Hint, is for risky shares", "and one that is missing"
 _MORE_LINES = re.compile(
-    r"\b(?-i:[Aa]n?) (?:third|fourth|fifth|extra|further|additional|optional) line\b|\bthe (?:last|first|final) line (?:is|has|holds|contains|should|must|sums|gives)\b",
+    r"\b(?-i:[Aa]n?) (?:third|fourth|fifth|extra|further|additional|optional) line\b|\bthen (?:comes?|follows?) (?:an?|the|one)\b|\bthe (?:last|first|final) line (?:is|has|holds|contains|should|must|sums|gives)\b",
     re.IGNORECASE,
 )
 _ONE_MORE = re.compile(
     r",? (?:and|plus) (?:one|another|an extra|a further|two|three)\b(?! (?:or|per)\b)", re.IGNORECASE
+)
+_MARKED = re.compile(
+    r"(?:^|[.;] )(?:mark|flag|highlight|star|underline|prefix|tag|rank|score|rate|number) (?:the|each|your|all|every|them)\b",
+    re.IGNORECASE | re.MULTILINE,
 )
 _OR_NONE = re.compile(r"\bor (?:the word |just |write )?[\"'“`]?(?:none|n/a|nothing)\b", re.IGNORECASE)
 _ITEM_PARTS = re.compile(rf"{_OF_PARTS.pattern}|\bwith (?:their|its) \w+|\beach with\b|\btable\b", re.IGNORECASE)
@@ -93,6 +97,7 @@ def of_parts(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema
             _LIST_SAID if flat else _FORM_SAID,
             "the answer has the form for each of several things",
         ),
+        (_MARKED, flat, None, "the items are written otherwise than they were read"),
         (_MORE_LINES, flat or found.whole == "labels", None, "the answer has more than what was read"),
         (_ONE_MORE, flat, _LIST_SAID, "the answer has more than what was read"),
         (_AGAIN, parted, None, "a part is there several times"),

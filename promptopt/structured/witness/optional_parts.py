@@ -24,6 +24,7 @@ _ABSENT = re.compile(
     re.IGNORECASE,
 )
 _PARTS = r"(?:keys?|fields?|propert(?:y|ies)|values?|sections?|headings?|lines?|labels?|tags?|parts?|entries|attributes?|items?|it|that|this|them|those|these|what(?:ever)?|anything|everything|all)"
+_LACKS = re.compile(r"(?:has|have|needs?|gets?) no\b", re.IGNORECASE)
 _OF_FORM = (
     r"(?:keys?|fields?|propert(?:y|ies)|values?|sections?|headings?|lines?|labels?|tags?|parts?|attributes?|{names})"
 )
@@ -33,6 +34,7 @@ _ANY_MISSING = (
     r"|\b(?:include|output|return|give|write|add|show)\b[^.;\n]{{0,20}}\b{parts}\b[^.;\n]{{0,15}}\bonly (?:if|when|where|for)\b"
     r"|\b(?:leave out|omit|skip|drop)\b (?:the |that |this )?[<\"'`*]*{parts}[>\"'`*]*(?: (?:key|field|line|section|tag))?,? (?:if|when|where|for|unless|in)\b"
     r"|\bno [<\"'`*]*{parts}[>\"'`*]* (?:is|are) (?:needed|required|necessary|wanted)\b|[<\"'`*]*\b{parts}\b[>\"'`*]* (?:is|are) (?:not|only) (?:needed|required|necessary|wanted)\b"
+    r"|\b(?:has|have|needs?|gets?) no (?:second|third|fourth|last|such) {parts}\b"
     r"|\b(?:leave|leaving) (?:the |that |this )?[<\"'`*]*{parts}[>\"'`*]*(?: (?:key|field|line|section|tag))? (?:out|off|away)\b"
 )
 _NO = re.compile(
@@ -74,7 +76,7 @@ def optional_parts(document: PromptText, found: Inferred, leaves: Sequence[KeyOf
         line = f"line {document.line(sentence.start())}: {shortened(said)!r}"
         named = by_name.search(said)
         if (named and not re.search(r"\b(?:null|else|otherwise|empty|unknown|none|n/a)\b", said, re.IGNORECASE)) or (
-            (free := any_missing.search(said)) and not _NO.search(said[: free.start()])
+            (free := any_missing.search(said)) and (_LACKS.match(free[0]) or not _NO.search(said[: free.start()]))
         ):
             yield f"{line}: a part may be missing, and it was read as always there"
             continue

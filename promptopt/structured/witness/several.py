@@ -34,7 +34,7 @@ _WHICH = re.compile(
 
 
 _FURTHER = re.compile(
-    r"\b(?:an?|the|another|one) (?:second|third|further|other|another|additional) (?:json )?(?:object|verdict|label|score|value|answer|category|rating|record|entry|number|json|dict(?:ionary)?)\b(?! (?:is not|must not))|\b(?:do |and )?the same (?:for|with) (?:the|each|every|all)\b|\blikewise for\b|\b(?:two|three|several|more) (?:json )?objects\b|\b(?:each|every) [a-z-]+ (?:has|gets|is|needs|becomes) (?:its|an?|one) (?:own )?(?:object|line|entry|record|block|row)\b|\b(?:two|three|several|that many|as many|more) such (?:objects|records|entries|lines|labels|values|scores|answers|numbers)\b|\bone (?:json )?(?:object|record|entry|answer|line|label|value|number|score|rating) (?:each|apiece)\b"
+    r"\b(?:an?|the|another|one) (?:second|third|further|other|another|additional) (?:json )?(?:object|verdict|label|score|value|answer|category|rating|record|entry|number|json|dict(?:ionary)?)\b(?! (?:is not|must not))|\b(?:do |and )?the same (?:for|with) (?:the|each|every|all)\b|\blikewise for\b|\b(?:return|give|list|output|name|extract|report) (?:all of them|each of them|them all|each one|both of them|every one of them)\b|\b(?:two|three|several|more) (?:json )?objects\b|\b(?:each|every) [a-z-]+ (?:has|gets|is|needs|becomes) (?:its|an?|one) (?:own )?(?:object|line|entry|record|block|row)\b|\b(?:two|three|several|that many|as many|more) such (?:objects|records|entries|lines|labels|values|scores|answers|numbers)\b|\bone (?:json )?(?:object|record|entry|answer|line|label|value|number|score|rating) (?:each|apiece)\b"
     r"|\b(?:for|if there are|with|given) (?:several|multiple|more than one|many|two or more) [a-z]+s?\b[^.;\n]{0,40}\b(?:return|give|write|output|make|list|repeat|use|answer|one)\b(?! (?:the (?:first|best|main|last|most|latest|largest|highest)|only|one of)\b)",
     re.IGNORECASE,
 )
@@ -92,7 +92,8 @@ def _each(document: PromptText, found: Inferred) -> Iterator[str]:
         lead = lead if lead.strip() else ""
         # In a list of rules the line above the form is its sentence.
         lead = lead.rstrip().rsplit("\n", 1)[-1] if lead.count("\n") > 1 else lead
-        inside = text[span.start : span.end] if not found.whole or "{" not in text[span.start : span.end] else ""
+        inside = text[span.start : last]
+        inside = "" if "{" in inside or "\n" in inside else inside
         tail = re.match(r"[^.\n]{0,120}", text[last:])
         after = tail[0] if tail else ""
         for said, at in ((lead, begin + 1), (inside, span.start), (after, last)):
