@@ -94,7 +94,8 @@ def instead(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]
     ]
     for match in (match for pattern in patterns for match in pattern.finditer(text)):
         value = match["value"].strip("\"“”`'[]")
-        if value.casefold() not in known and MASK not in match[0]:
+        held = any(re.search(rf"(?<!\w){re.escape(label)}(?!\w)", value.casefold()) for label in known)
+        if not held and MASK not in match[0]:
             yield f"line {document.line(match.start())}: {shortened(match[0])!r}: no form that was read can be {value!r}"
     if (
         (empty := _EMPTY.search(text))

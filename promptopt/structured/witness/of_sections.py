@@ -32,7 +32,7 @@ _ONE_MORE = re.compile(
     r",? (?:and|plus) (?:one|another|an extra|a further|two|three)\b(?! (?:or|per)\b)", re.IGNORECASE
 )
 _MARKED = re.compile(
-    r"(?:^|[.;] )(?:mark|flag|highlight|star|underline|prefix|tag|rank|score|rate|number) (?:the|each|your|all|every|them)\b",
+    r"(?:^|[.;] )(?:mark|flag|highlight|star|underline|prefix) (?:the|each|your|all|every|them)\b",
     re.IGNORECASE | re.MULTILINE,
 )
 _OR_NONE = re.compile(r"\bor (?:the word |just |write )?[\"'“`]?(?:none|n/a|nothing)\b", re.IGNORECASE)
