@@ -5,6 +5,7 @@ import pytest
 
 from promptopt import compress
 from promptopt.compression.witness import parser
+from promptopt.compression.witness.relations import unlicensed
 
 RULE = "\n\n---\n\n"
 BELIEFS = "You believe:\n- The pupil knows the song.\n- Your job is to help with the rest.\n- Patience is worth more than speed.\n"
@@ -24,6 +25,7 @@ STAYS = {
     "a page with its form named": PAGE.format("Follow this structure:\n"),
     "rule lines of a form": f"# Card\n\nName the cake.{RULE}## Facts\n\n**Baked on**: [the day]\n**Baked by**: [the baker]\n",
     "rule lines between examples": f"# Cakes\n\nBake like these.{RULE}## Example 1\n\n## Sum\n\nA cake.{RULE}## Example 2\n\nBread.\n",
+    "a rule line that ends an example": f"# Cakes\n\nBake like this.\n\n## Example talk\n\n**Guest:** Is there bread?\n\n**Baker:** There is bread.{RULE}## Limits\n\n1. Bake no bread.\n",
     "rule lines around a page": f"### Task\n\nWrite the page.{RULE}## 1. Cakes\n\n- Each cake.{RULE}### Limits\n\nBe brief.\n",
     "a table that is to be hung up": f"Bake now.\n\n## Card\n\nA card for hanging in the kitchen.\n\n{TABLE}",
     "a table that is to be shown": f"Bake now.\n\n## Ovens\n\nShow what each oven can do:\n\n{TABLE}",
@@ -76,6 +78,8 @@ def test_bold_labels_of_a_list_stay_if_one_of_them_is_on_a_line_that_looks_like_
     [
         ("Use the oven. Tell the guest the way old bakers do.", "the way old"),
         ("Write down anything the new baker should know.", "anything the new baker"),
+        ("Bake a cake that you choose, rather than one the oven picks.", "one the oven"),
+        ("Read the note in the kitchen. It is knowingly a stub.", "knowingly a stub"),
         ("Note any cakes that one baker likes but the other leaves.", "the other"),
         ("Say in your report what the problem is.", "what the problem is"),
         ("Bake two cakes and, in the process, clean the oven.", "in the process"),
@@ -98,10 +102,16 @@ def test_articles_and_verbs_stay_that_show_what_belongs_together(text, kept, par
     [
         ("Use the dedicated baking tools the kitchen offers.", "tools the kitchen"),
         ("Prefer a rising dough to a flat cake.", "a rising dough"),
+        ("Stop it now. If you read the note and the bread is warm, stop that oven.", "and the bread"),
     ],
 )
 def test_articles_stay_where_a_parse_shows_what_begins(text, kept) -> None:
     assert kept in compress(text, "telegraphic").text
+
+
+def test_an_article_between_two_subjects_of_a_verb_has_no_licence() -> None:
+    sentence = "Text a recipe depends on but does not own is copied or borrowed, never taken by the baker."
+    assert unlicensed(sentence, ((5, 7, ""),), "telegraphic") == "no licence lets 'a' go here"
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ _CLAUSE_BEFORE = re.compile(
     re.IGNORECASE,
 )
 # "anything the baker knows"
-_PRONOUN_BEFORE = re.compile(r"\b(?:any|every|some|no)thing\s+\Z", re.IGNORECASE)
+_PRONOUN_BEFORE = re.compile(r"\b(?:(?:any|every|some|no)thing|one)\s+\Z", re.IGNORECASE)
 _PLURAL_BEFORE = re.compile(r"[a-z]{3,}s\s+\Z")
 _SAYS_OF_IT = re.compile(
     r"\s+(?:user|assistant|agent|model|author|customer|reader|speaker|researcher|player|student|client|company|team|person)"
@@ -95,7 +95,7 @@ _IDIOM = re.compile(
     re.IGNORECASE,
 )
 _PREDICATE = re.compile(
-    r"(?:\b(?:is|are|was|were|be|been|being|as|become|becomes|not|such|what)|['’]s)\s*\Z", re.IGNORECASE
+    r"(?:\b(?:is|are|was|were|be|been|being|as|become|becomes|not|such|what)|['’]s)(?:\s+[a-z]+ly)?\s*\Z", re.IGNORECASE
 )
 _HAVE = re.compile(r"\b(?:have|has|had|['’]ve)\s*\Z", re.IGNORECASE)
 _REQUIRED = re.compile(r"\s+(?:\w+(?:ed|en)|known|shown|drawn|made|found|built|sent|set)\b", re.IGNORECASE)

@@ -109,7 +109,7 @@ def _is_no_subject(who: str, before: str) -> bool:
     # "the talk here is short"
     if who == "here":
         return _BEGUN.search(before) is None
-    # "in the back, that is behind the door": what it means; "if it opens, that is a sign" says something of it.
+    # "in the back, that is under the stairs": what it means; "if it opens, that is a sign" says something of it.
     return who == "that" and before.endswith((",", "—", "–")) and _CONDITIONAL.match(before) is None
 
 

@@ -38,6 +38,8 @@ _FORM_LINES = re.compile(
     r"(?:^[ \t*_-]*[A-Za-z][^\n:`]{0,40}:[ \t*_]*(?:\[[^\[\]\n]+\](?!\()|<[^<>\n]+>|_{3,})[ \t*_.]*(?:\n|\Z)){2,}",
     re.MULTILINE,
 )
+# "Example interaction", "2. Sample answer"
+_NAMES_EXAMPLE = re.compile(r"[\s*_\d.)]*(?:example|sample)\b", re.IGNORECASE)
 _HEADING = re.compile(r"^(?P<level>#{1,6}) (?P<words>[^\n]*)", re.MULTILINE)
 _NEXT_HEADING = re.compile(r"\n#{1,6} ")
 _LINES_MEANT = AnyCase(
@@ -123,13 +125,16 @@ class Markdown:
 def _parts_shown(document: Document, rules: Sequence[re.Match[str]]) -> bool:
     """Whether the lines may part what is shown from the rest.
 
-    They stand above examples, which may have headings of their own, or there are higher headings than the first.
+    They stand beside examples, which may have headings of their own, or there are higher headings than the first.
     """
     headings = [
         heading for heading in _HEADING.finditer(document.text) if not _in_fence(document.text, heading.start())
     ]
-    ends = {rule.end() for rule in rules}
-    examples = any(heading.start() in ends and heads_example(heading["words"]) for heading in headings)
+    places = [heading.start() for heading in headings]
+    # The headings right below the lines, and those of the sections that the lines end.
+    beside = {bisect_left(places, rule.start()) + below for rule in rules for below in (-1, 0)} & {*range(len(places))}
+    words = [headings[index]["words"] for index in beside]
+    examples = any(heads_example(heading) or _NAMES_EXAMPLE.match(heading) for heading in words)
     return examples or any(len(heading["level"]) < len(headings[0]["level"]) for heading in headings)
 
 

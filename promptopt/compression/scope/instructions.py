@@ -321,7 +321,7 @@ def instructed(masked: str, sentences: Sequence[Sentence], *, whole: bool = Fals
 
 
 def _asked(masked: str, sentences: Sequence[Sentence]) -> Iterator[int]:
-    """Where questions begin that are no requests: "Would you like a summary?" is to be asked as it stands."""
+    """Where questions begin that are no requests: "Would you like a summary?" is to be asked as it is."""
     for one in sentences:
         text = masked[one.start : one.end]
         if _QUESTION.search(text) and not gives_order(text) and not _REQUESTS.match(text):

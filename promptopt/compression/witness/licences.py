@@ -268,6 +268,8 @@ def _article(change: Change) -> bool:
     before = change.before
     if before is not None and before.tag_.startswith("NN") and not _is_object_after(noun, before):
         return False
+    if before is not None and _begins_after(noun, before, change.old_text):
+        return False
     # "Prefer a failing test": without its article one would prefer to fail.
     if after.tag_ == "VBG" and before is not None and lemma(before) in _DOING:
         return False
@@ -276,6 +278,16 @@ def _article(change: Change) -> bool:
     if change.before is None and noun.tag_ == "NN" and follows is not None and follows.lower_ == "that":
         return False
     return noun.pos_ in ("NOUN", "PROPN", "X") and noun.i > word.i
+
+
+def _begins_after(noun: Token, before: Token, article: str) -> bool:
+    """Whether the article of a noun shows that what is before it has ended."""
+    subject = noun.dep_ in ("nsubj", "nsubjpass")
+    # "if you wrote the note and the oven is hot": a clause; "text a rule needs": another subject of the same verb.
+    if subject and (before.tag_ == "CC" or (before.dep_ == noun.dep_ and before.head == noun.head)):
+        return True
+    # "rather than one a rule opens"; "it is knowingly a stub".
+    return before.tag_ == "CD" or (article != "the" and noun.dep_ == "attr" and before.tag_ == "RB")
 
 
 def _is_object_after(noun: Token, before: Token) -> bool:
