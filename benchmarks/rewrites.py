@@ -10,7 +10,7 @@ fact if one of the words in ``named_by`` is in its reason. A twin's editor keeps
 
 Tables and rules of the guard were made with the prompts up to 95 at hand. Those from 96 on were written in three
 fifteens, those from 141 on, a passage each, in two thirties, those from 201 on in one forty, those from 241 on in a
-thirty, a twenty and a ten, and those from 301 on in four twenties, each before the guard was run on it;
+thirty, a twenty and a ten, and those from 301 on in six twenties, each before the guard was run on it;
 docs/compress.md says how it did then. Figures are given for all.
 
 A local server answers as the model, through the real SDK: it finds the passages that it is asked to rewrite and returns
@@ -52,7 +52,8 @@ PARTS = (
     (200, "the same, written after these; some faults that they showed were corrected (171 to 200)"),
     (240, "dense prompts, many losses with their words elsewhere; some faults were corrected (201 to 240)"),
     (300, "prompts of products, as many losses elsewhere; some faults were corrected (241 to 300)"),
-    (10_000, "the same by one person, with a guard that accounts for each use of a word (301 on)"),
+    (380, "the same by one person, with a guard that accounts for each use of a word (301 to 380)"),
+    (10_000, "the same by another, whose rewrites save more (381 on)"),
 )
 """The last number of each part, and what it is."""
 SIMILAR = 60  # below this likeness in percent a text is not one of the prompt's passages

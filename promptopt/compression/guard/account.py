@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from promptopt.compression.guard.asked import Asked, concepts_of, says, stems_in
+from promptopt.compression.guard.asked import Asked, concepts_of, says
 from promptopt.compression.guard.implied import is_reason
+from promptopt.compression.guard.places import Places
 from promptopt.compression.guard.uses import (
     NOUNS,
     PRONOUNS,
@@ -21,16 +22,31 @@ from promptopt.compression.guard.uses import (
     places_for,
     places_of,
     roots_of,
-    uses_in,
     value_of,
 )
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
 
-_NARROWING = ("amod", "compound", "nmod", "poss", "npadvmod", "appos", "relcl", "acl", "advcl", "conj", "dep")
+_NARROWING = (
+    "amod",
+    "compound",
+    "nmod",
+    "poss",
+    "npadvmod",
+    "appos",
+    "relcl",
+    "acl",
+    "advcl",
+    "conj",
+    "dep",
+    "advmod",
+    "acomp",
+)
 _MOVABLE = ("pobj", "relcl", "acl", "advcl", "poss", "npadvmod")
 """What may be said once for two, or be pointed at."""
+_STRICT = frozenset({"by", "from", "between"})
+"""Prepositions after which it may not."""
 _APART = ("conj", "dep", "dobj", "pobj", "nsubj", "nsubjpass", "attr", "appos", "amod", "compound")
 """Words beside which others are listed that are not part of them."""
 _EMPTY = frozenset(
@@ -42,13 +58,12 @@ _EMPTY = frozenset(
     """.split()  # noqa: SIM905 - read as words
 )
 """General adjectives that say of a thing only that there is one, or how many."""
-_HOW = frozenset("most correctly usually afterwards".split())  # noqa: SIM905 - read as words
-_BETWEEN = frozenset("to with by between above from within about since against".split())  # noqa: SIM905 - read as words
+_BETWEEN = frozenset("to with by for between above from within about since against".split())  # noqa: SIM905 - read as words
 """Prepositions after which a general noun is more than a way to put it ("in this case", "on the basis of")."""
 _IDIOMS = {
-    "in": {"place", "addition", "accord", "regard", "respect", "front", "favour", "favor", "mind"},
+    "in": {"place", "addition", "case", "accord", "regard", "respect", "front", "favour", "favor", "mind"},
     "into": {"account", "consideration"},
-    "for": {"reason", "reasons"},
+    "for": {"reason", "reasons", "example", "instance", "purpose", "sake", "time"},
     "of": {"accord", "age"},
     "at": {"disposal", "age"},
     "by": {"law"},
@@ -57,40 +72,34 @@ _IDIOMS = {
 }
 """Nouns of prepositions of several words: "in addition to", "at the age of"."""
 _CONDITIONS = frozenset({"if", "when", "unless"})
+_GIVEN = frozenset({"you", "that", "this", "which"})
+"""Subjects of clauses that say no more than what comes first: "before you write", "after that comes"."""
+_SUBJECTS = ("nsubj", "nsubjpass")
+_WHEN = frozenset({"before", "after", "until"})
 _ASKING = ("WP", "WRB", "WDT")
 _ANSWERED = {
     "why": frozenset({"reason", "explain", "justify", "because", "ground", "explanation", "cause"}),
     "when": frozenset({"time", "date", "day", "hour", "if"}),
     "where": frozenset({"place", "location", "address", "if"}),
     "who": frozenset({"person", "name"}),
-    "how": frozenset({"number", "way", "size", "length", "manner"}),
+    "how": frozenset({"way", "size", "length", "manner"}),
 }
 """Words by which a question is kept in another form."""
 _POINTED = frozenset({"the", "these", "those"})
 _POINTING = PRONOUNS - {"this", "that", "others"} | frozenset("its their his her him he she".split())  # noqa: SIM905 - read as words
 _ORDINALS = frozenset("first second third fourth fifth last".split())  # noqa: SIM905 - read as words
 _SAID_WITH = ("amod", "compound", "nummod", "det", "poss", "neg", "mark", "nsubj")
-_LIKELY = 3
-"""Words beside two uses of a word that make it likely that they are one."""
 _NEAR = 6
 """Words around one among which a pronoun may point at what belongs to it."""
 
 
-def unaccounted(old: Asked, new: Asked, joined: frozenset[str]) -> list[str]:
-    """What narrows something that stays, or is listed beside it, and has no place in the rewrite, as a person names it.
-
-    Args:
-        joined: Words that the rewrite has in a compound.
-    """
-    mine, its = uses_in(old), [use for use in uses_in(new) if says(use.token.lower_) or value_of(use.token)]
-    places = _assigned(mine, its)
-    kept = {mine[n].token: its[place] for n, place in places.items()}
+def unaccounted(old: Asked, new: Asked, each: Places) -> list[str]:
+    """What narrows what stays, or is listed beside it, and has no place in the rewrite, as a person names it."""
+    its, kept = each.its, each.kept
     where = places_of(its)
-    passed = stems_in(new.verbatim) | joined
-    compared = {word.written for clause in old.clauses for word in clause.words}  # others are parts of phrases
     lost: dict[str, None] = {}
-    for n, use in enumerate(mine):
-        if n in places or use.roots & passed or not (value_of(use.token) or use.token.lower_ in compared):
+    for use in each.mine:
+        if use.token not in each.gone and not _is_elsewhere(use, kept):
             continue
         head = _governor(use.token, kept)
         if head is None or _leads(use.token):
@@ -100,9 +109,7 @@ def unaccounted(old: Asked, new: Asked, joined: frozenset[str]) -> list[str]:
             continue  # it only joined what stays
         if not _counts(use) or is_reason(use.token):
             continue
-        if use.token.dep_ in _MOVABLE and _is_said_there(
-            head, kept[head], [its[p] for p in places_for(use.roots, where)]
-        ):
+        if _may_move(use.token) and _is_said_there(head, kept[head], [its[p] for p in places_for(use.roots, where)]):
             continue
         lost[_named(use.token, head)] = None
     for token, head in _ordinals(old, kept):
@@ -111,55 +118,12 @@ def unaccounted(old: Asked, new: Asked, joined: frozenset[str]) -> list[str]:
     return list(lost)
 
 
-def _assigned(mine: Sequence[Use], its: Sequence[Use]) -> dict[int, int]:
-    """One place in the rewrite for each use of a word, as far as there is one, the likeliest first.
-
-    A word of the rewrite that stands for itself in the original does not stand for another one.
-    """
-    own = frozenset().union(*(use.roots for use in mine))
-    where = places_of(its)
-    alike = _alike(mine, its)
-    ranked = []
-    for n, use in enumerate(mine):
-        for place in places_for(use.concepts, where):
-            other = its[place]
-            strict = bool(use.roots & other.roots)
-            if not strict and other.roots & own:
-                continue
-            token, there = use.token, other.token
-            weight = 6.0 * strict + 3 * min(_LIKELY, len(roots_of(use.beside) & roots_of(other.beside)))
-            weight += 4 * alike[_sentence(token), _sentence(there)]
-            weight += (token.pos_ == there.pos_) + (token.dep_ == there.dep_)
-            weight -= 2 * abs(n / len(mine) - place / len(its))
-            ranked.append((-weight, n, place))
-    found: dict[int, int] = {}
-    taken: set[int] = set()
-    for _, n, place in sorted(ranked):
-        if n not in found and place not in taken:
-            found[n] = place
-            taken.add(place)
-    return found
-
-
-def _sentence(token: Token) -> tuple[int, int]:
-    return id(token.doc), token.sent.start
-
-
-def _alike(mine: Sequence[Use], its: Sequence[Use]) -> dict[tuple[tuple[int, int], tuple[int, int]], float]:
-    """How alike each sentence of the original is to each of the rewrite, from 0 to 1."""
-    then, now = _said(mine), _said(its)
-    return {
-        (one, other): len(words & others) / (len(words) * len(others)) ** 0.5
-        for one, words in then.items()
-        for other, others in now.items()
-    }
-
-
-def _said(uses: Sequence[Use]) -> dict[tuple[int, int], set[str]]:
-    found: dict[tuple[int, int], set[str]] = {}
-    for use in uses:
-        found.setdefault(_sentence(use.token), set()).update(use.concepts)
-    return found
+def _is_elsewhere(use: Use, kept: Mapping[Token, Use]) -> bool:
+    """Whether a clause is only there as another word in a sentence without what it belongs to."""
+    token, head = use.token, use.token.head
+    if token.dep_ != "relcl" or token not in kept or head not in kept or use.roots & kept[token].roots:
+        return False
+    return kept[token].token.sent != kept[head].token.sent
 
 
 def _governor(token: Token, kept: Mapping[Token, Use]) -> Token | None:
@@ -176,7 +140,8 @@ def _governor(token: Token, kept: Mapping[Token, Use]) -> Token | None:
 
 def _own(token: Token) -> Iterator[Token]:
     """The words that belong to a word, without those that are listed beside it."""
-    apart = {t for kid in token.children if kid.dep_ == "conj" for t in kid.subtree} if token.dep_ in _APART else set()
+    around = (*token.children, *(kid for one in token.children if one.lower_ == "of" for kid in one.children))
+    apart = {t for kid in around if kid.dep_ == "conj" for t in kid.subtree} if token.dep_ in _APART else set()
     return (t for t in token.subtree if t is not token and t not in apart and (says(t.lower_) or value_of(t)))
 
 
@@ -196,7 +161,7 @@ def _counts(use: Use) -> bool:
         return False
     if not is_content(token):
         return _counts_though_general(token)
-    return token.dep_ in ("pobj", "pcomp", *_NARROWING) and not (token.dep_ == "amod" and token.tag_ == "JJR")
+    return token.dep_ in ("pobj", "pcomp", *_NARROWING) and token.tag_ not in ("JJR", "RBR")
 
 
 def _counts_though_general(token: Token) -> bool:
@@ -205,8 +170,12 @@ def _counts_though_general(token: Token) -> bool:
         return any(kid.dep_ == "neg" for kid in token.children) or any(map(is_content, _own(token)))
     return {
         "amod": token.lower_ not in _EMPTY,
-        "advmod": token.lower_ in _HOW,
-        "pobj": (token.head.lower_ in _BETWEEN or _is_idiom(token.head.head)) and token.pos_ in NOUNS,
+        "advmod": token.lower_ == "most",
+        "pobj": _is_own(token)
+        or (
+            token.pos_ in NOUNS
+            and (token.head.lower_ in _BETWEEN or _is_joined(token.head) or _is_idiom(token.head.head))
+        ),
         "pcomp": token.head.lower_ == "without",
         "conj": token.pos_ in (*NOUNS, "PRON")
         or (token.tag_ == "VBN" and token.lower_ not in _EMPTY)
@@ -216,9 +185,24 @@ def _counts_though_general(token: Token) -> bool:
     }.get(token.dep_, False)
 
 
+def _is_own(token: Token) -> bool:
+    """Whether something is said to be somebody's own: "a garden of their own", not "on their own"."""
+    return token.lower_ == "own" and token.head.lower_ == "of"
+
+
+def _is_joined(token: Token) -> bool:
+    """Whether a preposition is listed beside another one: "of departure and of return"."""
+    before = token.doc[max(0, token.i - _NEAR) : token.i]
+    return token.dep_ == "conj" or (before[-1:].text in ("and", "or") and token.lower_ in {t.lower_ for t in before})
+
+
 def _is_idiom(token: Token) -> bool:
     """Whether a noun is a part of a preposition: "in addition to"."""
     return token.dep_ == "pobj" and token.lower_ in _IDIOMS.get(token.head.lower_, ())
+
+
+def _may_move(token: Token) -> bool:
+    return token.dep_ in _MOVABLE and (token.dep_ != "pobj" or token.head.lower_ not in _STRICT)
 
 
 def _is_said_there(head: Token, host: Use, there: Sequence[Use]) -> bool:
@@ -255,6 +239,14 @@ def _conditions(old: Asked, new: Asked, kept: Mapping[Token, Use]) -> Iterator[s
             words = [t for t in token.subtree if says(t.lower_)]
             if words and not any(t in kept or t.text == "X" for t in token.subtree):
                 yield repr(" ".join(t.lower_ for t in token.subtree if t.pos_ != "PUNCT"))
+    forms = Counter(t.lower_ for t in old.tokens)
+    for token in old.tokens:
+        mark = next((kid for kid in token.children if kid.lower_ in _WHEN and kid.i < token.i), None)
+        if token.dep_ == "advcl" and mark is not None and len(new.forms.get(mark.lower_, ())) < forms[mark.lower_]:
+            words = [t for t in token.doc[mark.i + 1 : token.i + 1] if says(t.lower_)]
+            does = any(kid.dep_ in _SUBJECTS and kid.lower_ not in _GIVEN for kid in token.children)
+            if does and words and not any(t in kept or t.text == "X" for t in words):
+                yield repr(" ".join([mark.lower_, *(t.lower_ for t in words)]))
 
 
 def _questions(old: Asked, new: Asked, kept: Mapping[Token, Use]) -> Iterator[str]:
@@ -268,10 +260,13 @@ def _questions(old: Asked, new: Asked, kept: Mapping[Token, Use]) -> Iterator[st
         clause = next(
             (one for one in (token, *token.ancestors) if one.pos_ in ("VERB", "AUX") and one.i > token.i), token
         )
-        listed = clause.dep_ == "conj" or any(kid.dep_ == "conj" for kid in clause.children)
+        beside = [kid for kid in (*clause.children, *clause.head.children) if kid.dep_ in ("conj", "ccomp")]
+        others = (kid for kid in beside if kid != clause and kid.dep_ == "ccomp")
+        asks = (any(t.tag_ in _ASKING for t in kid.children) for kid in others)
+        listed = clause.dep_ == "conj" or any(kid.dep_ == "conj" for kid in clause.children) or any(asks)
         if not listed or clause.dep_ in ("relcl", "ROOT", "advcl"):
             continue
-        apart = {t for kid in clause.children if kid.dep_ == "conj" for t in kid.subtree}
+        apart = {t for kid in beside for t in kid.subtree if kid in clause.children}
         words = [t for t in clause.subtree if t.i > token.i and t not in apart and says(t.lower_)]
         if not any(t in kept and is_content(t) for t in words):
             yield repr(" ".join([word, *(t.lower_ for t in words[:3])]))
@@ -293,6 +288,8 @@ def _shared_prepositions(asked: Asked) -> Iterator[str]:
 
 
 def _is_listed(token: Token) -> bool:
+    if token.dep_ == "pobj" and token.head.dep_ != "conj" and _is_joined(token.head):
+        return token.pos_ in NOUNS
     return token.dep_ in ("conj", "dep") and token.pos_ in NOUNS and is_content(token)
 
 

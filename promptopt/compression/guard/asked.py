@@ -59,7 +59,8 @@ _BINDING = frozenset(
 """Markers in whose scope a word counts even if the rest of the prompt has it as well."""
 _CHOSEN = frozenset({"most", "priority", "best", "least", "worst", "latest", "earliest"})
 """Words by which "the two" are not all that there are."""
-_OPPOSITE = re.compile(r"(?:un|non)(?=[a-z]{4})(?!i|der|til)")
+OPPOSITE = re.compile(r"(?:un|non)(?=[a-z]{4})(?!i|der|til)")
+"""The beginning of a word that says the opposite of the rest of it."""
 _STOP = frozenset(".!?;:\n")
 
 
@@ -341,7 +342,7 @@ def _is_bound(tokens: list[str], index: int) -> bool:
 
 def _marked(word: str) -> str:
     """The kind of marker that a word is; empty if it is none."""
-    return MARKERS.get(word, "opposite" if _OPPOSITE.match(word) else "")
+    return MARKERS.get(word, "opposite" if OPPOSITE.match(word) else "")
 
 
 def says(word: str) -> bool:
@@ -354,8 +355,8 @@ def says(word: str) -> bool:
 @lru_cache(maxsize=16384)
 def _concepts(word: str) -> frozenset[str]:
     own = root(word)
-    if _OPPOSITE.match(word):
-        return frozenset({own, root(_OPPOSITE.sub("", word))}) | _GROUPS.get(own, frozenset())
+    if OPPOSITE.match(word):
+        return frozenset({own, root(OPPOSITE.sub("", word))}) | _GROUPS.get(own, frozenset())
     return _GROUPS.get(word, frozenset()) | _GROUPS.get(own, frozenset()) | {own}
 
 

@@ -28,6 +28,7 @@ from promptopt.compression.guard.asked import (
     unlisted,
     unsaid,
 )
+from promptopt.compression.guard.asserted import asserted
 from promptopt.compression.guard.crowded import crowded
 from promptopt.compression.guard.denied import is_demanded, undenied
 from promptopt.compression.guard.implied import (
@@ -37,9 +38,12 @@ from promptopt.compression.guard.implied import (
     is_listed_too,
 )
 from promptopt.compression.guard.joints import other_choice, parted, turned_round
+from promptopt.compression.guard.left_out import left_out
 from promptopt.compression.guard.measured import lost_measures
 from promptopt.compression.guard.naming import described, phrase
 from promptopt.compression.guard.paraphrase import FILLER, root
+from promptopt.compression.guard.places import Places
+from promptopt.compression.guard.several import fewer
 from promptopt.compression.guard.supposed import unsupposed
 from promptopt.compression.guard.uses import roots_of
 from promptopt.compression.guard.whole_orders import lost_orders
@@ -127,7 +131,8 @@ def lost_in_rewrite(before: str, after: str, context: str = "") -> list[str]:
     found += lost_orders(old, new) + turned_round(old, new) + other_choice(old, new)
     found += parted(old, new, concepts, joined) + undenied(old, new, before) + unsupposed(old, new, before)
     found += crowded(old, new, concepts, known, joined) + lost_parts(old, new, concepts, known)
-    found += unaccounted(old, new, joined)
+    each = Places.of(old, new, joined)
+    found += unaccounted(old, new, each) + left_out(each) + asserted(old, each) + fewer(old, new)
     return list(dict.fromkeys(found))
 
 
@@ -189,6 +194,7 @@ def added_by_rewrite(before: str, after: str) -> list[str]:
     """The numbers, negations, quoted texts, code and parts of a whole that only ``after`` has."""
     old, new = asked_in(before), asked_in(after)
     numbers = {number.value for clause in old.clauses for number in clause.numbers} | digits_in(old.verbatim)
+    numbers |= {"2"} if "both" in old.forms else set()
     found = [f"{kind_of(text)} {text}" for text in new.verbatim if not old.verbatim[text]]
     concepts = old.concepts
     for clause in new.clauses:
@@ -275,6 +281,8 @@ def _accepted(marker: Marker, clause: Clause) -> frozenset[str]:
     accepted = _ACCEPTED.get(marker.kind, frozenset())
     if not accepted or (marker.kind in ("opening", "closing") and marker.written != marker.kind):
         return frozenset()
+    if marker.kind == "first" and not marker.said:
+        accepted -= {"sequence"}  # "unless the guest has asked first" is no order of steps
     both = marker.kind == "before" and "first" in clause.kinds
     denied = [word for one in clause.markers if one.kind == "negation" and one != marker for word in one.scope]
     doing = re.match(r"\w+ing\b", marker.said)
