@@ -44,6 +44,7 @@ from promptopt.structured.witness.of_sections import of_parts
 from promptopt.structured.witness.optional_parts import optional_parts
 from promptopt.structured.witness.orders import other_orders
 from promptopt.structured.witness.other_answers import other_answers, parts_of_items
+from promptopt.structured.witness.other_values import other_values
 from promptopt.structured.witness.places import lines_otherwise, shown_otherwise
 from promptopt.structured.witness.several import several
 from promptopt.structured.witness.shown import kinds_shown, labels_beside_text, set_to, shown, unlike, unsaid
@@ -135,6 +136,7 @@ def _left_over(
         (optional_parts(document, found, leaves), not quoted),
         (further(document, found, leaves), not quoted),
         (several(document, found, leaves), not quoted),
+        (other_values(document, leaves), keyed and not quoted),
         (more_keys(document, found, leaves), found.whole in ("JSON", "keys") and not quoted),
     )
     return reasons(checks)
