@@ -1,4 +1,4 @@
-"""Labels right behind the noun that a key is called by: "a binary score 'yes' or 'no'", "the grade is PASS or FAIL"."""
+"""Labels right after the noun that a key is called by: "a binary score 'yes' or 'no'", "the grade is PASS or FAIL"."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def with_labels_after_noun(name: str, schema: Mapping[str, Any], document: Promp
 
 
 def _labels(text: str, noun: re.Match[str], *, spelled: bool) -> list[str]:
-    """The labels behind a noun; empty if there are none, or the sentence speaks of what is given.
+    """The labels after a noun; empty if there are none, or the sentence speaks of what is given.
 
     Args:
         spelled: Whether the noun is spelled as the key and no word of prose is.

@@ -152,7 +152,7 @@ _HEADED = re.compile(
 
 
 def _lists(text: str, names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Labels behind the plural of what they are of, or in a sentence that says what a key is."""
+    """Labels after the plural of what they are of, or in a sentence that says what a key is."""
     for match in _HEADED.finditer(text):
         yield match["noun"], re.split(r", (?:or |and )?", match["list"])
     for name in names:

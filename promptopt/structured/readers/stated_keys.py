@@ -1,4 +1,4 @@
-"""The keys that a prompt states one after the other, below or behind the order to give them, and how objects of them are joined."""
+"""The keys that a prompt states one after the other, below or after the order to give them, and how objects of them are joined."""
 
 from __future__ import annotations
 
