@@ -166,16 +166,28 @@ class Capitals:
     level: ClassVar[Level] = "standard"
 
     def propose(self, document: Document) -> Iterator[Edit]:
-        for sentence in document.prose:
-            text = document.text[sentence.start : sentence.end]
-            if sentence.kind != HEADING or not _SECTION_WORDS.issuperset(text.lower().split()):
-                continue
-            capitals = re.findall(r"\b[A-Z]{4,}\b", text)
-            # A name that the output must show, or that another line points to, stays as it is.
-            if not capitals or any(_is_there_again(word, document.text) for word in capitals):
-                continue
+        headings = [sentence for sentence in document.prose if sentence.kind == HEADING]
+        in_capitals = {
+            sentence: document.text[sentence.start : sentence.end]
+            for sentence in headings
+            if _CAPITALS.search(document.text, sentence.start, sentence.end)
+        }
+        # Of headings that look alike all go or none: those in capitals would stand out.
+        if not all(_is_plain(text, document.text) for text in in_capitals.values()):
+            return
+        for sentence, text in in_capitals.items():
             new = text.lower().capitalize()
-            yield Edit(sentence.start, sentence.end, new, self.code, f"{text!r} in capitals: write {new!r}")
+            message = f"{text!r} in capitals: write {new!r}"
+            yield Edit(sentence.start, sentence.end, new, self.code, message, together="headings in capitals")
+
+
+_CAPITALS = re.compile(r"\b[A-Z]{4,}\b")
+
+
+def _is_plain(heading: str, text: str) -> bool:
+    """Whether a heading only names a section: no name that the output must show, or that another line points to."""
+    named = any(_is_there_again(word, text) for word in _CAPITALS.findall(heading))
+    return not named and _SECTION_WORDS.issuperset(heading.lower().split())
 
 
 def _is_there_again(word: str, text: str) -> bool:
