@@ -21,7 +21,6 @@ _KEPT_BY: Mapping[str, frozenset[str]] = {
     "together": frozenset("together joint jointly both combined combine".split()),  # noqa: SIM905 - read as words
 }
 """What says as much beside the same word."""
-_LISTING = ("preconj", "predet")
 
 
 def fewer(old: Asked, new: Asked) -> list[str]:

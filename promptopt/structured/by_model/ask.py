@@ -79,7 +79,8 @@ def ask_model(
     size = len(template.source)
     if size > MOST_CHARACTERS:
         raise SchemaError(f"the prompt has {size:,} characters (limit {MOST_CHARACTERS:,})", path=template.path)
-    shown = infer(template.source)
+    # Only an object with this key is read as a schema; else no rule has to read the prompt.
+    shown = infer(template.source) if "properties" in template.source else Inferred()
     if shown.schema_shown and shown.fields:
         return AskedForm(
             shown, "", f"{model} was not asked: the prompt shows the JSON schema of its answers", Decimal(0)

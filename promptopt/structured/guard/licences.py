@@ -105,7 +105,7 @@ def _name(
         elif reading.form == "json" and _are_marked(reading) and not any(map(partial(_is_item, name), around)):
             yield f"{at}{name!r} is a word in the words that are quoted for {value.shown}, and the other keys are in marks"
         return
-    words = set(re.sub(r"(?<=[a-z\d])(?=[A-Z])|[^0-9A-Za-z]+", " ", name).lower().split())
+    words = set(words_of_name(name))
     prose = [
         set(re.findall(r"[^\W_]+", re.sub(r"['’]s\b", " ", text.lower()) + " " + re.sub(r"['’]", "", text.lower())))
         for text in texts
@@ -116,6 +116,11 @@ def _name(
         prose = [said_words | {word.removesuffix("s") for word in said_words} for said_words in prose]
     if not words or not any(words <= said_words for said_words in prose):
         yield f"{at}{name!r} is no key in the words that are quoted for {value.shown}"
+
+
+def words_of_name(name: str) -> list[str]:
+    """The words of a key in small letters: ``nextStep_no`` is next, step and no."""
+    return re.sub(r"(?<=[a-z\d])(?=[A-Z])|[^0-9A-Za-z]+", " ", name).lower().split()
 
 
 def _is_marked(name: str, text: str) -> bool:

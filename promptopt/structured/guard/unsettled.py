@@ -12,10 +12,12 @@ from collections.abc import Iterator
 
 from promptopt.structured.by_model.question import FormReading, ReadValue
 from promptopt.structured.fields import MASK, PromptText, Span
+from promptopt.structured.guard.licences import words_of_name
 from promptopt.structured.guard.lost_keys import shown_keys
 from promptopt.structured.guard.quotations import spoken_by_others
 from promptopt.structured.guard.said_of_values import Proofs, said
 from promptopt.structured.witness.keys import shortened
+from promptopt.structured.witness.other_values import LEFT_EMPTY
 
 
 def unsettled(document: PromptText, reading: FormReading, proofs: Proofs) -> Iterator[str]:
@@ -51,16 +53,9 @@ def _spoken(document: PromptText, position: int) -> bool:
     return any(span.start <= position < span.end for span in spoken_by_others(document))
 
 
-# "Leave strings empty when the log does not say it", "use an empty string for anything that is missing"
-_LEFT_EMPTY = re.compile(
-    r"\b(?:leave|keep)\b[^.\n]{0,40}\b(?:empty|blank)\b|\b(?:use|return|output|give|put|write|set)\b[^.\n]{0,40}(?:\b(?:empty|blank) (?:strings?|texts?|values?)\b|(?<![\"'\w])(?:\"\"|'')(?![\"'\w]))",
-    re.IGNORECASE,
-)
-
-
 def _may_be_empty(document: PromptText, proofs: Proofs) -> Iterator[str]:
     """Labels without an empty one, where the prompt lets texts be empty."""
-    said = _LEFT_EMPTY.search(document.text)
+    said = LEFT_EMPTY.search(document.text)
     if said is None or _spoken(document, said.start()):
         return
     for value in proofs:
@@ -93,7 +88,7 @@ def _whole_by_sample(value: ReadValue, proofs: Proofs) -> Iterator[str]:
         or value.labels
         or value.minimum is not None
         or not quotes
-        or _COUNTED & set(_words(value.name))
+        or _COUNTED & set(words_of_name(value.name))
     ):
         return
     texts = [quoted.text for quoted in quotes]
@@ -102,10 +97,6 @@ def _whole_by_sample(value: ReadValue, proofs: Proofs) -> Iterator[str]:
             f"line {quotes[0].line}: {value.shown} is read as a whole number, of which only a sample is shown; it is a number if "
             "fractions are possible"
         )
-
-
-def _words(name: str) -> list[str]:
-    return re.sub(r"(?<=[a-z\d])(?=[A-Z])|[^0-9A-Za-z]+", " ", name).lower().split()
 
 
 # "contact": "an address if available"

@@ -8,6 +8,7 @@ from typing import Any
 
 from promptopt.structured.fields import PromptText
 from promptopt.structured.prose.beside_keys import EMPTY_ELSEWHERE, beside_key
+from promptopt.structured.prose.each_value import is_open_text, with_each_value
 
 # Days and years also in German, French and Spanish: TT.MM.JJJJ, JJ/MM/AAAA
 _PLACE = r"(?:D{1,2}|d{1,2}|T{1,2}|M{1,2}|m{1,2}|[YyJA]{4}|[YyJ]{2}|H{1,2}|h{1,2}|S{2}|s{2})"
@@ -29,18 +30,13 @@ def with_date_patterns(document: PromptText, schema: Mapping[str, Any]) -> dict[
     text = document.text
     if not _FORM.search(text) or _ELSE.search(text):
         return dict(schema)
-    return _visited(schema, "", text)
 
+    def formed(name: str, node: dict[str, Any], _: int) -> dict[str, Any]:
+        free = name and is_open_text(node) and "maxLength" not in node
+        form = _form_of(name, text) if free else None
+        return {**node, "pattern": f"^{_FORM_PART.sub(_digits, re.escape(form))}$"} if form else node
 
-def _visited(schema: Mapping[str, Any], name: str, text: str) -> dict[str, Any]:
-    node = dict(schema)
-    if isinstance(node.get("properties"), Mapping):
-        node["properties"] = {key: _visited(child, key, text) for key, child in node["properties"].items()}
-    elif isinstance(node.get("items"), Mapping):
-        node["items"] = _visited(node["items"], "" if "properties" in node["items"] else name, text)
-    elif name and _is_free_text(node) and (form := _form_of(name, text)):
-        node["pattern"] = f"^{_FORM_PART.sub(_digits, re.escape(form))}$"
-    return node
+    return with_each_value(schema, formed)
 
 
 _FORM_PART = re.compile(r"[A-Za-z]+")
@@ -49,11 +45,6 @@ _FORM_PART = re.compile(r"[A-Za-z]+")
 def _digits(part: re.Match[str]) -> str:
     # One letter is a number as it is: D.M.YYYY
     return r"\d{1,2}" if len(part[0]) == 1 else rf"\d{{{len(part[0])}}}"
-
-
-def _is_free_text(node: Mapping[str, Any]) -> bool:
-    bounded = {"enum", "format", "pattern", "maxLength"} & set(node)
-    return node.get("type") in ("string", ["string", "null"]) and not bounded
 
 
 def _form_of(name: str, text: str) -> str | None:

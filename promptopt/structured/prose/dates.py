@@ -8,6 +8,7 @@ from typing import Any
 
 from promptopt.structured.fields import MASK, PromptText
 from promptopt.structured.prose.beside_keys import EMPTY_ELSEWHERE, beside_key
+from promptopt.structured.prose.each_value import is_open_text, with_each_value
 
 _ISO = r"ISO(?:[ -]?8601)?(?:[ -]formatted)?"
 _DATE = re.compile(
@@ -43,7 +44,15 @@ def with_dates(document: PromptText, schema: Mapping[str, Any]) -> dict[str, Any
     text = document.text
     if not (_DATE.search(text) or _SAMPLE.search(text)) or _NO_DATE.search(text):
         return dict(schema)
-    return _visited(schema, "", text, _all_dates(text))
+    every = _all_dates(text)
+
+    def dated(name: str, node: dict[str, Any], _: int) -> dict[str, Any]:
+        if not (name and is_open_text(node)):
+            return node
+        said = _said_of(name, text) or ("date" in _words(name) and (every or _shown(node, name, text)))
+        return {**node, "format": "date"} if said else node
+
+    return with_each_value(schema, dated)
 
 
 def _all_dates(text: str) -> bool:
@@ -60,31 +69,12 @@ def _all_dates(text: str) -> bool:
     return False
 
 
-def _visited(schema: Mapping[str, Any], name: str, text: str, every: bool) -> dict[str, Any]:
-    node = dict(schema)
-    if isinstance(node.get("properties"), Mapping):
-        node["properties"] = {key: _visited(child, key, text, every) for key, child in node["properties"].items()}
-    elif isinstance(node.get("items"), Mapping):
-        node["items"] = _visited(node["items"], "" if "properties" in node["items"] else name, text, every)
-    elif (
-        _is_text(node)
-        and name
-        and (_said_of(name, text) or ("date" in _words(name) and (every or _shown(node, name, text))))
-    ):
-        node["format"] = "date"
-    return node
-
-
 def _shown(node: Mapping[str, Any], name: str, text: str) -> bool:
     """Whether dates are all that the form shows of a key, and null is for what has none."""
     if node.get("type") == "string":
         return False
     samples = re.findall(rf"[\"']{re.escape(name)}[\"']\s*:\s*[\"']([^\"'\n]*)[\"']", text)
     return bool(samples) and all(re.fullmatch(_SAMPLE, f'"{sample}"') for sample in samples)
-
-
-def _is_text(node: Mapping[str, Any]) -> bool:
-    return node.get("type") in ("string", ["string", "null"]) and not {"enum", "format", "pattern"} & set(node)
 
 
 def _words(name: str) -> set[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from promptopt.structured.fields import PromptText
 from promptopt.structured.prose.beside_keys import beside_key
+from promptopt.structured.prose.each_value import is_open_text, with_each_value
 
 _CHARACTERS = re.compile(
     r"\b(?:max(?:imum)?\.?(?: of| length:?(?: of)?)?|up to|at most|under|below|(?:less|fewer) than|no (?:more|longer) than|not (?:more|longer) than|not exceeding|within|limited to|limit(?:ed)?:?(?: to)?|≤|<=)[ ~]*"
@@ -26,36 +27,20 @@ _FAR = 160
 
 def with_lengths(document: PromptText, schema: Mapping[str, Any]) -> dict[str, Any]:
     """A schema whose texts have ``maxLength``, in characters, where the prompt says one beside the key and no other."""
-    if not _CHARACTERS.search(document.text):
+    text = document.text
+    if not _CHARACTERS.search(text):
         return dict(schema)
-    return _visited(schema, "", document.text)
+
+    def bounded(name: str, node: dict[str, Any], lists: int) -> dict[str, Any]:
+        free = name and lists < _NESTED and is_open_text(node) and "maxLength" not in node
+        # What is said of a list's key may be said of the whole list.
+        most = _said_of(name, text, each=lists > 0) if free else None
+        return node if most is None else {**node, "maxLength": most}
+
+    return with_each_value(schema, bounded)
 
 
-def _visited(schema: Mapping[str, Any], name: str, text: str) -> dict[str, Any]:
-    node = dict(schema)
-    items = node.get("items")
-    if isinstance(node.get("properties"), Mapping):
-        node["properties"] = {key: _visited(child, key, text) for key, child in node["properties"].items()}
-    elif isinstance(items, Mapping):
-        node["items"] = (
-            _with_length(items, name, text, each=True) if _is_free_text(items) else _visited(items, "", text)
-        )
-    return _with_length(node, name, text, each=False)
-
-
-def _with_length(node: Mapping[str, Any], name: str, text: str, *, each: bool) -> dict[str, Any]:
-    """A free text with the length that is said of its key.
-
-    Args:
-        each: Whether it is the item of a list, of which each has the length.
-    """
-    most = _said_of(name, text, each=each) if name and _is_free_text(node) else None
-    return dict(node) if most is None else {**node, "maxLength": most}
-
-
-def _is_free_text(node: Mapping[str, Any]) -> bool:
-    bounded = {"enum", "format", "pattern", "maxLength"} & set(node)
-    return node.get("type") in ("string", ["string", "null"]) and not bounded
+_NESTED = 2
 
 
 def _said_of(name: str, text: str, *, each: bool) -> int | None:

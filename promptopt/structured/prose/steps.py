@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptopt.structured.fields import PromptText, begin_of
+from promptopt.structured.prose.each_value import with_each_value
 
 _HALF = r"half[- ](?:(?:points?|marks?|stars?|steps?|grades?|bands?)(?: steps?)?)"
 _STEPS = re.compile(
@@ -30,7 +31,10 @@ def with_steps(document: PromptText, schema: Mapping[str, Any]) -> dict[str, Any
     """A form with the steps of its numbers, if the prompt allows parts of a whole one and all of them have one range."""
     steps = {step for match in _STEPS.finditer(document.text) if (step := _step(document.text, match))}
     ranges = {(one.get("minimum"), one.get("maximum")) for one in _numbers(schema)}
-    return _stepped(schema, steps.pop()) if len(steps) == len(ranges) == 1 else dict(schema)
+    if not len(steps) == len(ranges) == 1:
+        return dict(schema)
+    step = steps.pop()
+    return with_each_value(schema, lambda _name, node, _lists: _stepped(node, step))
 
 
 def _step(text: str, match: re.Match[str]) -> float:
@@ -53,12 +57,7 @@ def _is_number(schema: Mapping[str, Any]) -> bool:
     return bool({"integer", "number"} & set([kinds] if isinstance(kinds, str) else kinds or ()))
 
 
-def _stepped(schema: Mapping[str, Any], step: float) -> dict[str, Any]:
-    node = dict(schema)
-    if isinstance(node.get("properties"), Mapping):
-        node["properties"] = {name: _stepped(child, step) for name, child in node["properties"].items()}
-    if isinstance(node.get("items"), Mapping):
-        node["items"] = _stepped(node["items"], step)
+def _stepped(node: dict[str, Any], step: float) -> dict[str, Any]:
     if not _is_number(node) or not {"minimum", "maximum"} <= set(node) or "enum" in node:
         return node
     nullable = isinstance(node["type"], list)

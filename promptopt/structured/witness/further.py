@@ -233,13 +233,6 @@ def _after_value(document: PromptText, text: str, known: set[str]) -> Iterator[s
             yield f"line {document.line(sentence.start() + match.start())}: {shortened(match[0].lstrip(' ,;'))!r} comes with the value that was read, and no field is for it"
 
 
-# An order, and no clause on what others do: "Does the writer say yes, then give advice?"
-_OTHERS = re.compile(
-    r"\b(?:who|that|which|they|he|she|it|writer|author|customer|user|somebody|someone|does|did|do|is|are|was|were|whether|if)\b[^,;:]*\Z",
-    re.IGNORECASE,
-)
-
-
 def _is_order(before: str) -> bool:
     """Whether the clause before "then" orders the answer."""
     clause = re.split(r"[;:?]", before)[-1]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText
 from promptopt.structured.witness.accounts import instructions
-from promptopt.structured.witness.keys import KeyOfSchema, shortened, words_read
+from promptopt.structured.witness.keys import KeyOfSchema, shortened, spaced, words_read
 
 _SENTENCE = re.compile(r"(?:[^.!?\n]|\.(?=\S))+(?:[.!?]+[\"'`”)]*)?")
 _CASE = re.compile(
@@ -111,7 +111,7 @@ def _may_be_empty(leaves: Sequence[KeyOfSchema]) -> bool:
 
 def _filled(found: Inferred, leaves: Sequence[KeyOfSchema]) -> tuple[re.Pattern[str], bool]:
     """What says that a value is filled in, and whether an open text may hold a message."""
-    names = "|".join(sorted({_spaced(leaf.name) for leaf in leaves if len(leaf.name) > 1}, key=len, reverse=True))
+    names = "|".join(sorted({spaced(leaf.name) for leaf in leaves if len(leaf.name) > 1}, key=len, reverse=True))
     prose = any(_HOLDS_PROSE.search(leaf.name) and "string" in leaf.kinds and not leaf.labelled for leaf in leaves)
     return re.compile(_OF_PART.format(names=names or "(?!)"), re.IGNORECASE), prose and bool(found.whole)
 
@@ -130,10 +130,6 @@ def _is_of_part(
         return True
     clause = re.split(r"[,;:]", before)[-1]
     return bool(found.whole and (part.match(after.lstrip(" .,\"'`")) or part.search(clause)))
-
-
-def _spaced(name: str) -> str:
-    return re.escape(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)).replace("_", "[ _-]")
 
 
 _FEW = 3
@@ -181,9 +177,7 @@ def _prose(document: PromptText, text: str, found: Inferred, leaves: Sequence[Ke
     explained = bool(open_texts) and bool(found.whole)
     for match in _TELLS.finditer(text):
         clause = match[0]
-        named = any(
-            re.search(rf"(?<![\w-]){_spaced(leaf.name)}(?![\w-])", clause, re.IGNORECASE) for leaf in open_texts
-        )
+        named = any(re.search(rf"(?<![\w-]){spaced(leaf.name)}(?![\w-])", clause, re.IGNORECASE) for leaf in open_texts)
         if explained and re.match(r"explain|describe|suggest|propose|add|warn", match["what"] or "", re.IGNORECASE):
             continue
         if (

@@ -176,13 +176,24 @@ def mentions(text: str, name: str) -> Iterator[re.Match[str]]:
         yield from pattern.finditer(text, start, end)
 
 
+def spaced(name: str) -> str:
+    """A key as a pattern of its words, with blanks or hyphens between them too: ``nextStep`` is "next step"."""
+    return re.escape(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)).replace("_", "[ _-]")
+
+
+def loosely_spaced(name: str) -> str:
+    """A key as a pattern of its words, with any signs in the place of its underscores."""
+    return re.escape(name).replace("_", r"[\W_]+")
+
+
 @functools.lru_cache(maxsize=1024)
 def _mention(name: str) -> re.Pattern[str]:
     """Where a key is spoken of: by its own spelling, in marks, or as the head of a line or of what is said."""
     own = re.escape(name)
-    spaced = re.escape(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)).replace("_", r"[ _-]")
     if re.search(r"_|[a-z][A-Z]|\w-\w", name):
-        return re.compile(rf"(?<![\w]){own}(?![\w]){_MARKS}*|(?<![\w]){spaced}(?![\w]){_MARKS}*{_OF_IT}", re.IGNORECASE)
+        return re.compile(
+            rf"(?<![\w]){own}(?![\w]){_MARKS}*|(?<![\w]){spaced(name)}(?![\w]){_MARKS}*{_OF_IT}", re.IGNORECASE
+        )
     return re.compile(
         rf"(?<=[\"'`*]){own}{_MARKS}+(?!\w)|^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*{_MARKS}*{own}{_MARKS}*{_OF_IT}"
         rf"|(?<=[.;] ){own}(?=:)|(?<=[,:;] ){own}(?= \()|(?<=\([\"'`]){own}(?=[\"'`] \()|(?<=[.;,] ){own}(?=\s+(?:is|are|must|should|can|may)\b)|\b(?:for|the|and|set|use|with|containing) {_MARKS}*{own}(?!\w){_MARKS}*{_OF_IT}",

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText
 from promptopt.structured.witness.accounts import instructions
-from promptopt.structured.witness.keys import NUMBER_WORDS, KeyOfSchema, shortened
+from promptopt.structured.witness.keys import NUMBER_WORDS, KeyOfSchema, loosely_spaced, shortened
 
 _MANY = "|".join(NUMBER_WORDS)
 _ROWS = re.compile(
@@ -51,7 +51,7 @@ def _said_of_columns(document: PromptText, text: str, found: Inferred, leaves: S
     for leaf in leaves:
         if leaf.kinds - {"string"} or leaf.labelled or "properties" in leaf.value:
             continue
-        name = re.escape(leaf.name).replace("_", r"[\W_]+")
+        name = loosely_spaced(leaf.name)
         said_of = re.compile(
             rf"(?:\b{name}s?\b[\"'`*]*\s*(?:column|cells?|values?)?\s*(?:\((?P<aside>[^()\n]+)\)|(?:is|are|=|:|must be|should be|may be|can be|has|have|holds?|contains?)\s(?P<said>[^.;\n]{{1,80}}))|\b(?:a|an|its|the) {name} (?P<tail>(?:from|between|of|out of|on|in) [^.;\n]{{1,40}}))",
             re.IGNORECASE,

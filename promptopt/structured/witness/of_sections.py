@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText
 from promptopt.structured.witness.accounts import instructions
-from promptopt.structured.witness.keys import NUMBER_WORDS, KeyOfSchema, shortened
+from promptopt.structured.witness.keys import NUMBER_WORDS, KeyOfSchema, loosely_spaced, shortened
 
 _MANY = "|".join(NUMBER_WORDS)
 _HEADING = r"^[ \t]*#{{1,4}}[ \t]+[*_]*{name}[*_]*[ \t]*\n+[ \t]*(?P<said>[^\n#]+)"
@@ -173,7 +173,7 @@ def _typed(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> It
     for leaf in leaves:
         if leaf.labelled or leaf.listed or leaf.kinds - {"string"}:
             continue
-        name = re.escape(leaf.name).replace("_", r"[\W_]+")
+        name = loosely_spaced(leaf.name)
         said = re.compile(
             rf"(?:^|[.;,:] |\b(?:the|each|every) )[\"'`*]*{name}s?[\"'`*]* (?:is|are|must be|can be|may be|has to be|should be|goes|go|runs?|lies?) (?:an? |always |only |either |one of |from |between )*(?:-?\d+(?:,| to| and|-| or|–)|whole numbers?\b|integers?\b|numbers?\b|yes or no\b|true\b)",
             re.IGNORECASE | re.MULTILINE,
@@ -187,7 +187,7 @@ def _repeated(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[s
     for leaf in leaves:
         if leaf.listed or leaf.labelled or leaf.kinds - {"string"}:
             continue
-        name = re.escape(leaf.name).replace("_", r"[\W_]+")
+        name = loosely_spaced(leaf.name)
         place = re.compile(
             rf"^\W*{name}\W*:[^\n]*(?:,\s*(?:\.\.\.|…|etc)|[>\])]\s*,\s*[<\[(])", re.IGNORECASE | re.MULTILINE
         )
@@ -200,7 +200,7 @@ def _bodies(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str
     for leaf in leaves:
         if leaf.labelled or leaf.kinds - {"string"}:
             continue
-        name = re.escape(leaf.name).replace("_", r"[\W_]+")
+        name = loosely_spaced(leaf.name)
         for match in re.finditer(_HEADING.format(name=name), document.text, re.IGNORECASE | re.MULTILINE):
             if leaf.listed:
                 if none := _OR_NONE.search(match["said"]):

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText
 from promptopt.structured.witness.accounts import instructions
-from promptopt.structured.witness.keys import KeyOfSchema, shortened
+from promptopt.structured.witness.keys import KeyOfSchema, shortened, spaced
 
 _SENTENCE = re.compile(r"(?:[^.!?;\n]|\.(?=\S))+")
 _OUT = re.compile(
@@ -55,14 +55,14 @@ def optional_parts(document: PromptText, found: Inferred, leaves: Sequence[KeyOf
     if not own or (len(found.fields) == 1 and not found.whole):
         return
     text = instructions(document, found)
-    names = "|".join(_spaced(leaf.name) for leaf in own)
+    names = "|".join(spaced(leaf.name) for leaf in own)
     # "crew (optional)", "the key crew if it is known"
     by_name = re.compile(
         rf"(?<![\w-])[\"'`*]*(?:{names})[\"'`*]*(?: (?:key|field|line|section|tag))?\s*(?:\([^()\n]*\boptional\b[^()\n]*\)|[,:=–—-]*\s*(?:is |are )?optional\b|,? (?:only )?(?:if|when|where) (?:it is |they are |there is (?:one|any)|any|one is )?(?:known|given|stated|present|available|mentioned|any|one|applicable|named|found)\b)",
         re.IGNORECASE,
     )
     own_words = {leaf.name.casefold() for leaf in leaves}
-    listed = "|".join(_spaced(leaf.name) for leaf in leaves if leaf.listed and found.whole != "sections")
+    listed = "|".join(spaced(leaf.name) for leaf in leaves if leaf.listed and found.whole != "sections")
     of_list = re.compile(rf"\b(?:{listed or '(?!)'})\b", re.IGNORECASE)
     part = re.compile(rf"\b(?:{_PARTS}|{names})\b", re.IGNORECASE)
     any_missing = re.compile(_ANY_MISSING.format(parts=_OF_FORM.format(names=names)), re.IGNORECASE)
@@ -113,7 +113,3 @@ def _is_left_out(said: str, out: re.Match[str], part: re.Pattern[str], own_words
 
 
 _NEAR = 20
-
-
-def _spaced(name: str) -> str:
-    return re.escape(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)).replace("_", "[ _-]")

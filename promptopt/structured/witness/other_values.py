@@ -21,10 +21,11 @@ def other_values(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterato
 
 
 _SENTENCE = re.compile(r"[^.!?\n]+(?:\.(?=\S)[^.!?\n]*)*")
-_LEFT_EMPTY = re.compile(
+LEFT_EMPTY = re.compile(
     r"\b(?:leave|keep)\b[^.\n]{0,40}\b(?:empty|blank)\b|\b(?:use|return|output|give|put|write|set|fill)\b[^.\n]{0,50}(?:\b(?:an? )?(?:empty|blank) (?:strings?|texts?|values?)\b|(?<![\"'\w])(?:\"\"|'')(?![\"'\w]))",
     re.IGNORECASE,
 )
+"""What lets a text be empty: "Leave strings empty when the log does not say it"."""
 _OF_ANY = re.compile(
     r"\b(?:any|all|every|each|fields?|values?|keys?|strings|information|data|anything|something|details?|attributes?|properties|entr(?:y|ies)|what is)\b",
     re.IGNORECASE,
@@ -36,7 +37,7 @@ def _empty(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]
     closed = [leaf for leaf in leaves if leaf.labels and "" not in leaf.labels and not leaf.nullable]
     names = "|".join(re.escape(leaf.name) for leaf in leaves) or r"(?!)"
     for sentence in _SENTENCE.finditer(document.text) if closed else ():
-        said = _LEFT_EMPTY.search(sentence[0])
+        said = LEFT_EMPTY.search(sentence[0])
         if said and _OF_ANY.search(sentence[0]) and not re.search(rf"(?<![\w-])(?:{names})(?![\w-])", sentence[0]):
             line = document.line(sentence.start() + said.start())
             yield f"line {line}: {shortened(said[0])!r}: {closed[0].name!r} has labels, and none that is empty"

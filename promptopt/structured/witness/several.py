@@ -151,7 +151,3 @@ def _scores(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> I
         things = match["first"] + match["more"]
         if _SCALE.search(match["last"] + match["rest"]) and not _NO_THING.search(things) and MASK not in match[0]:
             yield f"line {document.line(match.start())}: {shortened(match[0])!r}: {said}"
-
-
-def _stems(said: str) -> set[str]:
-    return {word.removesuffix("s") for word in re.findall(r"[a-z]{3,}", said.lower())}
