@@ -11,8 +11,9 @@ is rightly refused has ``refused``. A local server gives all of them as the mode
 
 ``--requests`` writes the question for each ``PROMPTS/NAME.j2`` to ``OUT/NAME.txt``. Who answers it writes
 ``ANSWERS/NAME.json``; ``--answers`` serves these, and writes what happened to ``ANSWERS/NAME.result.txt`` and, where
-the last answer was refused, the next question to ``ANSWERS/NAME.again.txt`` (``NAME.third.txt``), whose answer is
-``ANSWERS/NAME.again.json`` (``NAME.third.json``).
+the last answer was refused, the next question to ``ANSWERS/NAME.again.txt`` (``.third.txt``, ``.fourth.txt``), whose
+answer is ``ANSWERS/NAME.again.json`` (``.third.json``, ``.fourth.json``). The question for values is written to
+``ANSWERS/NAME.values.txt``; without the answer to it, ``ANSWERS/NAME.values.json``, no value tries the form.
 """
 
 from __future__ import annotations
@@ -37,23 +38,38 @@ from wire import answering, completion
 from promptopt.cli import cli
 from promptopt.errors import PromptoptError
 from promptopt.structured.by_model.ask import question
+from promptopt.structured.by_model.trial import TRIAL_SCHEMA
 from promptopt.structured.format_string import load_any
 
 MODEL = "gpt-4.1"
 
 
+NO_VALUES = '{"places": [], "missing": []}'
+
+
 @dataclass
 class Reader:
-    """Serves the answers to one prompt at a time, one a question; the last one is given to all further questions."""
+    """Serves the answers to one prompt at a time, one a question; the last one is given to all further questions.
+
+    Attributes:
+        values: The answer to the question for values.
+        asked: The questions for the form.
+        values_asked: That for values; empty if there was none.
+    """
 
     answers: Sequence[str] = ()
+    values: str = NO_VALUES
     asked: list[str] = field(default_factory=list)
+    values_asked: str = ""
     url: str = ""
 
-    def take(self, *answers: str) -> None:
-        self.answers, self.asked = answers, []
+    def take(self, *answers: str, values: str = NO_VALUES) -> None:
+        self.answers, self.values = answers, values
 
     def reply(self, body: dict[str, Any]) -> bytes:
+        if body["response_format"]["json_schema"]["name"] == TRIAL_SCHEMA["title"]:
+            self.values_asked = "\n\n".join(message["content"] for message in body["messages"])
+            return completion(self.values, body["model"])
         self.asked.append(body["messages"][-1]["content"])
         return completion(self.answers[min(len(self.asked), len(self.answers)) - 1], body["model"])
 
@@ -72,17 +88,22 @@ class Outcome:
     Attributes:
         data: What it prints with ``--json``; empty if it refuses.
         message: What it says if it refuses.
-        asked: The questions.
+        asked: The questions for the form.
+        values_asked: That for values; empty if there was none.
     """
 
     data: dict[str, Any]
     message: str
     asked: tuple[str, ...]
+    values_asked: str
 
     @property
     def state(self) -> str:
         if self.data:
-            return "proposed" + ("", ", asked twice", ", asked three times")[len(self.asked) - 1]
+            return (
+                "proposed"
+                + ("", ", asked twice", ", asked three times", ", asked four times")[max(len(self.asked) - 1, 0)]
+            )
         if " finds none" in self.message:
             return "no form, as the model says"
         return "refused" if "cannot infer" in self.message or self.asked else "not asked"
@@ -91,7 +112,7 @@ class Outcome:
 def run(reader: Reader, prompt: str, *options: str) -> Outcome:
     """The real command on a prompt."""
     runner = CliRunner(env={"OPENAI_BASE_URL": reader.url, "OPENAI_API_KEY": "none"})
-    reader.asked = []
+    reader.asked, reader.values_asked = [], ""
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         Path("pyproject.toml").touch()
         Path("prompt.j2").write_text(prompt, encoding="utf-8")
@@ -102,7 +123,7 @@ def run(reader: Reader, prompt: str, *options: str) -> Outcome:
     if error and not isinstance(error, PromptoptError):
         raise error
     data = {} if error else json.loads(done.stdout)
-    return Outcome(data, str(error or ""), tuple(reader.asked))
+    return Outcome(data, str(error or ""), tuple(reader.asked), reader.values_asked)
 
 
 def shown(outcome: Outcome) -> str:
@@ -148,20 +169,28 @@ def answers(folder: Path, prompts: Path) -> None:
     states: Counter[str] = Counter()
     with serving() as reader:
         for path in sorted(prompts.glob("*.j2")):
-            given = [folder / f"{path.stem}.{name}json" for name in ("", "again.", "third.")]
+            given = [folder / f"{path.stem}.{name}json" for name in ("", "again.", "third.", "fourth.")]
             given = list(takewhile(Path.is_file, given))
             if not given:
                 states["not answered"] += 1
                 continue
-            reader.take(*(_whole(one) for one in given))
-            text = path.read_text(encoding="utf-8")
-            outcome = run(reader, text)
+            values = folder / f"{path.stem}.values.json"
+            tried = values.read_text(encoding="utf-8") if values.is_file() else NO_VALUES
+            reader.take(*(_whole(one) for one in given), values=tried)
+            prompt = path.read_text(encoding="utf-8")
+            outcome = run(reader, prompt)
             said = shown(outcome)
             if "--reasoning 100" in outcome.message:
-                said += "\nwith --reasoning 100:\n" + shown(run(reader, text, "--reasoning", "100"))
+                said += "\nwith --reasoning 100:\n" + shown(run(reader, prompt, "--reasoning", "100"))
             (folder / f"{path.stem}.result.txt").write_text(said, encoding="utf-8")
-            for question_, name in zip(outcome.asked[1:], ("again", "third"), strict=False):
+            for question_, name in zip(outcome.asked[1:], ("again", "third", "fourth"), strict=False):
                 (folder / f"{path.stem}.{name}.txt").write_text(question_ + "\n", encoding="utf-8")
+            if outcome.values_asked:
+                schema = json.dumps(TRIAL_SCHEMA, indent=1)
+                text = (
+                    f"===== schema of the answer =====\n{schema}\n\n===== the question =====\n{outcome.values_asked}\n"
+                )
+                (folder / f"{path.stem}.values.txt").write_text(text, encoding="utf-8")
             state = outcome.state
             if len(outcome.asked) > len(given):
                 state = "refused, the next question is not answered"

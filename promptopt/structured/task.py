@@ -77,7 +77,7 @@ class Task:
     def remarks(self) -> tuple[str, ...]:
         """Doubts about the prompt's words, if fields from elsewhere replace what they say, and what asking cost."""
         if self.evidence is not None and self.evidence.asked is not None:
-            return (self.evidence.asked.cost, *self.evidence.asked.mistaken)
+            return (self.evidence.asked.cost, *self.evidence.asked.notes)
         return self.inferred.problems if self.evidence is not None and self.inferred.fields else ()
 
 

@@ -7,16 +7,30 @@ from openai.types.chat import ChatCompletion
 from readings import answer, cases
 from wire import completion
 
+from promptopt.structured.by_model.trial import TRIAL_SCHEMA
+
 CASES = cases()
 YARD = CASES["01-boat-yard"]
 SPAM = CASES["03-spam-label"]
 TWICE = CASES["09-asked-twice"]
 
 
-def served(endpoint, *readings):
-    """The endpoint gives these one after the other, the last one again and again."""
-    texts = [one if isinstance(one, str) else json.dumps(answer(one)) for one in readings]
-    endpoint.reply = lambda body: texts[min(len(endpoint.requests), len(texts)) - 1]
+def served(endpoint, *readings, values=None):
+    """The endpoint gives these readings one after the other, the last one again and again, and these values."""
+    texts = [json.dumps(answer(one)) for one in readings]
+    values = json.dumps({"places": [], "missing": [], **(values or {})})
+
+    def reply(body):
+        if schema_of(body) == TRIAL_SCHEMA["title"]:
+            return values
+        asked = sum(schema_of(one) != TRIAL_SCHEMA["title"] for one in endpoint.requests)
+        return texts[min(asked, len(texts)) - 1]
+
+    endpoint.reply = reply
+
+
+def schema_of(request):
+    return request["response_format"]["json_schema"]["name"]
 
 
 def ask(project, endpoint, prompt, *options, model="gpt-4.1"):
@@ -37,11 +51,15 @@ def test_a_proved_reading_becomes_the_next_version(project, endpoint):
         'proposed by gpt-4.1, line 4: “"topic": one of repair, storage, sale or other”',
     )
     assert data["answer"] is None
-    assert any(note.startswith("gpt-4.1 was asked once, $0.0") for note in data["notes"])
+    assert any(note.startswith("gpt-4.1 was asked 2 times, $0.0") for note in data["notes"])
     assert (project.root / "prompts/p/v2.j2").is_file()
-    (request,) = endpoint.requests
+    request, for_values = endpoint.requests
     assert request["response_format"]["json_schema"]["strict"] is True
     assert '4: - "topic": one of repair' in request["messages"][1]["content"]
+    assert for_values["response_format"]["json_schema"]["strict"] is True
+    shown = for_values["messages"][1]["content"]
+    assert '4: - "topic": one of repair' in shown
+    assert shown.endswith("\n\n/topic\n/urgency\n/boats\n/boats/*\n/callback\n/phone".replace("\n\n", ":\n"))
 
 
 def test_the_one_value_is_scored_and_the_text_form_is_kept_if_it_is_wanted(project, endpoint):
@@ -58,7 +76,7 @@ def test_a_refused_reading_is_asked_for_once_more_with_the_reason(project, endpo
     served(endpoint, TWICE["reading"], TWICE["again"])
     done = ask(project, endpoint, TWICE["prompt"])
     assert done.returncode == 0, done.stderr
-    assert "gpt-4.1 was asked 2 times" in " ".join(done.stdout.split())
+    assert "gpt-4.1 was asked 3 times" in " ".join(done.stdout.split())
     second = endpoint.requests[1]["messages"]
     assert [message["role"] for message in second] == ["system", "user", "assistant", "user"]
     assert "Refused:\n1. line 3: null is said of /litres" in second[-1]["content"]
@@ -132,12 +150,55 @@ def test_what_the_words_do_not_spell_is_no_objection_that_can_be_mistaken(projec
     assert "the label 'Verdict: draw' is not in the words" in done.stderr
 
 
-def test_a_model_that_gets_on_is_asked_three_times(project, endpoint):
+def test_a_model_that_gets_on_is_asked_again(project, endpoint):
     part = {**VERDICT, "values": [{**VERDICT["values"][0], "labels": ["Verdict: A", "Verdict: draw"]}]}
     served(endpoint, part, VERDICT, {**VERDICT, "mistaken": [{"number": 1, "line": 3, "words": "[Answer A]"}]})
     done = ask(project, endpoint, KNOTS)
     assert done.returncode == 0, done.stderr
-    assert "gpt-4.1 was asked 3 times" in " ".join(done.stdout.split())
+    assert "gpt-4.1 was asked 4 times" in " ".join(done.stdout.split())
+
+
+def place(path, allowed=(), ruled_out=()):
+    def tried(value, quote):
+        line, _, words = quote.partition(": ")
+        return {"value": value, "line": int(line), "words": words}
+
+    return {"path": path, "allowed": [tried(*one) for one in allowed], "ruled_out": [tried(*one) for one in ruled_out]}
+
+
+BATCH = """\
+Read the brewer's note. Answer in JSON: {"litres": 20, "yeast": "ale | lager"}.
+Batches may be of any size; the yeast is not always said.
+
+{{ note }}
+"""
+QUOTE = '1: {"litres": 20, "yeast": "ale | lager"}'
+LITRES = {"path": "/litres", "types": ["integer"], "quotes": [QUOTE, "2: Batches may be of any size"]}
+YEAST = {"path": "/yeast", "types": ["string"], "labels": ["ale", "lager"], "quotes": [QUOTE]}
+UNSAID = {**YEAST, "types": ["string", "null"], "quotes": [QUOTE, "2: the yeast is not always said"]}
+VALUES = {
+    "places": [
+        place("/litres", [(20, "1: 20"), (18.5, "2: Batches may be of any size")]),
+        place("/yeast", [("ale", "1: ale"), (None, "2: the yeast is not always said")], [("wild", '1: "ale | lager"')]),
+    ]
+}
+
+
+def test_values_that_the_prompt_allows_try_the_form(project, endpoint):
+    first = {"values": [LITRES, YEAST]}
+    second = {"values": [{**LITRES, "types": ["number"]}, UNSAID]}
+    sample = {"number": 1, "line": 2, "words": "Batches may be of any size"}  # a sample alone shows no whole number
+    served(endpoint, {**first, "mistaken": []}, {**first, "mistaken": [sample]}, second, values=VALUES)
+    done = ask(project, endpoint, BATCH, "--json")
+    assert done.returncode == 0, done.stderr
+    asked = [request["messages"][-1]["content"] for request in endpoint.requests]
+    objections = next(text for text in asked if "seems to allow" in text)
+    assert "line 2: 'Batches may be of any size' seems to allow 18.5 in /litres, which this form refuses" in objections
+    assert "line 2: 'the yeast is not always said' seems to allow null in /yeast" in objections
+    properties = json.loads(done.stdout)["output_schema"]["properties"]
+    assert properties["litres"]["type"] == "number"
+    assert None in properties["yeast"]["enum"] or "null" in str(properties["yeast"])
+    assert sum(schema_of(request) == TRIAL_SCHEMA["title"] for request in endpoint.requests) == 1
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if "refused" in case])
@@ -194,7 +255,17 @@ def test_an_unpriced_model_is_said(project, endpoint):
     served(endpoint, YARD["reading"])
     done = ask(project, endpoint, YARD["prompt"], model="nobody-knows-it")
     assert done.returncode == 0, done.stderr
-    assert "nobody-knows-it was asked once, unpriced" in " ".join(done.stdout.split())
+    assert "nobody-knows-it was asked 2 times, unpriced" in " ".join(done.stdout.split())
+
+
+def test_values_that_are_none_leave_the_form_untried_and_refused(project, endpoint):
+    served(endpoint, YARD["reading"])
+    readings = endpoint.reply
+    endpoint.reply = lambda body: "Sorry." if schema_of(body) == TRIAL_SCHEMA["title"] else readings(body)
+    done = ask(project, endpoint, YARD["prompt"], "--write")
+    assert done.returncode == 2
+    assert "gpt-4.1 did not say which values an answer may have" in done.stderr
+    assert not (project.root / "prompts/p/v2.j2").exists()
 
 
 def _cut_off(body):
@@ -239,11 +310,12 @@ def test_labelled_lines_stay_text_unless_the_schema_is_wanted(project, endpoint)
 def test_what_asking_cost_is_not_left_for_the_comparison(project, endpoint):
     rows = [{"vars": {"message": f"m{n}"}, "assert": [{"type": "icontains", "value": "private"}]} for n in range(3)]
     project.write({"suites/p.json": json.dumps({"tests": rows})})
-    text = json.dumps(answer(SPAM["reading"]))
-    endpoint.reply = lambda body: (200, {}, completion(text, body["model"], prompt_tokens=1_000_000))
+    served(endpoint, SPAM["reading"])
+    text_of = endpoint.reply
+    endpoint.reply = lambda body: (200, {}, completion(text_of(body), body["model"], prompt_tokens=1_000_000))
     # The words are found although the front matter moves their lines: they are in the prompt once.
     prompt = f"---\nmodel: gpt-4.1\nmax_output_tokens: 9\n---\n{SPAM['prompt']}"
     done = ask(project, endpoint, prompt, "--suite", "p", "--max-cost", "1")
     assert done.returncode == 2
     assert "may cost more than --max-cost $0.0" in done.stderr
-    assert len(endpoint.requests) == 1
+    assert len(endpoint.requests) == 2

@@ -1,15 +1,17 @@
-"""A model reads the form of a prompt's answers; the prompt's words judge what it read.
+"""A model reads the form of a prompt's answers; the prompt's words judge what it read, and values of the answer try it.
 
 After a refusal it is asked again, with all objections. One that it shows to be mistaken, with words of the prompt, is told to
-the user and stops nothing.
+the user and stops nothing. The values are written by the same model, which does not see the form then: what they show to be
+too narrow is an objection, and what they show to be too wide is asked about once.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Any
 
 from promptopt.call_options import CallOptions
 from promptopt.errors import AnswerError, CostLimitError, SchemaError
@@ -25,10 +27,13 @@ from promptopt.structured.by_model.question import (
     Quotation,
     again,
     messages,
+    numbered,
     reading_of,
 )
+from promptopt.structured.by_model.trial import TRIAL_SCHEMA, Trial, trial_messages, trial_of
 from promptopt.structured.fields import Inferred, PromptText
 from promptopt.structured.guard.reading import is_in, judge
+from promptopt.structured.guard.tried import Tried, places_of_null, try_form
 from promptopt.structured.infer import MOST_CHARACTERS, infer, with_formats
 from promptopt.structured.witness.keys import shortened
 from promptopt.templates import Template
@@ -36,8 +41,8 @@ from promptopt.templates.frontmatter import front_matter_end
 from promptopt.tokens import count_tokens
 from promptopt.values import Message, Request, Response, Usage
 
-ROUNDS = 3
-"""How often a model is asked at most: again after a refusal, with the objections."""
+ROUNDS = 4
+"""How often a model is asked for the form at most: again after a refusal, with the objections."""
 MOST_TOKENS = 8_000
 """Of one answer: some 150 tokens for each value."""
 
@@ -48,7 +53,7 @@ class AskedForm:
 
     Attributes:
         reasoning: Where the prompt asks for thinking before the answer, with its words; empty if it does not.
-        mistaken: Objections that the model showed to be mistaken, each with its words.
+        notes: Objections that the model showed to be mistaken, each with its words, and what the form seems to take too much.
         cost: What asking was, in a sentence.
         usd: The same in dollars; ``None`` for an unpriced model.
     """
@@ -57,7 +62,7 @@ class AskedForm:
     reasoning: str
     cost: str
     usd: Decimal | None
-    mistaken: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def ask_model(
@@ -85,48 +90,116 @@ def ask_model(
         return AskedForm(
             shown, "", f"{model} was not asked: the prompt shows the JSON schema of its answers", Decimal(0)
         )
-    document = PromptText.of(template.source)
     request = question(template, model)
     _check_cost(request, max_cost)
     own = provider or make_provider(model)
-    usages: list[Usage | None] = []
-    told: tuple[str, ...] = ()
-    mistaken: dict[str, Quotation] = {}
     try:
-        for _ in range(ROUNDS):
-            response = own.complete(request)
-            usages.append(response.usage)
-            reading = _read(response, model)
-            if reading.form == "none":
-                raise _cannot(template, f"{model} finds none: {_where(reading)}{reading.why}", _cost(model, usages))
-            judged = judge(document, reading, model)
-            said = {one.number: one.quote for one in reading.mistaken if is_in(document, one.quote)}
-            mistaken |= {_fact(one): said[number] for number, one in enumerate(told, 1) if number in said}
-            left = [one for one in judged.objections if _fact(one) not in mistaken]
-            if not judged.why and not left:
-                notes = tuple(_note(one, mistaken[_fact(one)], model) for one in judged.objections)
-                cost = _cost(model, usages)
-                return AskedForm(
-                    _with_formats(document, judged.inferred), _reasoning(reading), cost, _usd(model, usages), notes
-                )
-            before, told = told, (*judged.why, *left)
-            if told == before:
-                break  # it stands by what is refused
-            request = _next(request, response, told)
+        return _ask(template, request, _Asked(model, own))
     finally:
         if provider is None:
             own.close()
-    raise _cannot(template, f"what {model} reads is refused: {told[0]}", _cost(model, usages))
+
+
+def _ask(template: Template, request: Request, asked: _Asked) -> AskedForm:
+    document = PromptText.of(template.source)
+    first, model = request, asked.model
+    told: tuple[str, ...] = ()
+    mistaken: dict[str, Quotation] = {}
+    trial: Trial | None = None
+    taken: AskedForm | None = None
+    for _ in range(ROUNDS):
+        response, data = asked.answer(request, ANSWER_SCHEMA, "what it reads")
+        reading = reading_of(data)
+        if reading.form == "none":
+            raise _cannot(template, f"{model} finds none: {_where(reading)}{reading.why}", asked.cost)
+        judged = judge(document, reading, model, () if trial is None else places_of_null(document, trial))
+        form = _with_formats(document, judged.inferred)
+        said = {one.number: one.quote for one in reading.mistaken if is_in(document, one.quote)}
+        mistaken |= {_fact(one): said[number] for number, one in enumerate(told, 1) if number in said}
+        left = [*judged.why, *_left(judged.objections, mistaken)]
+        if trial is None and not left:
+            for_values = trial_question(template, first, reading)
+            trial = trial_of(asked.answer(for_values, TRIAL_SCHEMA, "which values an answer may have")[1])
+        tried = Tried() if trial is None else try_form(document, trial, form)
+        left += _left(tried.too_narrow, mistaken)
+        if left and taken is not None:
+            break  # it could not be made narrower
+        if not left:
+            notes = [_note(one, mistaken[_fact(one)], model) for one in (*judged.objections, *tried.too_narrow)]
+            wide = _left(tried.too_wide, mistaken)
+            before, taken = taken, AskedForm(form, _reasoning(reading), asked.cost, asked.usd, (*notes, *wide))
+            if not wide or before is not None:
+                break
+            left = wide
+        if tuple(left) == told:
+            break  # it stands by what is refused
+        told = tuple(left)
+        request = _next(request, response, told)
+    if taken is None:
+        raise _cannot(template, f"what {model} reads is refused: {told[0]}", asked.cost)
+    return replace(taken, cost=asked.cost, usd=asked.usd)
+
+
+@dataclass
+class _Asked:
+    """A model, and what asking it has used."""
+
+    model: str
+    provider: Provider
+    usages: list[Usage | None] = field(default_factory=list)
+
+    def answer(self, request: Request, schema: Mapping[str, Any], wanted: str) -> tuple[Response, dict[str, Any]]:
+        """A response, and the data in it.
+
+        Args:
+            wanted: What the data say, as the end of a sentence.
+        """
+        response = self.provider.complete(request)
+        self.usages.append(response.usage)
+        if response.finish_reason == "length":
+            raise SchemaError(f"{self.model}'s answer was cut off at {MOST_TOKENS:,} tokens", remedy=_REMEDY)
+        try:
+            return response, parse(response.text, schema).data
+        except AnswerError as error:
+            raise SchemaError(f"{self.model} did not say {wanted}: {error}", remedy=_REMEDY) from None
+
+    @property
+    def cost(self) -> str:
+        """What asking was, in words."""
+        times = "once" if len(self.usages) == 1 else f"{len(self.usages)} times"
+        return f"{self.model} was asked {times}, {dollars(self.usd)}"
+
+    @property
+    def usd(self) -> Decimal | None:
+        price = find_price(self.model)
+        known = [usage for usage in self.usages if usage is not None]
+        if price is None or len(known) < len(self.usages):
+            return None
+        return sum((price.cost(one).total_usd for one in known), Decimal(0))
 
 
 def question(template: Template, model: str) -> Request:
     """The first question."""
-    source = template.source
-    first = source.count("\n", 0, front_matter_end(source)) + 1
     sampled = not refused_options(model, {"temperature": 0})
     cap = with_headroom(MOST_TOKENS, model)
     options = CallOptions(temperature=0 if sampled else None, max_output_tokens=cap)
-    return Request(model, messages(source, first), options, output_schema=ANSWER_SCHEMA)
+    return Request(model, messages(*_shown(template)), options, output_schema=ANSWER_SCHEMA)
+
+
+def trial_question(template: Template, first: Request, reading: FormReading) -> Request:
+    """The question for values of the answer, which shows nothing of a reading but its places."""
+    asked = trial_messages(numbered(*_shown(template)), [value.path for value in reading.values])
+    return replace(first, messages=asked, output_schema=TRIAL_SCHEMA)
+
+
+def _shown(template: Template) -> tuple[str, int]:
+    """A template's source, and its first line that is shown: those before it are the front matter."""
+    source = template.source
+    return source, source.count("\n", 0, front_matter_end(source)) + 1
+
+
+def _left(objections: Iterable[str], mistaken: Mapping[str, Quotation]) -> list[str]:
+    return [one for one in objections if _fact(one) not in mistaken]
 
 
 def _with_formats(document: PromptText, inferred: Inferred) -> Inferred:
@@ -157,15 +230,6 @@ def _reasoning(reading: FormReading) -> str:
     return "" if asked is None else f"line {asked.line}: {asked.words!r} asks for reasoning"
 
 
-def _read(response: Response, model: str) -> FormReading:
-    if response.finish_reason == "length":
-        raise SchemaError(f"{model}'s answer was cut off at {MOST_TOKENS:,} tokens", remedy=_REMEDY)
-    try:
-        return reading_of(parse(response.text, ANSWER_SCHEMA).data)
-    except AnswerError as error:
-        raise SchemaError(f"{model} did not say what it reads: {error}", remedy=_REMEDY) from None
-
-
 _REMEDY = "ask another model, or name the form with --schema"
 
 
@@ -175,19 +239,6 @@ def _cannot(template: Template, why: str, cost: str) -> SchemaError:
 
 def _where(reading: FormReading) -> str:
     return f"line {reading.beside[0].quote.line}: " if reading.beside else ""
-
-
-def _cost(model: str, usages: Sequence[Usage | None]) -> str:
-    times = "once" if len(usages) == 1 else f"{len(usages)} times"
-    return f"{model} was asked {times}, {dollars(_usd(model, usages))}"
-
-
-def _usd(model: str, usages: Sequence[Usage | None]) -> Decimal | None:
-    price = find_price(model)
-    known = [usage for usage in usages if usage is not None]
-    if price is None or len(known) < len(usages):
-        return None
-    return sum((price.cost(one).total_usd for one in known), Decimal(0))
 
 
 def _check_cost(request: Request, max_cost: float | None) -> None:
@@ -200,9 +251,9 @@ def _check_cost(request: Request, max_cost: float | None) -> None:
         )
     first = count_tokens(request).tokens
     cap = request.params.max_output_tokens or MOST_TOKENS
-    # Each question has the answers before it in it.
+    # Each question has the answers before it in it; that for values, which has no answer in it, is about as long.
     answers = sum(range(ROUNDS)) * MOST_TOKENS
-    most = Usage(input_tokens=ROUNDS * first + answers, output_tokens=ROUNDS * cap)
+    most = Usage(input_tokens=(ROUNDS + 1) * first + answers, output_tokens=(ROUNDS + 1) * cap)
     usd = price.cost(most).total_usd
     if usd > Decimal(str(max_cost)):
         raise CostLimitError(f"asking {request.model} may cost ${usd:.4f}, more than --max-cost ${max_cost:g}")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from promptopt.structured.fields import object_schema
 from promptopt.values import Message
 
 AnswerKind = Literal["json", "text", "none"]
@@ -78,24 +79,15 @@ _BESIDE = {
 }
 
 
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
 ANSWER_SCHEMA: dict[str, Any] = {
     "title": "form_of_answer",
-    **_object(
+    **object_schema(
         {
             "form": {"type": "string", "enum": ["json", "text", "none"]},
             "why": {"type": "string"},
-            "values": {"type": "array", "items": _object(_VALUE)},
-            "beside": {"type": "array", "items": _object(_BESIDE)},
-            "mistaken": {"type": "array", "items": _object(_MISTAKEN)},
+            "values": {"type": "array", "items": object_schema(_VALUE)},
+            "beside": {"type": "array", "items": object_schema(_BESIDE)},
+            "mistaken": {"type": "array", "items": object_schema(_MISTAKEN)},
         }
     ),
 }
@@ -189,18 +181,22 @@ def messages(source: str, first_line: int = 1) -> tuple[Message, ...]:
     Args:
         first_line: The first line that is shown; those before it are the front matter.
     """
+    return (Message("system", INSTRUCTION), Message("user", numbered(source, first_line)))
+
+
+def numbered(source: str, first_line: int = 1) -> str:
+    """A prompt's source with the number before each line; the lines before ``first_line`` are left out."""
     lines = source.split("\n")
     while lines and not lines[-1].strip():
         lines.pop()
-    numbered = [f"{number}: {line}" for number, line in enumerate(lines, 1) if number >= first_line]
-    return (Message("system", INSTRUCTION), Message("user", "\n".join(numbered)))
+    return "\n".join(f"{number}: {line}" for number, line in enumerate(lines, 1) if number >= first_line)
 
 
 def reading_of(data: dict[str, Any]) -> FormReading:
     """The reading in an answer that is valid under :data:`ANSWER_SCHEMA`."""
     values = tuple(
         ReadValue(
-            _path(one["path"]),
+            path_of(one["path"]),
             tuple(dict.fromkeys(one["types"])),
             tuple(dict.fromkeys(one["labels"])),
             one["minimum"],
@@ -220,7 +216,8 @@ def _quotes(given: Sequence[dict[str, Any]]) -> tuple[Quotation, ...]:
     return tuple(dict.fromkeys(Quotation(one["line"], one["words"]) for one in given))
 
 
-def _path(pointer: str) -> tuple[str, ...]:
+def path_of(pointer: str) -> tuple[str, ...]:
+    """The keys of a JSON pointer, or of what a model takes for one."""
     if not pointer.strip("/ "):
         return ()
     parts = pointer.strip().removeprefix("/").split("/")

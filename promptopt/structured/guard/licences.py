@@ -46,8 +46,10 @@ def unquoted(document: PromptText, value: ReadValue, proofs: Proofs, reading: Fo
             yield f"{at}no number {count} ({what} so many items) is in the words that are quoted for {value.shown}"
 
 
-def unsaid(document: PromptText, value: ReadValue, proofs: Proofs, reading: FormReading) -> Iterator[str]:
-    """The types of a value, null among them, that no word or sign near its quotations says."""
+def unsaid(
+    document: PromptText, value: ReadValue, proofs: Proofs, reading: FormReading, *, null_said: bool = False
+) -> Iterator[str]:
+    """The types of a value, null among them unless it is known to be said, that no word or sign near its quotations says."""
     quotes = proofs[value]
     if not quotes:
         return
@@ -56,7 +58,11 @@ def unsaid(document: PromptText, value: ReadValue, proofs: Proofs, reading: Form
     told = said(document, value, proofs)
     spoken = (*told, *_of_all(value, texts, reading))
     null = _NULL if "none" in map(str.casefold, value.labels) else _NULL_OR_NONE
-    if "null" in value.types and not any(null.search(text) or OPTIONAL.search(text) for text in spoken):
+    if (
+        "null" in value.types
+        and not null_said
+        and not any(null.search(text) or OPTIONAL.search(text) for text in spoken)
+    ):
         yield f"{at}no null is said of {value.shown} in the words that are quoted for it"
     yield from untyped(value, texts, told, at, json_form=reading.form == "json")
 
@@ -227,7 +233,7 @@ def _in_other_languages(text: str) -> set[float]:
 _SAID_BOUNDS = (
     (re.compile(r"\b(?:percent(?:age)?s?)\b|%", re.IGNORECASE), {0.0, 100.0}),
     (re.compile(r"\bprobabilit(?:y|ies)\b", re.IGNORECASE), {0.0, 1.0}),
-    (re.compile(r"\bnon-?negative\b", re.IGNORECASE), {0.0}),
+    (re.compile(r"\bnon-?negative\b|\b(?:numbers? of|how many|counts?)\b", re.IGNORECASE), {0.0}),
     (re.compile(r"\bpositive\b", re.IGNORECASE), {0.0, 1.0}),
     (re.compile(r"\bout of\b|\w/\d", re.IGNORECASE), {0.0, 1.0}),
 )

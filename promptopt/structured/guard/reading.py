@@ -7,7 +7,7 @@ no meaning, so that a model may show with other words of the prompt that one is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -45,8 +45,14 @@ class JudgedReading:
     objections: tuple[str, ...] = ()
 
 
-def judge(document: PromptText, reading: FormReading, model: str) -> JudgedReading:
-    """A reading against the prompt's words."""
+def judge(
+    document: PromptText, reading: FormReading, model: str, null_at: Collection[tuple[str, ...]] = ()
+) -> JudgedReading:
+    """A reading against the prompt's words.
+
+    Args:
+        null_at: Places where somebody else found, with words of the prompt, that null may be.
+    """
     try:
         proofs = {value: [find(document, quote) for quote in value.quotes] for value in reading.values}
         if why := tuple(islice(dict.fromkeys(_unproved(document, reading, proofs)), MOST_OBJECTIONS)):
@@ -58,7 +64,7 @@ def judge(document: PromptText, reading: FormReading, model: str) -> JudgedReadi
         return JudgedReading(Inferred(), (str(error),))
     if findings := strict_findings(inferred.schema()):
         return JudgedReading(Inferred(), (f"strict mode refuses the schema: {findings[0]}",))
-    found = dict.fromkeys(_objections(document, reading, proofs, inferred))
+    found = dict.fromkeys(_objections(document, reading, proofs, inferred, null_at))
     return JudgedReading(inferred, (), tuple(islice(found, MOST_OBJECTIONS)))
 
 
@@ -69,10 +75,14 @@ def is_in(document: PromptText, quotation: Quotation) -> bool:
 
 
 def _objections(
-    document: PromptText, reading: FormReading, proofs: dict[ReadValue, list[Quoted]], inferred: Inferred
+    document: PromptText,
+    reading: FormReading,
+    proofs: dict[ReadValue, list[Quoted]],
+    inferred: Inferred,
+    null_at: Collection[tuple[str, ...]],
 ) -> Iterator[str]:
     for value in proofs:
-        yield from unsaid(document, value, proofs, reading)
+        yield from unsaid(document, value, proofs, reading, null_said=value.path in null_at)
     yield from _lacking(document, reading, proofs)
     yield from asked_beside(document, reading, inferred)
     yield from filter(None, (no_one_form(document), other_form(document, inferred, quoted=True)))
