@@ -38,7 +38,7 @@ from wire import answering, completion
 from promptopt.cli import cli
 from promptopt.errors import PromptoptError
 from promptopt.structured.by_model.ask import question
-from promptopt.structured.by_model.trial import TRIAL_SCHEMA
+from promptopt.structured.by_model.possible_values import VALUES_SCHEMA
 from promptopt.structured.format_string import load_any
 
 MODEL = "gpt-4.1"
@@ -67,7 +67,7 @@ class Reader:
         self.answers, self.values = answers, values
 
     def reply(self, body: dict[str, Any]) -> bytes:
-        if body["response_format"]["json_schema"]["name"] == TRIAL_SCHEMA["title"]:
+        if body["response_format"]["json_schema"]["name"] == VALUES_SCHEMA["title"]:
             self.values_asked = "\n\n".join(message["content"] for message in body["messages"])
             return completion(self.values, body["model"])
         self.asked.append(body["messages"][-1]["content"])
@@ -186,7 +186,7 @@ def answers(folder: Path, prompts: Path) -> None:
             for question_, name in zip(outcome.asked[1:], ("again", "third", "fourth"), strict=False):
                 (folder / f"{path.stem}.{name}.txt").write_text(question_ + "\n", encoding="utf-8")
             if outcome.values_asked:
-                schema = json.dumps(TRIAL_SCHEMA, indent=1)
+                schema = json.dumps(VALUES_SCHEMA, indent=1)
                 text = (
                     f"===== schema of the answer =====\n{schema}\n\n===== the question =====\n{outcome.values_asked}\n"
                 )

@@ -7,7 +7,7 @@ from openai.types.chat import ChatCompletion
 from readings import answer, cases
 from wire import completion
 
-from promptopt.structured.by_model.trial import TRIAL_SCHEMA
+from promptopt.structured.by_model.possible_values import VALUES_SCHEMA
 
 CASES = cases()
 YARD = CASES["01-boat-yard"]
@@ -21,9 +21,9 @@ def served(endpoint, *readings, values=None):
     values = json.dumps({"places": [], "missing": [], **(values or {})})
 
     def reply(body):
-        if schema_of(body) == TRIAL_SCHEMA["title"]:
+        if schema_of(body) == VALUES_SCHEMA["title"]:
             return values
-        asked = sum(schema_of(one) != TRIAL_SCHEMA["title"] for one in endpoint.requests)
+        asked = sum(schema_of(one) != VALUES_SCHEMA["title"] for one in endpoint.requests)
         return texts[min(asked, len(texts)) - 1]
 
     endpoint.reply = reply
@@ -198,7 +198,7 @@ def test_values_that_the_prompt_allows_try_the_form(project, endpoint):
     properties = json.loads(done.stdout)["output_schema"]["properties"]
     assert properties["litres"]["type"] == "number"
     assert None in properties["yeast"]["enum"] or "null" in str(properties["yeast"])
-    assert sum(schema_of(request) == TRIAL_SCHEMA["title"] for request in endpoint.requests) == 1
+    assert sum(schema_of(request) == VALUES_SCHEMA["title"] for request in endpoint.requests) == 1
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if "refused" in case])
@@ -261,7 +261,7 @@ def test_an_unpriced_model_is_said(project, endpoint):
 def test_values_that_are_none_leave_the_form_untried_and_refused(project, endpoint):
     served(endpoint, YARD["reading"])
     readings = endpoint.reply
-    endpoint.reply = lambda body: "Sorry." if schema_of(body) == TRIAL_SCHEMA["title"] else readings(body)
+    endpoint.reply = lambda body: "Sorry." if schema_of(body) == VALUES_SCHEMA["title"] else readings(body)
     done = ask(project, endpoint, YARD["prompt"], "--write")
     assert done.returncode == 2
     assert "gpt-4.1 did not say which values an answer may have" in done.stderr

@@ -21,6 +21,7 @@ from promptopt.providers import Provider, make_provider
 from promptopt.providers.openai.models import refused_options
 from promptopt.schemas.cost import with_headroom
 from promptopt.schemas.parse import parse
+from promptopt.structured.by_model.possible_values import VALUES_SCHEMA, PossibleValues, values_messages, values_of
 from promptopt.structured.by_model.question import (
     ANSWER_SCHEMA,
     FormReading,
@@ -30,10 +31,9 @@ from promptopt.structured.by_model.question import (
     numbered,
     reading_of,
 )
-from promptopt.structured.by_model.trial import TRIAL_SCHEMA, Trial, trial_messages, trial_of
 from promptopt.structured.fields import Inferred, PromptText
+from promptopt.structured.guard.misfits import Misfits, misfits_of, places_of_null
 from promptopt.structured.guard.reading import is_in, judge
-from promptopt.structured.guard.tried import Tried, places_of_null, try_form
 from promptopt.structured.infer import MOST_CHARACTERS, infer, with_formats
 from promptopt.structured.witness.keys import shortened
 from promptopt.templates import Template
@@ -105,28 +105,28 @@ def _ask(template: Template, request: Request, asked: _Asked) -> AskedForm:
     first, model = request, asked.model
     told: tuple[str, ...] = ()
     mistaken: dict[str, Quotation] = {}
-    trial: Trial | None = None
+    possible: PossibleValues | None = None
     taken: AskedForm | None = None
     for _ in range(ROUNDS):
         response, data = asked.answer(request, ANSWER_SCHEMA, "what it reads")
         reading = reading_of(data)
         if reading.form == "none":
             raise _cannot(template, f"{model} finds none: {_where(reading)}{reading.why}", asked.cost)
-        judged = judge(document, reading, model, () if trial is None else places_of_null(document, trial))
+        judged = judge(document, reading, model, () if possible is None else places_of_null(document, possible))
         form = _with_formats(document, judged.inferred)
         said = {one.number: one.quote for one in reading.mistaken if is_in(document, one.quote)}
         mistaken |= {_fact(one): said[number] for number, one in enumerate(told, 1) if number in said}
         left = [*judged.why, *_left(judged.objections, mistaken)]
-        if trial is None and not left:
-            for_values = trial_question(template, first, reading)
-            trial = trial_of(asked.answer(for_values, TRIAL_SCHEMA, "which values an answer may have")[1])
-        tried = Tried() if trial is None else try_form(document, trial, form)
-        left += _left(tried.too_narrow, mistaken)
+        if possible is None and not left:
+            for_values = values_question(template, first, reading)
+            possible = values_of(asked.answer(for_values, VALUES_SCHEMA, "which values an answer may have")[1])
+        misfits = Misfits() if possible is None else misfits_of(document, possible, form)
+        left += _left(misfits.too_narrow, mistaken)
         if left and taken is not None:
             break  # it could not be made narrower
         if not left:
-            notes = [_note(one, mistaken[_fact(one)], model) for one in (*judged.objections, *tried.too_narrow)]
-            wide = _left(tried.too_wide, mistaken)
+            notes = [_note(one, mistaken[_fact(one)], model) for one in (*judged.objections, *misfits.too_narrow)]
+            wide = _left(misfits.too_wide, mistaken)
             before, taken = taken, AskedForm(form, _reasoning(reading), asked.cost, asked.usd, (*notes, *wide))
             if not wide or before is not None:
                 break
@@ -186,10 +186,10 @@ def question(template: Template, model: str) -> Request:
     return Request(model, messages(*_shown(template)), options, output_schema=ANSWER_SCHEMA)
 
 
-def trial_question(template: Template, first: Request, reading: FormReading) -> Request:
+def values_question(template: Template, first: Request, reading: FormReading) -> Request:
     """The question for values of the answer, which shows nothing of a reading but its places."""
-    asked = trial_messages(numbered(*_shown(template)), [value.path for value in reading.values])
-    return replace(first, messages=asked, output_schema=TRIAL_SCHEMA)
+    asked = values_messages(numbered(*_shown(template)), [value.path for value in reading.values])
+    return replace(first, messages=asked, output_schema=VALUES_SCHEMA)
 
 
 def _shown(template: Template) -> tuple[str, int]:

@@ -13,8 +13,8 @@ from typing import Any
 
 from promptopt.errors import AnswerInvalid
 from promptopt.schemas.validate import validate
+from promptopt.structured.by_model.possible_values import PossibleValue, PossibleValues, Scalar
 from promptopt.structured.by_model.question import Quotation
-from promptopt.structured.by_model.trial import Scalar, Trial, TrialValue
 from promptopt.structured.fields import Inferred, PromptText
 from promptopt.structured.guard.quotations import NotQuoted, find
 from promptopt.structured.witness.keys import shortened
@@ -24,7 +24,7 @@ _UNNAMED = ((), ("answer",))
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class Misfits:
     """What values say of a form, each with its line; at most :data:`MOST_TOLD` of each kind.
 
     Attributes:
@@ -36,33 +36,33 @@ class Tried:
     too_wide: tuple[str, ...] = ()
 
 
-def try_form(document: PromptText, trial: Trial, inferred: Inferred) -> Tried:
+def misfits_of(document: PromptText, possible: PossibleValues, inferred: Inferred) -> Misfits:
     """Whether a form takes what the prompt allows and refuses what it rules out. Words that it does not have prove nothing."""
     root = inferred.fields[0].schema if inferred.wrapped else inferred.schema()
     narrow, wide = (
         tuple(dict.fromkeys(found))[:MOST_TOLD]
-        for found in (_too_narrow(document, trial, root), _too_wide(document, trial, root))
+        for found in (_too_narrow(document, possible, root), _too_wide(document, possible, root))
     )
-    return Tried(narrow, wide)
+    return Misfits(narrow, wide)
 
 
-def places_of_null(document: PromptText, trial: Trial) -> frozenset[tuple[str, ...]]:
+def places_of_null(document: PromptText, possible: PossibleValues) -> frozenset[tuple[str, ...]]:
     """Where words of the prompt allow null."""
-    return frozenset(one.path for one in trial.allowed if one.value is None and _said(document, one.quote))
+    return frozenset(one.path for one in possible.allowed if one.value is None and _said(document, one.quote))
 
 
-def _too_narrow(document: PromptText, trial: Trial, root: Mapping[str, Any]) -> Iterator[str]:
-    for one in trial.allowed:
+def _too_narrow(document: PromptText, possible: PossibleValues, root: Mapping[str, Any]) -> Iterator[str]:
+    for one in possible.allowed:
         node = _at(root, one.path)
         if node is not None and (said := _said(document, one.quote)) and not _takes(node, one.value):
             yield f"{said} seems to allow {_shown(one, node)}, which this form refuses"
-    for quote in trial.missing:
+    for quote in possible.missing:
         if said := _said(document, quote):
             yield f"{said} seems to ask for a part of the answer that is not among the values"
 
 
-def _too_wide(document: PromptText, trial: Trial, root: Mapping[str, Any]) -> Iterator[str]:
-    for one in trial.ruled_out:
+def _too_wide(document: PromptText, possible: PossibleValues, root: Mapping[str, Any]) -> Iterator[str]:
+    for one in possible.ruled_out:
         node = _at(root, one.path)
         if node is None or not _bounded(node, one.value):
             continue
@@ -79,7 +79,7 @@ def _said(document: PromptText, quote: Quotation) -> str:
     return f"line {found.line}: {shortened(quote.words)!r}"
 
 
-def _shown(one: TrialValue, node: Mapping[str, Any]) -> str:
+def _shown(one: PossibleValue, node: Mapping[str, Any]) -> str:
     place = "/" + "/".join(one.path) if one.path else "the answer"
     if _options(node, "array") and _is_number(one.value):
         return f"{one.value} items in {place}"

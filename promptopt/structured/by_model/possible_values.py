@@ -40,13 +40,13 @@ that are no place in the list; of each line and words. [] if there are none. Wha
 the answer, is no part."""
 
 _LINE = {"line": {"type": "integer"}, "words": {"type": "string"}}
-_TRIED = {"value": {"type": ["string", "number", "boolean", "null"]}, **_LINE}
+_ONE_VALUE = {"value": {"type": ["string", "number", "boolean", "null"]}, **_LINE}
 _PLACE: dict[str, Any] = {
     "path": {"type": "string"},
-    "allowed": {"type": "array", "items": object_schema(_TRIED)},
-    "ruled_out": {"type": "array", "items": object_schema(_TRIED)},
+    "allowed": {"type": "array", "items": object_schema(_ONE_VALUE)},
+    "ruled_out": {"type": "array", "items": object_schema(_ONE_VALUE)},
 }
-TRIAL_SCHEMA: dict[str, Any] = {
+VALUES_SCHEMA: dict[str, Any] = {
     "title": "values_of_answer",
     **object_schema(
         {
@@ -59,7 +59,7 @@ TRIAL_SCHEMA: dict[str, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
-class TrialValue:
+class PossibleValue:
     """A value of an answer, or a list's number of items, with the words of the prompt that allow it or rule it out."""
 
     path: tuple[str, ...]
@@ -68,7 +68,7 @@ class TrialValue:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class PossibleValues:
     """Values by which a form is tried.
 
     Attributes:
@@ -77,25 +77,25 @@ class Trial:
         missing: Words that ask for a part which is at none of the places.
     """
 
-    allowed: tuple[TrialValue, ...] = ()
-    ruled_out: tuple[TrialValue, ...] = ()
+    allowed: tuple[PossibleValue, ...] = ()
+    ruled_out: tuple[PossibleValue, ...] = ()
     missing: tuple[Quotation, ...] = ()
 
 
-def trial_messages(prompt: str, paths: Sequence[tuple[str, ...]]) -> tuple[Message, ...]:
+def values_messages(prompt: str, paths: Sequence[tuple[str, ...]]) -> tuple[Message, ...]:
     """The question for a prompt with numbered lines, and the places of its answer."""
     places = "\n".join("/" + "/".join(path) if path else '"" (the whole answer)' for path in paths)
     return (Message("system", INSTRUCTION), Message("user", f"{prompt}\n\nPlaces of the answer:\n{places}"))
 
 
-def trial_of(data: dict[str, Any]) -> Trial:
-    """The values in an answer that is valid under :data:`TRIAL_SCHEMA`."""
+def values_of(data: dict[str, Any]) -> PossibleValues:
+    """The values in an answer that is valid under :data:`VALUES_SCHEMA`."""
     allowed, ruled_out = (
         tuple(
-            TrialValue(path_of(place["path"]), one["value"], Quotation(one["line"], one["words"]))
+            PossibleValue(path_of(place["path"]), one["value"], Quotation(one["line"], one["words"]))
             for place in data["places"]
             for one in place[side]
         )
         for side in ("allowed", "ruled_out")
     )
-    return Trial(allowed, ruled_out, tuple(Quotation(one["line"], one["words"]) for one in data["missing"]))
+    return PossibleValues(allowed, ruled_out, tuple(Quotation(one["line"], one["words"]) for one in data["missing"]))
