@@ -5,6 +5,7 @@ import json
 import pytest
 
 from promptopt.auditing.accounting import settle
+from promptopt.auditing.readers.count_names import kind_of
 from promptopt.auditing.readers.files import read_log
 from promptopt.config import Config
 from promptopt.errors import InputError
@@ -271,10 +272,71 @@ def plain(whole, read, written, made, reasoning):
             "output_tokens": made, "reasoning_tokens": reasoning, "total_tokens": whole + made}  # fmt: skip
 
 
+def genai_span(whole, made, **beside):
+    usage = {"input_tokens": whole, "output_tokens": made, "total_tokens": whole + made}
+    return span(
+        {"gen_ai.request.model": "gpt-4o", "gen_ai.system": "openai"}
+        | {f"gen_ai.usage.{name}": count for name, count in usage.items()}
+        | {f"gen_ai.usage.{name.replace('__', '.')}": count for name, count in beside.items()}
+    )
+
+
+def pydantic_ai(whole, read, written, made, reasoning):
+    return genai_span(whole, made, details__cache_read_tokens=read, details__cache_write_tokens=written,
+                      details__reasoning_tokens=reasoning, details__cache_audio_read_tokens=7)  # fmt: skip
+
+
+def sentry(whole, read, written, made, reasoning):
+    return genai_span(whole, made, input_tokens__cached=read, input_tokens__cache_write=written,
+                      output_tokens__reasoning=reasoning)  # fmt: skip
+
+
+def langsmith(whole, read, written, made, reasoning):
+    details = {"cache_read": read, "cache_creation": written, "audio": 7}
+    return genai_span(whole, made, input_token_details=json.dumps(details),
+                      output_token_details=json.dumps({"reasoning": reasoning}))  # fmt: skip
+
+
+def mastra(whole, read, written, made, reasoning):
+    return genai_span(whole, made, cached_input_tokens=read, cache_creation_tokens=written,
+                      reasoning_tokens=reasoning)  # fmt: skip
+
+
+def vercel_6(whole, read, written, made, reasoning):
+    return span(
+        {
+            "operation.name": "ai.generateText.doGenerate",
+            "ai.response.model": "gpt-4o",
+            "ai.usage.inputTokens": whole,
+            "ai.usage.inputTokenDetails.noCacheTokens": whole - read - written,
+            "ai.usage.inputTokenDetails.cacheReadTokens": read,
+            "ai.usage.inputTokenDetails.cacheWriteTokens": written,
+            "ai.usage.outputTokens": made,
+            "ai.usage.outputTokenDetails.reasoningTokens": reasoning,
+        }
+    )
+
+
+def langfuse_openai(*usage):
+    return {**langfuse(*usage), "usageDetails": chat(*usage)}
+
+
+def spend_logs_by_pandas(*usage):
+    row = spend_logs(*usage)
+    return {**row, "metadata": repr(json.loads(row["metadata"]) | {"user_api_key": None})}
+
+
+def bedrock_rows(whole, read, written, made, reasoning):
+    return {"timestamp": AT, "modelId": "claude-sonnet-4-5", "inputTokens": whole - read - written,
+            "cacheReadInputTokens": read, "cacheWriteInputTokens": written, "outputTokens": made,
+            "totalTokens": whole + made, "thinkingTokens": reasoning, "cacheHit": True}  # fmt: skip
+
+
 DIALECTS = (
     openai_chat, openai_stream, openai_pair, responses, batch, anthropic, claude_code, portkey, spend_logs,
     logging_payload, langfuse, langfuse_blob, helicone, otel, otel_anthropic, jaeger, phoenix, vercel, vllm_span,
-    vllm_answer, inspect_log, openrouter, plain,
+    vllm_answer, inspect_log, openrouter, plain, pydantic_ai, sentry, langsmith, mastra, vercel_6, langfuse_openai,
+    spend_logs_by_pandas, bedrock_rows,
 )  # fmt: skip
 
 
@@ -293,6 +355,38 @@ def test_a_call_is_accounted_for_as_it_was_billed(tmp_path, dialect, kind):
     written = int(log.cache_write_tokens[0] + log.cache_write_1h_tokens[0])
     read = (log.input_tokens[0], log.cache_read_tokens[0], written, log.output_tokens[0], log.reasoning_tokens[0])
     assert tuple(map(int, read)) == usage
+
+
+@pytest.mark.parametrize(
+    ("record", "column"),
+    [
+        ({**spend_logs(*KINDS["cached"]), "metadata": "{'at': datetime.datetime(2026, 9, 20)}"}, "metadata"),
+        ({**langfuse_blob(*KINDS["cached"]), "usage_details": "{'input': 86"}, "usage_details"),
+        ({**plain(*KINDS["plain"]), "prompt_tokens_details": "CacheDetails(cached_tokens=5)"}, "prompt_tokens_details"),
+    ],
+)
+def test_counts_in_a_text_that_cannot_be_read_are_not_lost_without_a_word(tmp_path, record, column):
+    found = read_log([as_json_lines(tmp_path / "log.jsonl", record)])
+    assert len(found.log) == 0
+    assert f"{column} is " in found.samples[0].reason
+    assert "no JSON object" in found.samples[0].reason
+
+
+def test_two_columns_that_may_be_the_cached_tokens_are_not_chosen_from(tmp_path):
+    row = {"at": AT, "model": "gpt-4o", "input_tokens": 9, "output_tokens": 1}
+    log = as_json_lines(tmp_path / "log.jsonl", {**row, "cacheReadTokens": 4, "prompt_cache_hit_tokens": 5})
+    found = read_log([log])
+    assert "cacheReadTokens, prompt_cache_hit_tokens" in found.samples[0].reason
+    assert read_log([log], columns=("cached=cacheReadTokens",)).log.cache_read_tokens.tolist() == [4]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["cache_hit", "uncachedTokens", "noCacheTokens", "cache_miss_tokens", "cached_tokens_cost", "max_thinking_tokens",
+     "cached_audio_tokens", "cache_creation", "reasoning", "input_tokens", "cached_output_tokens"],
+)  # fmt: skip
+def test_names_of_something_else_are_no_count(name):
+    assert kind_of(name) is None
 
 
 ASKED = {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -16,6 +18,8 @@ LARGEST = 2**53
 # Seconds since 1970 have ten digits until 2286; more digits are milliseconds, microseconds, nanoseconds.
 MILLISECONDS = 1e11
 _UNITS = ((1e17, 1e9), (1e14, 1e6), (MILLISECONDS, 1e3))
+_LONGEST_LITERAL = 1_000_000
+"""Characters of Python's literals that are read; its parser takes far more memory than that of JSON."""
 _LAST_MOMENT = 253_402_300_800
 """The year 10000."""
 _GROUPED = re.compile(r"\d{1,3}(?:(?P<mark>[.,' _\u00a0\u2009\u202f\u2019])\d{3})(?:(?P=mark)\d{3})*")
@@ -72,11 +76,33 @@ def as_mapping(value: Any) -> Mapping[str, Any]:
 
 
 def as_json(text: str) -> Any:
-    """The value of a JSON text; the text itself if it is not JSON."""
+    """The value of a JSON text; the text itself if it is not JSON.
+
+    Tables that Python wrote have its own literals in the place of JSON: ``{'cached_tokens': 10, 'audio': None}``.
+    """
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
+        pass
+    if text[:1] not in ("{", "[") or len(text) > _LONGEST_LITERAL:
         return text
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return text
+
+
+def said_mapping(record: Any, *paths: str) -> Mapping[str, Any]:
+    """The mapping that is there first, which has counts of tokens; an empty one if there is none.
+
+    Raises:
+        BadRow: There is a text that holds none: what it counts would be missing without a word.
+    """
+    value, path = _found(record, paths)
+    if isinstance(value, str) and not is_absent(value) and not isinstance(as_json(value), Mapping):
+        raise BadRow(f"{path} is {_shown(value)}, which is no JSON object")
+    return as_mapping(value)
 
 
 def count(record: Any, *paths: str) -> int | None:

@@ -20,6 +20,7 @@ from promptopt.auditing.readers.fields import (
     moment,
     needed,
     real,
+    said_mapping,
     seconds_between,
     setting,
     text,
@@ -51,6 +52,8 @@ WRITTEN = (
     "input_details.cache_creation",
     "cache_creation.input_tokens",
     "cache_write.input_tokens",
+    "prompt_tokens_details.cache_write_tokens",
+    "input_tokens_details.cache_write_tokens",
     "cache_write_tokens",
     "input_cache_creation_5m",
 )
@@ -106,7 +109,7 @@ def _calls(record: Mapping[str, Any], trace: Mapping[str, Any]) -> Iterator[Logg
     # Agents and chains repeat the sums of the generations below them.
     if str(record.get("type", "GENERATION")).upper() not in _CALLS:
         return
-    usage = as_mapping(dig(record, "usageDetails", "usage_details", "usage"))
+    usage = said_mapping(record, "usageDetails", "usage_details", "usage")
     given, made = (
         _flat(usage, "input", "prompt_tokens", "promptTokens", "input_tokens"),
         _flat(usage, "output", "completion_tokens", "completionTokens", "output_tokens"),
@@ -145,7 +148,7 @@ def _calls(record: Mapping[str, Any], trace: Mapping[str, Any]) -> Iterator[Logg
         output_tokens=made if made is not None else max(0, (total or 0) - (given or 0)),
         reasoning_tokens=reasoning,
         total_tokens=witness,
-        relation="inside" if any(each in usage for each in _INSIDE) else "beside",
+        relation="inside" if any(_flat(usage, each) is not None for each in _INSIDE) else "beside",
         reasoning_beside=native,
         cost_usd=cost,
         prompt=f"{name}@{version}" if name and version else name or text(record, "name"),

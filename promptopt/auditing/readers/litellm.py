@@ -12,11 +12,11 @@ from promptopt.auditing.readers.fields import (
     as_json,
     as_mapping,
     count,
-    dig,
     first_text,
     moment,
     needed,
     real,
+    said_mapping,
     seconds_between,
     setting,
     text,
@@ -40,8 +40,9 @@ def recognises(record: Mapping[str, Any]) -> bool:
 
 
 def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
-    usage = as_mapping(dig(record, "metadata.usage_object"))
-    extra = as_mapping(dig(record, "metadata.additional_usage_values"))
+    metadata = said_mapping(record, "metadata")
+    usage = as_mapping(metadata.get("usage_object"))
+    extra = as_mapping(metadata.get("additional_usage_values"))
     given, made = count(record, "prompt_tokens"), count(record, "completion_tokens")
     needed(given, made)
     start, end = moment(record, "startTime"), moment(record, "endTime")

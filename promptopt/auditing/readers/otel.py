@@ -5,11 +5,13 @@ Only spans that are calls of a model count: those of chains and agents repeat th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promptopt.auditing.log import UNKNOWN, CachedRelation, LoggedCall
 from promptopt.auditing.prompt_digests import digest_of, text_of
+from promptopt.auditing.readers.count_names import CountKind, kind_of
 from promptopt.auditing.readers.fields import (
     EFFORT,
     BadRow,
@@ -73,6 +75,9 @@ _MODEL = (
     "ai.response.model",
     "ai.model.id",
 )
+# Where counts of any other name are looked for, and how these say that they are a part of the input.
+_COUNTED = ("gen_ai.usage.", "llm.token_count.", "llm.usage.", "ai.usage.")
+_PART = re.compile("detail|(input|prompt)_?tokens?[._]", re.IGNORECASE)
 _SPAN_ID = ("spanId", "spanID", "span_id", "context.span_id", "id")
 _TRACE_ID = ("traceId", "traceID", "trace_id", "context.trace_id")
 _NOT_CALLS = ("invoke_agent", "create_agent", "execute_tool", "invoke_workflow", "chain", "agent")
@@ -200,20 +205,25 @@ def _call(span: Mapping[str, Any], attributes: Mapping[str, Any]) -> LoggedCall:
     asked = asked or "".join(
         str(value) for key, value in sorted(attributes.items()) if key.startswith("llm.input_messages.")
     )
+    cached, written = _most(attributes, _READ) or _cache_input(attributes, given), _most(attributes, _WRITTEN)
+    reasoning = _first(attributes, _REASONING) or 0
+    others = _others(attributes)
     known = "gen_ai.usage.input_cached_tokens" not in attributes
+    if not cached and not written:
+        known = all(_PART.search(name) for name, (kind, _) in others.items() if kind != "reasoning")
     relation: CachedRelation | None = "inside" if known and (provider or "").lower() != "anthropic" else None
     model = _text(attributes, *_MODEL) or UNKNOWN
     return LoggedCall(
         model,
         at=start,
         input_tokens=given or 0,
-        cache_read_tokens=_most(attributes, _READ) or _cache_input(attributes, given),
-        cache_write_tokens=_most(attributes, _WRITTEN),
+        cache_read_tokens=cached or _largest(others, "cached"),
+        cache_write_tokens=written or _largest(others, "written"),
         output_tokens=made or 0,
-        reasoning_tokens=_first(attributes, _REASONING) or 0,
+        reasoning_tokens=reasoning or _largest(others, "reasoning"),
         total_tokens=_first(attributes, _TOTAL),
         relation=relation,
-        cost_usd=real({"usd": attributes.get("llm.cost.total", attributes.get("gen_ai.usage.cost"))}, "usd"),
+        cost_usd=real({"usd": _text(attributes, "llm.cost.total", "gen_ai.usage.cost", "operation.cost")}, "usd"),
         provider=provider,
         prompt=_text(attributes, "gen_ai.prompt.name", "llm.prompt_template.version", "ai.telemetry.functionId"),
         tag=_text(attributes, "tag.tags", "service.name"),
@@ -242,6 +252,24 @@ def _cache_input(attributes: Mapping[str, Any], given: int | None) -> int:
     """OpenInference's older name; one of its libraries writes all tokens of text there, which is the whole prompt."""
     found = _first(attributes, ("llm.token_count.prompt_details.cache_input",)) or 0
     return 0 if found == given else found
+
+
+def _others(attributes: Mapping[str, Any]) -> dict[str, tuple[CountKind, int]]:
+    """Counts by names that only their words explain, some of them in JSON (``{"cache_read": 10}``)."""
+    found: dict[str, tuple[CountKind, int]] = {}
+    for key, value in attributes.items():
+        if not key.startswith(_COUNTED):
+            continue
+        for name, each in _flattened(as_mapping(value), f"{key}.").items() or ((key, value),):
+            kind = kind_of(name)
+            if kind is not None and (number := setting({"count": each}, "count")):
+                found[name] = kind, number
+    return found
+
+
+def _largest(others: Mapping[str, tuple[CountKind, int]], kind: CountKind) -> int:
+    """The count of a kind: one may be written under several names, or in parts beside their sum."""
+    return max((number for each, number in others.values() if each == kind), default=0)
 
 
 def _most(attributes: Mapping[str, Any], names: tuple[str, ...]) -> int:

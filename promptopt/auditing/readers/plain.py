@@ -25,10 +25,11 @@ from promptopt.auditing.readers.fields import (
     is_absent,
     is_cut_off,
     needed,
+    said_mapping,
     setting,
     tokens,
 )
-from promptopt.auditing.readers.plain_columns import COLUMNS, mapping_of
+from promptopt.auditing.readers.plain_columns import COLUMNS, column_by_words, mapping_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -156,6 +157,8 @@ class PlainReader:
             names = {}
             for name, aliases in self._columns.items():
                 found = next((alias for alias in aliases if alias in row), None)
+                if found is None and name not in self._mapped:
+                    found = column_by_words(name, row)
                 if found is not None and name not in self._fixed:
                     names[name] = found
                 elif name in self._mapped:
@@ -347,8 +350,8 @@ def _relation(row: Mapping[str, Any]) -> CachedRelation | None:
 
 
 def _nested(row: Mapping[str, Any], name: str) -> int:
-    details = _NESTED[name]
-    return tokens(row, *details) if any(each.partition(".")[0] in row for each in details) else 0
+    details = [each.split(".") for each in _NESTED[name]]
+    return max((tokens(said_mapping(row, column), count) for column, count in details if column in row), default=0)
 
 
 def _latency(start: float | None, end: Any, seconds: Any, milliseconds: Any) -> float | None:

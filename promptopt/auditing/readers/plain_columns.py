@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from promptopt.auditing.readers.count_names import kind_of
+from promptopt.auditing.readers.fields import BadRow
 from promptopt.errors import UsageError, did_you_mean
 
 # What a column is and how people call it; the first is promptopt's name for it.
@@ -52,8 +54,19 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "cache_read_tokens",
         "cache_read_input_tokens",
         "cached_input_tokens",
+        "cache_read",
+        "input_cached",
+        "input_cache_read",
     ),
-    "written": ("written", "cache_write_tokens", "cache_creation_input_tokens", "cache_creation_tokens"),
+    "written": (
+        "written",
+        "cache_write_tokens",
+        "cache_creation_input_tokens",
+        "cache_creation_tokens",
+        "cache_write",
+        "input_cache_creation",
+        "input_cache_write",
+    ),
     "reasoning": (
         "reasoning",
         "reasoning_tokens",
@@ -103,3 +116,18 @@ def mapping_of(entries: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
             )
         columns[name] = (column,)
     return columns
+
+
+def column_by_words(name: str, row: Iterable[str]) -> str | None:
+    """The column whose name says in other words that it has the cached, written or reasoning tokens.
+
+    Raises:
+        BadRow: Several do.
+    """
+    if name not in ("cached", "written", "reasoning"):
+        return None
+    # What is called details has parts of its own.
+    found = [each for each in row if kind_of(each) == name and "detail" not in each.lower()]
+    if len(found) > 1:
+        raise BadRow(f"has several columns of {name} tokens ({', '.join(found)}): --map {name}=COLUMN names the one")
+    return found[0] if found else None
