@@ -20,7 +20,7 @@ class CascadeOutcome:
 
     Attributes:
         usd_per_1k_calls: Of all models that it asks; ``None`` if one of them is unpriced.
-        qualities: Of each case that was judged, the quality of the answer that it gives.
+        qualities: Of each answer that was judged, its case and its quality.
         escalated: Share of the calls that a later model answers.
         asked: For each model, the share of the calls that it is asked.
         changes: Of each case that was judged, the quality of its answer less that of the last model's.
@@ -29,7 +29,7 @@ class CascadeOutcome:
 
     label: str
     usd_per_1k_calls: float | None
-    qualities: tuple[float, ...]
+    qualities: tuple[tuple[str, float], ...]
     escalated: float
     models: tuple[str, ...] = ()
     asked: tuple[float, ...] = ()
@@ -58,7 +58,7 @@ def _outcome(chain: Sequence[Run], steps: Sequence[CascadeStep], suite: Suite) -
     answers = [{(trial.case, trial.sample): trial for trial in run.answered} for run in chain]
     cases = {case.name: case for case in suite.cases}
     questions = question_numbers(*chain)
-    qualities: dict[int, list[float]] = {}
+    qualities: list[tuple[str, float]] = []
     paid: list[float | None] = []
     changes: dict[int, list[float]] = {}
     later, asked = 0, [0] * len(chain)
@@ -77,13 +77,13 @@ def _outcome(chain: Sequence[Run], steps: Sequence[CascadeStep], suite: Suite) -
                 break
         paid.append(None if None in spent else sum(usd for usd in spent if usd is not None))
         if given.score.scores:
-            qualities.setdefault(questions[key[0]], []).append(given.quality)
+            qualities.append((key[0], given.quality))
             changes.setdefault(questions[key[0]], []).append(given.quality - answers[-1][key].quality)
     known_usd = [usd for usd in paid if usd is not None]
     return CascadeOutcome(
         label="cascade " + ", ".join(step.model for step in steps),
         usd_per_1k_calls=sum(known_usd) / len(paid) * 1000 if paid and len(known_usd) == len(paid) else None,
-        qualities=tuple(sum(scores) / len(scores) for scores in qualities.values()),
+        qualities=tuple(qualities),
         escalated=later / len(paid) if paid else 0.0,
         models=tuple(step.model for step in steps),
         asked=tuple(count / len(paid) if paid else 0.0 for count in asked),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -118,11 +118,13 @@ def frontier_points(
     incomplete: Collection[str] = (),
 ) -> tuple[FrontierPoint, ...]:
     """All points with their intervals, however few they are."""
+    # Of all variants alike: one that leaves out what tells two cases apart is still measured on both of them.
+    questions = question_numbers(*runs)
     measured = [
         _Measured(
             summary.prompt,
             _usd(summary),
-            _case_means(run),
+            _question_means(((t.case, t.quality) for t in run.answered if t.score.scores), questions),
             run.stopped is not None,
             run.dropped,
             summary.prompt in incomplete,
@@ -130,7 +132,8 @@ def frontier_points(
         for run, summary in zip(runs, summaries, strict=True)
     ]
     if cascade is not None:
-        measured.append(_Measured(cascade.label, cascade.usd_per_1k_calls, cascade.qualities))
+        qualities = _question_means(cascade.qualities, questions)
+        measured.append(_Measured(cascade.label, cascade.usd_per_1k_calls, qualities))
     # Those that are left of many failed calls may be the easy ones, and the cheap ones.
     rivals = [each.spot for each in measured if not (each.dropped or each.incomplete)]
     points = []
@@ -156,13 +159,11 @@ def _beats(other: _Spot, one: _Spot) -> bool:
     return usd <= own_usd and quality >= own_quality and other != one
 
 
-def _case_means(run: Run) -> tuple[float, ...]:
-    numbers = question_numbers(run)
-    cases: dict[int, list[float]] = {}
-    for trial in run.answered:
-        if trial.score.scores:
-            cases.setdefault(numbers[trial.case], []).append(trial.quality)
-    return tuple(sum(scores) / len(scores) for scores in cases.values())
+def _question_means(judged: Iterable[tuple[str, float]], questions: Mapping[str, int]) -> tuple[float, ...]:
+    found: dict[int, list[float]] = {}
+    for case, quality in judged:
+        found.setdefault(questions[case], []).append(quality)
+    return tuple(sum(qualities) / len(qualities) for qualities in found.values())
 
 
 def _interval(measured: _Measured, level: float) -> _Spot:

@@ -14,20 +14,25 @@ def question_numbers(*runs: Run) -> dict[str, int]:
     answer again, and what makes the question hard is the same.
 
     Args:
-        runs: Of the same cases.
+        runs: Of the same cases; those that a race dropped have fewer.
     """
-    return numbered({trial.case: trial.request_sha256 for trial in run.trials} for run in runs)
+    longest_first = sorted(runs, key=lambda run: -len(run.trials))
+    return numbered({trial.case: trial.request_sha256 for trial in run.trials} for run in longest_first)
 
 
 def numbered(sent: Iterable[Mapping[str, str]]) -> dict[str, int]:
-    """Of each variant, what it sends for each case: cases that are sent alike by all of them have one number."""
+    """Of each variant, what it sends for each case: cases that are sent alike by all of them have one number.
+
+    Args:
+        sent: The first variant has all cases; of those that another one lacks, the rest decides.
+    """
     first, *others = _needed(sent)
     if not others:
         numbers: dict[str, int] = {}
         return {case: numbers.setdefault(digest, len(numbers)) for case, digest in first.items()}
-    questions: dict[tuple[str, ...], int] = {}
+    questions: dict[tuple[str | None, ...], int] = {}
     return {
-        case: questions.setdefault((digest, *(other[case] for other in others)), len(questions))
+        case: questions.setdefault((digest, *(other.get(case) for other in others)), len(questions))
         for case, digest in first.items()
     }
 

@@ -258,6 +258,24 @@ def test_a_variant_of_whose_calls_many_failed_is_no_rival_on_the_front(sums: Pat
     assert line.startswith("add@v1 · gpt-4.1-nano")
 
 
+def test_a_prompt_that_leaves_out_what_tells_cases_apart_has_the_quality_of_all_of_them(project: Any) -> None:
+    cases = [{"vars": {"kind": "odd" if n else "even", "n": n}} for n in range(20)]
+    asked = [case | {"assert": [{"type": "contains", "value": "even"}]} for case in cases]
+    project.write(
+        {
+            "prompts/add/v1.j2": "{{ kind }}, {{ n }}",
+            "prompts/add/v2.j2": "{{ kind }}",
+            "prompts/add/v3.j2": "{{ kind }}, {{ n }}!",
+            "suites/add.jsonl": "".join(json.dumps(case) + "\n" for case in asked),
+        }
+    )
+    found = compare("add@v1", "add@v2", "add@v3", model="echo", price_as="gpt-4o-mini")
+    assert found.frontier is not None
+    # One answer in twenty is right, though v2 asks two questions, one of them 19 times.
+    assert [point.quality for point in found.frontier.points] == pytest.approx([0.05] * 3)
+    assert len({(point.low, point.high) for point in found.frontier.points}) == 1
+
+
 def test_two_variants_have_a_verdict_and_no_front(sums: Path) -> None:
     found = compare("add@v1", "add@v2", provider=Sums())
     assert frontier(found.runs, found.variants, {}) is None
