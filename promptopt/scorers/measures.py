@@ -10,14 +10,22 @@ from promptopt.scorers.base import Subject, shorten, verdict
 from promptopt.suites import Assertion
 from promptopt.values import Score
 
-_NUMBER = re.compile(r"[-+]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
+# A typographic text has other signs for a minus; an en dash after a word or a number is none.
+_NUMBER = re.compile(
+    r"(?P<minus>[-\u2212\u2010\u2011\ufe63\uff0d]|(?<![0-9A-Za-z])\u2013)?\+?[$€£¥₹₩]?"
+    r"(?P<digits>(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?)",
+    re.ASCII,
+)
+# A fraction or a power in one sign makes another number of the digits before it.
+_NOT_READ = re.compile(r"[¼-¾⅐-⅟↉]|(?<=[0-9])[⁰¹²³⁴-⁹⁺⁻]")
 
 
 class Numeric:
     """``numeric``: the answer is a number within ``tolerance`` of ``value``.
 
     ``tolerance`` is an amount (``0.01``) or a share of the value (``1%``); by default 0. The answer may have words
-    around one number (``about 1,200 euros``); with two different numbers it is not clear and fails.
+    around one number (``about 1,200 euros``, ``-$5``); with two different numbers, or a fraction or a power in one
+    sign (``1½``, ``10³``), it is not clear and fails.
     """
 
     reads_answer: ClassVar[bool] = True
@@ -37,7 +45,9 @@ class Numeric:
 
     def __call__(self, subject: Subject) -> Score:
         answer = subject.answer or ""
-        found = {float(match.replace(",", "")) for match in _NUMBER.findall(answer)}
+        if unread := _NOT_READ.search(answer):
+            return verdict(False, f"{shorten(answer)} holds {unread[0]!r}, which is not read as a part of a number")
+        found = {_read(match) for match in _NUMBER.finditer(answer)}
         if len(found) != 1:
             return verdict(False, f"{shorten(answer)} holds {'no' if not found else 'more than one'} number")
         number = found.pop()
@@ -80,6 +90,11 @@ class LatencyBelow:
             return None
         taken = subject.response.duration_s * 1000
         return verdict(taken <= self._limit_ms, f"{taken:.0f} ms is more than {self._limit_ms:.0f} ms")
+
+
+def _read(match: re.Match[str]) -> float:
+    number = float(match["digits"].replace(",", ""))
+    return -number if match["minus"] else number
 
 
 def _number(value: object, name: str) -> float:

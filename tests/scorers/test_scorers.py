@@ -83,6 +83,15 @@ EXAMPLES: list[tuple[str, Any, dict[str, Any], str, str, str]] = [
     ("numeric", 5, {}, "Grade5", "between 4 and 5", "holds more than one number"),
     ("numeric", 5, {}, "5 and 5.0", "five", "holds no number"),
     ("numeric", 1500, {}, "1.5e3", ".5", "0.5 is not within"),
+    # The minus of a typographic text, and a sign before the currency.
+    ("numeric", -5, {}, "\u22125", "5", "5 is not within 0 of -5"),
+    ("numeric", -5, {}, "so \u20135 it is", "\u2014 5", "5 is not within 0 of -5"),
+    ("numeric", -5, {}, "-$5.00", "$5", "5 is not within 0 of -5"),
+    ("numeric", 5, {}, "+$5", "-€5", "-5 is not within 0 of 5"),
+    ("numeric", 12, {}, "Answer\u201312", "10\u201312", "holds more than one number"),
+    # Another number than its digits.
+    ("numeric", 1, {}, "1", "1\u00bd cups", "holds '\u00bd', which is not read"),
+    ("numeric", 10, {}, "10 m\u00b2", "10\u207b\u00b3", "which is not read"),
 ]  # fmt: skip
 
 
