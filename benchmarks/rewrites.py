@@ -185,11 +185,13 @@ class Judged:
         text: The prompt that comes out.
         accepted: Rewrites that were taken, as they came.
         refused: The others, each with the reason.
+        saved: Tokens that the rewrites saved, without the rules.
     """
 
     text: str
     accepted: tuple[str, ...]
     refused: tuple[tuple[str, str], ...]
+    saved: int
 
     def state(self, *parts: str) -> tuple[str, str]:
         """Whether a rewrite with one of ``parts`` was ``accepted``, ``refused`` (and why) or ``not asked`` for."""
@@ -201,20 +203,21 @@ class Judged:
         return ("accepted", "") if taken else ("not asked", "")
 
 
-def run(editor: Editor, sample: Sample) -> Judged:
+def run(editor: Editor, sample: Sample, *options: str) -> Judged:
     """The real command on the wordy prompt, with ``sample``'s rewrites as the model's answers."""
     editor.sample = sample
     runner = CliRunner(env={"OPENAI_BASE_URL": editor.url, "OPENAI_API_KEY": "none"})
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         Path("pyproject.toml").touch()
         Path("prompt.j2").write_text(sample.prompt + "\n", encoding="utf-8")
-        done = runner.invoke(cli, ["compress", "prompt.j2", "--rewrite", MODEL, "--json"])
+        done = runner.invoke(cli, ["compress", "prompt.j2", "--rewrite", MODEL, "--json", *options])
     if done.exit_code:
         raise SystemExit(f"{sample.name}: {done.output}{done.exception or ''}")
     data = json.loads(done.stdout)
-    accepted = [edit["new"] for edit in data["ledger"] if edit["rule"] == "rewrite"]
+    made = [edit for edit in data["ledger"] if edit["rule"] == "rewrite"]
     refused = [(edit["new"], edit["refused"]) for edit in data["refused"] if edit["rule"] == "rewrite"]
-    return Judged(data["text"], tuple(accepted), tuple(refused))
+    accepted, saved = tuple(edit["new"] for edit in made), sum(edit["tokens"] for edit in made)
+    return Judged(data["text"], accepted, tuple(refused), saved)
 
 
 def blocks_of(passage: str) -> list[str]:

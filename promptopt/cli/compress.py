@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from promptopt.compression.by_model.rewrite import Rewrite
     from promptopt.compression.edit import Level
     from promptopt.compression.engine import Compression
     from promptopt.compression.judging.judge import JudgedEdit
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the diff.")
 @click.option("--suite", metavar="SUITE", help="Compare old and new over these cases and say whether to keep the new.")
 @click.option("--rewrite", metavar="MODEL", help="Let a model propose a rewrite; it is taken if it loses no fact.")
+@click.option("--review", metavar="MODEL", help="With --rewrite: take only what this model too finds complete.")
 def command(
     prompt: str,
     level: Level,
@@ -48,6 +50,7 @@ def command(
     as_json: bool,
     suite: str | None,
     rewrite: str | None,
+    review: str | None,
 ) -> None:
     """Shorten a prompt; print what would change as a diff with the tokens of each hunk.
 
@@ -57,6 +60,7 @@ def command(
     promptopt compress triage
     promptopt compress prompts/triage/v2.j2 --level telegraphic --write
     promptopt compress triage --suite triage
+    promptopt compress triage --rewrite gpt-5.6-luna --review gpt-5.6-luna
     promptopt compress - < prompt.txt > shorter.txt
 
     Exit code 1 if --suite says that the shorter prompt should not be kept.
@@ -66,6 +70,7 @@ def command(
     from promptopt.errors import UsageError
     from promptopt.templates import load_prompt
 
+    _check_models(rewrite, review)
     select, ignore, show_edits = _codes(select), _codes(ignore), show_edits or ledger
     if prompt == "-":
         if write or interactive or suite or rewrite:
@@ -74,8 +79,9 @@ def command(
         return
     template = load_prompt(prompt)
     compression = compress_prompt(template, level, select=select, ignore=ignore)
-    if rewrite:
-        compression = _rewritten(template, compression, rewrite)
+    rewritten = _rewritten(template, compression, rewrite, review) if rewrite else None
+    if rewritten is not None:
+        compression = rewritten.compression
     tools = shorten_tools(template, level, select=select, ignore=ignore)
     files = {template.name: _interact(template, compression) if interactive else compression.text}
     if tools is not None:
@@ -83,7 +89,7 @@ def command(
         chosen = _chosen(tools) if interactive else tools.changed
         files[tools.name] = tools.take(chosen, files.get(tools.name))
     if as_json:
-        data = _data(template.path, compression, files[template.name]) | _tools_data(tools)
+        data = _data(template.path, compression, files[template.name]) | _rewrite_data(rewritten) | _tools_data(tools)
         click.echo(json.dumps(data, indent=2, ensure_ascii=False))
     else:
         _show_all(template, compression, tools, files, quiet=interactive, edits=show_edits)
@@ -95,6 +101,16 @@ def command(
         _write(template, files, tools)
     if not keep:
         raise click.exceptions.Exit(1)
+
+
+def _check_models(rewrite: str | None, review: str | None) -> None:
+    from promptopt.errors import UsageError
+
+    for option, model in (("--rewrite", rewrite), ("--review", review)):
+        if model is not None and not model.strip():
+            raise UsageError(f"{option} names no model")
+    if review and not rewrite:
+        raise UsageError("--review needs --rewrite: a model reads what another one rewrote")
 
 
 def _codes(given: tuple[str, ...]) -> tuple[str, ...]:
@@ -310,9 +326,20 @@ def _write(template: Template, files: Mapping[str, str], tools: ShorterTools | N
         click.echo(f"wrote {show_path(path)}", err=True)
 
 
-def _rewritten(template: Template, compression: Compression, model: str) -> Compression:
+def _rewritten(template: Template, compression: Compression, model: str, review: str | None) -> Rewrite:
     from promptopt.compression.by_model.rewrite import rewrite_prompt
 
-    result = rewrite_prompt(template, compression, model)
+    result = rewrite_prompt(template, compression, model, review=review)
     click.echo(str(result), err=True)
-    return result.compression
+    return result
+
+
+def _rewrite_data(rewrite: Rewrite | None) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    if rewrite is None:
+        return {}
+    counts = {"asked": rewrite.asked, "kept": rewrite.kept, "partly": rewrite.partly}
+    costs = {"usd": None if rewrite.usd is None else float(rewrite.usd), "calls_to_repay": rewrite.calls_to_repay}
+    reviewed = None if rewrite.reviewed is None else asdict(rewrite.reviewed)
+    return {"rewrite": counts | costs | {"review": reviewed}}

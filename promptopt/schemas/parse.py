@@ -51,6 +51,8 @@ _ASIDE = re.compile(r"\[[^\[\]{}\"]*\]|\{[^{}:\"\[\]]*\}")
 _PAIR = re.compile(
     r'"(?P<key>[^"\\]+)"\s*:\s*(?P<value>"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt])*"|-?(?:0|[1-9]\d{0,15})(?:\.\d+)?(?=[\s,}])|true|false|null)'
 )
+_LEFT_REASONING = "left out the reasoning before the answer"
+_TOOK_FENCE = "took the JSON out of a code fence"
 _HALF = re.compile("[\ud800-\udfff]")
 _MOST_COMPARED = 2_000
 # Starts of JSON that are tried in one text; a longer list is not an answer but an attack.
@@ -69,6 +71,11 @@ class Parsed(Generic[T]):
 
     data: T
     repairs: tuple[str, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the answer was this data alone, but for a code fence and thoughts before it."""
+        return set(self.repairs) <= {_LEFT_REASONING, _TOOK_FENCE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +159,7 @@ def _found(text: str, schema: JSONSchema) -> _Found:
         return whole
     notes: list[str] = []
     if thought := _THINKING.match(body):
-        body, notes = body[thought.end() :].strip(), ["left out the reasoning before the answer"]
+        body, notes = body[thought.end() :].strip(), [_LEFT_REASONING]
         if (whole := _whole(body, text)) is not None:
             return _Found(whole.value, tuple(notes))
     elif _THINKING_OPEN.match(body):
@@ -234,7 +241,7 @@ def _candidates(body: str, text: str, *, lists: bool) -> Iterator[_Found]:
     fenced = [(part, *around) for part, *around in _fenced(body) if part.strip()[:1] in ("{", "[")]
     for part, before, after in fenced:
         found = _whole(part.strip(), text) or _mended(part.strip(), text)
-        yield _Found(found.value, ("took the JSON out of a code fence", *found.repairs), before, found.after or after)
+        yield _Found(found.value, (_TOOK_FENCE, *found.repairs), before, found.after or after)
     if fenced:
         return
     embedded = _embedded(body, text, lists=lists)

@@ -55,8 +55,12 @@ class RewrittenParagraph:
             return "would add " + ", ".join(added)
         return ""
 
-    def kept_sentences(self, new: str) -> str:
-        """The paragraph with the sentences of a refused rewrite that lose nothing, each in the place of its own."""
+    def kept_sentences(self, new: str, objected: Callable[[str, str], bool]) -> str:
+        """The paragraph with the sentences of a refused rewrite that lose nothing, each in the place of its own.
+
+        Args:
+            objected: Whether one that would take the place of another is not to be taken, whatever it loses.
+        """
         parts, offered = _sentences(self.old), _sentences(new)
         if len(parts) < LEAST_SENTENCES or len(parts) * len(offered) > MOST_PAIRS:
             return self.old
@@ -67,7 +71,12 @@ class RewrittenParagraph:
             now = now.rstrip() + end_of if now.strip() else ""
             # What the paragraph says elsewhere is known, as it is from the rest of the prompt.
             rest = self.replaced_by("\n\n" + "".join((*parts[:first], *parts[second:])) + "\n\n")
-            fine = len(now) < len(was) and not lost_in_rewrite(was, now, rest) and not added_by_rewrite(was, now)
+            fine = (
+                len(now) < len(was)
+                and not objected(was, now)
+                and not lost_in_rewrite(was, now, rest)
+                and not added_by_rewrite(was, now)
+            )
             mixed += now if fine else was
         return mixed
 

@@ -1,40 +1,32 @@
-"""A rewrite that a model proposes and the facts judge."""
+"""A rewrite that a model proposes and the facts judge, and then, with a review, another model."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from promptopt.call_options import CallOptions
 from promptopt.compression.by_model.paragraph import RewrittenParagraph
+from promptopt.compression.by_model.proposals import Writer, rewritten
+from promptopt.compression.by_model.review import Reviewed, Reviewer
 from promptopt.compression.document import Document
 from promptopt.compression.engine import Compression
 from promptopt.compression.facts.stated import facts
 from promptopt.compression.judging.judge import JudgedEdit
 from promptopt.compression.text.masked_lines import MASK
 from promptopt.compression.witness.parser import parse
+from promptopt.config import load_config
 from promptopt.money import dollars
 from promptopt.prices import find_price
-from promptopt.providers import Provider
+from promptopt.providers import Provider, make_provider
+from promptopt.providers.asking import asking_usd
 from promptopt.templates import Template
 from promptopt.tokens import tokenizer_for
-from promptopt.values import Message, Request, Response, Usage
+from promptopt.values import Usage
 
-INSTRUCTION = (
-    "Rewrite the text between <text> and </text> in as few words as you can. Keep every instruction, number, name, "
-    "quoted string, negation, condition, limit and word such as only, never, must, all. Keep the order, the line "
-    "breaks and the list markers. Copy everything in {{ }}, {% %}, backticks and quotes exactly, each once. "
-    "Answer with the rewritten text alone."
-)
-AGAIN = (
-    "Refused: it {why}. Rewrite the text once more. Say what was lost in the text's own words, take back what was "
-    "added, and leave the rest short. Answer with the rewritten text alone."
-)
-ROUNDS = 2
-"""How often a model is asked for one paragraph: once more after a refusal, with the reason."""
 LEAST_WORDS = 5
 _PARAGRAPH = re.compile(r"[^\s][^\n]*(?:\n[^\n]*[^\s][^\n]*)*")
 
@@ -48,8 +40,9 @@ class Rewrite:
         asked: Paragraphs that the model was asked to rewrite.
         kept: Those of which a proposal, the first or the one after a refusal, lost no fact and was shorter.
         partly: Others of which the sentences were taken that lose none.
-        usd: List cost of asking; ``None`` for an unpriced model.
+        usd: List cost of asking, reviews included; ``None`` for an unpriced model, or if a call was not measured.
         calls_to_repay: Calls of the prompt after which the rewrite has paid for itself; ``None`` if unknown.
+        reviewed: What a second model was asked; ``None`` if none was.
     """
 
     compression: Compression
@@ -58,16 +51,24 @@ class Rewrite:
     partly: int
     usd: Decimal | None
     calls_to_repay: int | None
+    reviewed: Reviewed | None = None
 
     def __str__(self) -> str:
         repaid = "" if self.calls_to_repay is None else f"; paid for after {self.calls_to_repay:,} calls"
         partly = f", {self.partly} taken in part" if self.partly else ""
+        reviewed = "" if self.reviewed is None else f"; {self.reviewed}"
         kept = f"{self.kept} of {self.asked} proposals kept every fact{partly}"
-        return f"rewrite: {kept}; asking cost {dollars(self.usd)}{repaid}"
+        return f"rewrite: {kept}{reviewed}; asking cost {dollars(self.usd)}{repaid}"
 
 
 def rewrite_prompt(
-    template: Template, compression: Compression, model: str, provider: Provider | None = None
+    template: Template,
+    compression: Compression,
+    model: str,
+    provider: Provider | None = None,
+    *,
+    review: str | None = None,
+    reviewer: Provider | None = None,
 ) -> Rewrite:
     """Ask ``model`` to rewrite the paragraphs of a compressed prompt; keep the rewrites that lose no fact.
 
@@ -75,72 +76,50 @@ def rewrite_prompt(
 
     Args:
         provider: Answers instead of the one that the model's name selects.
+        review: A model that reads what would be taken, beside the original; where it names a loss nothing is taken, nor
+            where it does not answer the question.
+        reviewer: Answers instead of the one that the name of ``review`` selects.
 
     Raises:
         ProviderError: The endpoint did not answer.
         MissingExtra: spaCy is not installed.
         UsageError: Its English pipeline is not.
     """
-    from promptopt.config import load_config
-    from promptopt.providers import make_provider
-
-    own = provider or make_provider(model)
-    parse("")  # a missing parser is said before the first call is paid
-    document = Document(compression.text, template.front, template.path, load_config().price_as or template.front.model)
-    count = tokenizer_for(document.model).count
-    text, edits, refused = compression.text, list(compression.edits), list(compression.refused)
-    usage: list[Usage] = []
-    paragraphs = list(_paragraphs(document))
-    kept = partly = 0
-    for start, end in reversed(paragraphs):
-        paragraph = RewrittenParagraph(text, start, end, count)
-        proposals: dict[str, str] = {}
-        for response, new, why in _proposals(own, model, paragraph):
-            usage += [] if response.usage is None else [response.usage]
-            proposals[new] = why
-        old, new, why = paragraph.old, *list(proposals.items())[-1]
-        line, column = document.line_of(start)
-        edit = JudgedEdit("rewrite", line, column, old, new, count(old) - count(new), len(facts(old)))
-        if why:
-            refused += [
-                replace(edit, new=each, tokens=count(old) - count(each), refused=reason)
-                for each, reason in proposals.items()
-            ]
-            new = min(map(paragraph.kept_sentences, proposals), key=count)
-            if new == old or paragraph.refusal(new):
-                continue
-            edit = replace(edit, new=new, tokens=count(old) - count(new))
-            partly += 1
-        else:
-            kept += 1
-        text = paragraph.replaced_by(new)
-        edits.append(edit)
+    with ExitStack() as made:
+        writer = Writer(model, provider or _made(made, model))
+        second = None if review is None else Reviewer(review, reviewer or _made(made, review))
+        parse("")  # a missing parser is said before the first call is paid
+        price_as = load_config().price_as or template.front.model
+        document = Document(compression.text, template.front, template.path, price_as)
+        count = tokenizer_for(document.model).count
+        text, edits, refused = compression.text, list(compression.edits), list(compression.refused)
+        paragraphs = list(_paragraphs(document))
+        kept = partly = 0
+        for start, end in reversed(paragraphs):
+            paragraph = RewrittenParagraph(text, start, end, count)
+            found = rewritten(writer, second, paragraph)
+            line, column = document.line_of(start)
+            edit = JudgedEdit("rewrite", line, column, paragraph.old, "", 0, len(facts(paragraph.old)))
+            refused += [replace(_with(edit, new, count), refused=why) for new, why in found.refused.items()]
+            if found.new != paragraph.old:
+                kept, partly = kept + (not found.refused), partly + bool(found.refused)
+                edits.append(_with(edit, found.new, count))
+                text = paragraph.replaced_by(found.new)
     after = replace(compression, text=text, tokens_after=count(text), edits=tuple(edits), refused=tuple(refused))
-    usd = _spent(model, usage)
-    return Rewrite(
-        after,
-        len(paragraphs),
-        kept,
-        partly,
-        usd,
-        _calls_to_repay(usd, document, compression.tokens_after - after.tokens_after),
-    )
+    costs = [asking_usd(one.model, one.usages) for one in (writer, second) if one is not None]
+    usd = None if None in costs else sum(filter(None, costs), Decimal(0))
+    repay = _calls_to_repay(usd, document, compression.tokens_after - after.tokens_after)
+    return Rewrite(after, len(paragraphs), kept, partly, usd, repay, None if second is None else second.reviewed)
 
 
-def _proposals(provider: Provider, model: str, paragraph: RewrittenParagraph) -> Iterator[tuple[Response, str, str]]:
-    """What a model proposes until a proposal is taken: the response, the text, and why it is refused or nothing."""
-    messages = [Message("system", INSTRUCTION), Message("user", f"<text>{paragraph.old}</text>")]
-    before = None
-    for _ in range(ROUNDS):
-        response = provider.complete(Request(model, tuple(messages), CallOptions(temperature=0)))
-        new = _answer(response.text)
-        why = paragraph.refusal(new)
-        yield response, new, why
-        # A model that says nothing, or the same again, has nothing else to say.
-        if not why or not new or new == before:
-            return
-        before = new
-        messages += [Message("assistant", response.text), Message("user", AGAIN.format(why=why))]
+def _made(stack: ExitStack, model: str) -> Provider:
+    provider = make_provider(model)
+    stack.callback(provider.close)
+    return provider
+
+
+def _with(edit: JudgedEdit, new: str, count: Callable[[str], int]) -> JudgedEdit:
+    return replace(edit, new=new, tokens=count(edit.old) - count(new))
 
 
 def _paragraphs(document: Document) -> list[tuple[int, int]]:
@@ -170,15 +149,6 @@ def _is_prose(document: Document, start: int, end: int) -> bool:
     words = document.masked[start:end].replace(MASK, " ").split()
     inside = any(sentence.start >= start and sentence.end <= end for sentence in document.prose)
     return inside and len(words) >= LEAST_WORDS
-
-
-def _answer(text: str) -> str:
-    return re.sub(r"\A\s*<text>|</text>\s*\Z", "", text.strip()).strip()
-
-
-def _spent(model: str, usage: Sequence[Usage]) -> Decimal | None:
-    price = find_price(model)
-    return None if price is None else sum((price.cost(one).total_usd for one in usage), Decimal(0))
 
 
 def _calls_to_repay(usd: Decimal | None, document: Document, saved: int) -> int | None:

@@ -8,18 +8,16 @@ too narrow is an objection, and what they show to be too wide is asked about onc
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from promptopt.call_options import CallOptions
 from promptopt.errors import AnswerError, CostLimitError, SchemaError
 from promptopt.money import dollars
 from promptopt.prices import find_price
 from promptopt.providers import Provider, make_provider
-from promptopt.providers.openai.models import refused_options
-from promptopt.schemas.cost import with_headroom
+from promptopt.providers.asking import asking_usd, next_question, strict_question
 from promptopt.schemas.parse import parse
 from promptopt.structured.by_model.possible_values import VALUES_SCHEMA, PossibleValues, values_messages, values_of
 from promptopt.structured.by_model.question import (
@@ -39,7 +37,7 @@ from promptopt.structured.witness.keys import shortened
 from promptopt.templates import Template
 from promptopt.templates.frontmatter import front_matter_end
 from promptopt.tokens import count_tokens
-from promptopt.values import Message, Request, Response, Usage
+from promptopt.values import Request, Response, Usage
 
 ROUNDS = 4
 """How often a model is asked for the form at most: again after a refusal, with the objections."""
@@ -134,7 +132,7 @@ def _ask(template: Template, request: Request, asked: _Asked) -> AskedForm:
         if tuple(left) == told:
             break  # it stands by what is refused
         told = tuple(left)
-        request = _next(request, response, told)
+        request = next_question(request, response, again(told))
     if taken is None:
         raise _cannot(template, f"what {model} reads is refused: {told[0]}", asked.cost)
     return replace(taken, cost=asked.cost, usd=asked.usd)
@@ -171,19 +169,12 @@ class _Asked:
 
     @property
     def usd(self) -> Decimal | None:
-        price = find_price(self.model)
-        known = [usage for usage in self.usages if usage is not None]
-        if price is None or len(known) < len(self.usages):
-            return None
-        return sum((price.cost(one).total_usd for one in known), Decimal(0))
+        return asking_usd(self.model, self.usages)
 
 
 def question(template: Template, model: str) -> Request:
     """The first question."""
-    sampled = not refused_options(model, {"temperature": 0})
-    cap = with_headroom(MOST_TOKENS, model)
-    options = CallOptions(temperature=0 if sampled else None, max_output_tokens=cap)
-    return Request(model, messages(*_shown(template)), options, output_schema=ANSWER_SCHEMA)
+    return strict_question(model, messages(*_shown(template)), ANSWER_SCHEMA, MOST_TOKENS)
 
 
 def values_question(template: Template, first: Request, reading: FormReading) -> Request:
@@ -209,11 +200,6 @@ def _with_formats(document: PromptText, inferred: Inferred) -> Inferred:
         return replace(inferred, fields=(replace(item, schema=with_formats(document, item.schema)),))
     whole = with_formats(document, inferred.schema())["properties"]
     return replace(inferred, fields=tuple(replace(item, schema=whole[item.name]) for item in inferred.fields))
-
-
-def _next(request: Request, response: Response, objections: Sequence[str]) -> Request:
-    more = (Message("assistant", response.text), Message("user", again(objections)))
-    return Request(request.model, (*request.messages, *more), request.params, output_schema=ANSWER_SCHEMA)
 
 
 def _fact(objection: str) -> str:

@@ -1,0 +1,43 @@
+"""Questions that promptopt itself puts to a model, answered in JSON under a strict schema, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from promptopt.call_options import CallOptions
+from promptopt.prices import find_price
+from promptopt.providers.openai.models import refused_options
+from promptopt.schemas.cost import with_headroom
+from promptopt.values import JSONSchema, Message, Request, Response, Usage
+
+
+def steady(model: str) -> CallOptions:
+    """The settings of a question: temperature 0, unless the model refuses to be told one."""
+    return CallOptions(temperature=None if refused_options(model, {"temperature": 0}) else 0)
+
+
+def strict_question(model: str, messages: Sequence[Message], schema: JSONSchema, most_tokens: int) -> Request:
+    """The first question.
+
+    Args:
+        most_tokens: What the answer may have; of a model that reasons its thoughts come on top.
+    """
+    options = replace(steady(model), max_output_tokens=with_headroom(most_tokens, model))
+    return Request(model, tuple(messages), options, output_schema=schema)
+
+
+def next_question(request: Request, response: Response, text: str) -> Request:
+    """The question after an answer."""
+    more = (Message("assistant", response.text), Message("user", text))
+    return replace(request, messages=(*request.messages, *more))
+
+
+def asking_usd(model: str, usages: Sequence[Usage | None]) -> Decimal | None:
+    """List cost of calls; ``None`` if the model is unpriced or one of them was not measured."""
+    price = find_price(model)
+    known = [usage for usage in usages if usage is not None]
+    if price is None or len(known) < len(usages):
+        return None
+    return sum((price.cost(one).total_usd for one in known), Decimal(0))
