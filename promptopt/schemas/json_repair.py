@@ -24,6 +24,8 @@ _COMMA = re.compile(rf"(?P<string>{_STRING})|,(?P<bracket>\s*[}}\]])", re.DOTALL
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 # A backslash before these is Markdown's or LaTeX's, or a part of a regular expression; nobody can say which.
 _MARKS = "_*[](){}.-+#$&%~^|<>=!?"
+# Two backslashes of one text: JSON's line end before a letter, or a path's (C:\\new), and one that JSON has not.
+_BACKSLASH = re.compile(r"\\(?:[\\\"'/]|u[0-9a-fA-F]{4}|(?P<read>[bfnrt](?=\w))|[bfnrt]|(?P<odd>.))", re.DOTALL)
 _WORD = re.compile(r"(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|\.\d+)|[^\W\d_]+|[^\s{}\[\]:,\"'“”‘’\\\\]")
 # 007 is a code, not a number; a schema that wants a number still reads 7.
 _UNMARKED = re.compile(
@@ -149,10 +151,7 @@ def _nearly_json(text: str, notes: list[str], marks: list[str]) -> Any:
 def _by_library(clean: str, text: str, notes: list[str]) -> Any:
     import json_repair
 
-    if odd := next((one[0] for one in _ESCAPE.finditer(clean) if one[2] and one[2] in _MARKS), None):
-        raise AnswerUnreadable(f"{odd!r} is no escape of JSON: with its backslash, or without?", text)
-    if broken := re.search(r"(?<!\\)(?:\\\\)*\\u(?![0-9a-fA-F]{4}).{0,4}", clean):
-        raise AnswerUnreadable(f"{broken[0]!r} is no character", text)
+    _check_escapes(clean, text)
     if _OPERATOR.search(_QUOTED.sub('""', clean)):
         raise AnswerUnreadable("the JSON has an expression of several texts for one value", text)
     try:
@@ -177,6 +176,18 @@ def _by_library(clean: str, text: str, notes: list[str]) -> Any:
     steps = list(dict.fromkeys(str(step["text"]).split(",")[0].replace("While parsing", "in") for step in log))
     notes.append(f"repaired the JSON ({'; '.join(steps[:3])})" if steps else "repaired the JSON's quotes or commas")
     return value
+
+
+def _check_escapes(clean: str, text: str) -> None:
+    """Refuse backslashes of which nobody can say whether they are a part of the text."""
+    if odd := next((one[0] for one in _ESCAPE.finditer(clean) if one[2] and one[2] in _MARKS), None):
+        raise AnswerUnreadable(f"{odd!r} is no escape of JSON: with its backslash, or without?", text)
+    for quoted in (*(match[0] for match in _QUOTED.finditer(clean)), _QUOTED.sub('""', clean)):
+        found = {match.lastgroup: match[0] for match in _BACKSLASH.finditer(quoted) if match.lastgroup}
+        if len(found) > 1:
+            raise AnswerUnreadable(f"{found['odd']!r} is no escape of JSON: is {found['read']!r} meant as one?", text)
+    if broken := re.search(r"(?<!\\)(?:\\\\)*\\u(?![0-9a-fA-F]{4}).{0,4}", clean):
+        raise AnswerUnreadable(f"{broken[0]!r} is no character", text)
 
 
 class _Tail:

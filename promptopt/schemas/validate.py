@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, time
+from decimal import Decimal, localcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -16,6 +17,10 @@ from promptopt.values import JSONSchema
 if TYPE_CHECKING:
     from jsonschema import FormatChecker
     from jsonschema.exceptions import ValidationError
+    from jsonschema.protocols import Validator
+
+# As many as the largest float by the smallest step has: no rest is lost.
+_DIGITS = 700
 
 _OFFSET = r"(?:Z|[+-]\d\d:\d\d)?"
 _TIME = rf"\d\d:\d\d:\d\d(?:\.\d+)?{_OFFSET}"
@@ -49,13 +54,10 @@ def validate(value: Any, schema: JSONSchema, text: str) -> None:
         AnswerInvalid: It is not; the error names the place.
         SchemaError: The schema is not a JSON schema, or refers out of itself.
     """
-    from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
     from referencing.exceptions import Unresolvable
-    from referencing.jsonschema import EMPTY_REGISTRY
 
-    # With this registry a remote $ref is an error; the default one would fetch it.
-    validator = Draft202012Validator(dict(schema), registry=EMPTY_REGISTRY, format_checker=format_checker())
+    validator = validator_of(schema, format_checker())
     try:
         error = best_match(validator.iter_errors(value))
     except Unresolvable as problem:
@@ -71,6 +73,32 @@ def validate(value: Any, schema: JSONSchema, text: str) -> None:
         error = _of_the_meant_option(error)
         pointer = "".join(f"/{part}" for part in error.absolute_path)
         raise AnswerInvalid(_message(error)[:300], text, pointer or None)
+
+
+def validator_of(schema: JSONSchema, formats: FormatChecker | None = None) -> Validator:
+    """What checks data under a schema of draft 2020-12: steps in decimal digits, and nothing outside is fetched."""
+    from referencing.jsonschema import EMPTY_REGISTRY
+
+    # With this registry a remote $ref is an error; the default one would fetch it.
+    return _validator_class()(dict(schema), registry=EMPTY_REGISTRY, format_checker=formats)
+
+
+@cache
+def _validator_class() -> Callable[..., Validator]:
+    from jsonschema import Draft202012Validator, validators
+
+    made: Callable[..., Validator] = validators.extend(Draft202012Validator, {"multipleOf": _steps})  # type: ignore[no-untyped-call]
+    return made
+
+
+def _steps(_: Validator, step: float, value: Any, __: JSONSchema) -> Iterator[ValidationError]:
+    """``multipleOf`` in the digits that are written: in binary fractions 19.99 is no multiple of 0.01."""
+    from jsonschema.exceptions import ValidationError
+
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        with localcontext(prec=_DIGITS):
+            if Decimal(repr(value)) % Decimal(repr(step)):
+                yield ValidationError(f"{value!r} is not a multiple of {step!r}")
 
 
 def _of_the_meant_option(error: ValidationError) -> ValidationError:

@@ -65,12 +65,12 @@ def _read(call: ToolCall, tools: Sequence[Tool]) -> _Read:
     return _Read(call, arguments, problem)
 
 
-def _schema_problem(schema: Mapping[str, Any], value: object) -> str:
-    from jsonschema import Draft202012Validator
+def _schema_problem(schema: Mapping[str, Any], value: Any) -> str:
     from jsonschema.exceptions import best_match
-    from referencing.jsonschema import EMPTY_REGISTRY
 
-    error = best_match(Draft202012Validator(nullable(schema), registry=EMPTY_REGISTRY).iter_errors(value))
+    from promptopt.schemas.validate import validator_of
+
+    error = best_match(validator_of(nullable(schema)).iter_errors(value))
     return "" if error is None else f"{error.json_path}: {error.message}"
 
 

@@ -137,6 +137,45 @@ def test_refused(kind):
         promptopt.parse(text, REVIEW)
 
 
+@pytest.mark.parametrize(
+    "written", [r"C:\Users\new\table", r"\theta \in \R", r"import re\nre.sub(r'\s+', '', x)", r"\d+ of the \backslash"]
+)
+@pytest.mark.parametrize("around", ['{{"summary": "{}"}}', "{{'summary': '{}'}}", '{{"summary": "{}", "score": 4,}}'])
+def test_backslashes_of_a_path_are_no_line_ends(written, around):
+    schema = {"type": "object", "properties": {"summary": {"type": "string"}}, "required": ["summary"]}
+    with pytest.raises(AnswerUnreadable):
+        promptopt.parse(around.format(written), schema)
+
+
+def test_line_ends_beside_a_pattern_are_line_ends():
+    schema = {"type": "object", "properties": {"summary": {"type": "string"}}, "required": ["summary"]}
+    assert promptopt.parse(r'{"summary": "Use \d+:\n\n- once"}', schema).data == {"summary": "Use \\d+:\n\n- once"}
+
+
+@pytest.mark.parametrize(
+    ("value", "step", "valid"),
+    [
+        ("19.99", 0.01, True),
+        ("0.3", 0.1, True),
+        ("-2.5", 0.5, True),
+        ("8.0", 2, True),
+        ("1e300", 0.01, True),
+        ("1.7976931348623157e308", 5e-324, True),
+        ("0.35", 0.1, False),
+        ("12345678901234567890123", 2, False),
+        ("1e-5", 0.1, False),
+    ],
+)
+def test_steps_are_in_the_digits_that_are_written(value, step, valid):
+    schema = {"type": "object", "properties": {"price": {"type": "number", "multipleOf": step}}}
+    answer = f'{{"price": {value}}}'
+    if valid:
+        assert promptopt.parse(answer, schema).data == json.loads(answer)
+    else:
+        with pytest.raises(AnswerInvalid, match="not a multiple of"):
+            promptopt.parse(answer, schema)
+
+
 def test_real_answers_of_a_small_model():
     rows = [json.loads(line) for line in Path(__file__).with_name("real_answers.jsonl").read_text().splitlines()]
     right = 0

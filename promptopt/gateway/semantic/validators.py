@@ -49,8 +49,7 @@ class MatchesSchema:
                 raise UsageError(f"validator schema: not a JSON schema: {error.message}") from None
 
     def __call__(self, call: Call, answer: Answer) -> bool | None:
-        from jsonschema import Draft202012Validator
-        from referencing.jsonschema import EMPTY_REGISTRY
+        from promptopt.schemas.validate import validator_of
 
         schema = self._schema or schema_of(call)
         if schema is None:
@@ -59,7 +58,7 @@ class MatchesSchema:
             value = json.loads(answer.text)
         except (ValueError, RecursionError):
             return False
-        return bool(Draft202012Validator(schema, registry=EMPTY_REGISTRY).is_valid(value))
+        return validator_of(schema).is_valid(value)
 
 
 class HasAnswer:
