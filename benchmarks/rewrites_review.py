@@ -28,10 +28,11 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from rewrites import FOLDER, Editor, Judged, Loss, Passage, Sample, _flat, answering, completion, run
+from rewrites import FOLDER, Editor, Judged, Loss, Passage, Sample, _flat, answering, blocks_of, completion, run
 
 from promptopt.compression.by_model.paragraph import RewrittenParagraph
 from promptopt.compression.by_model.review import ANSWER_SCHEMA
+from promptopt.templates.source import same_code
 from promptopt.tokens import tokenizer_for
 
 REVIEWER = "gpt-4.1"
@@ -97,6 +98,26 @@ def _planted(prompt: str, twin: str, becomes: str) -> str:
         return _flat(becomes)
     before, after = twin.split(becomes, 1) if becomes else (twin, "")
     return _flat(" ".join((*before.split()[-4:], becomes, *after.split()[:4])))
+
+
+def faults(sample: Sample) -> Iterator[str]:
+    """What whoever wrote a file should look at once more."""
+    count = tokenizer_for(None).count
+    for passage in sample.passages:
+        begins = repr(passage.was[:40])
+        if passage.was != passage.now and count(passage.now) >= count(passage.was):
+            yield f"the rewrite is not shorter: {begins}"
+        if not same_code(passage.was, passage.now):
+            yield f"holes or tags differ, or their order: {begins}"
+        if len(blocks_of(passage.was)) != len(blocks_of(passage.now)):
+            yield f"another number of paragraphs: {begins}"
+    for loss in sample.losses:
+        passage = next(each for each in sample.passages if loss.was in each.now)
+        twin = passage.losing(loss).now
+        if passage.now in (twin, passage.was):
+            yield f"no twin of a rewrite: {loss.lost}"
+        if not loss.named_in(passage.was) and not loss.named_in(twin):
+            yield f"no word of named_by is in the passage or in the twin: {loss.lost}"
 
 
 def cases(samples: Sequence[Sample]) -> Iterator[Case]:
@@ -183,7 +204,11 @@ def main() -> None:
     if given.requests is None and given.answers is None:
         parser.error("give --requests or --answers")
     samples = [Sample.load(path) for path in sorted(given.folder.glob("*.yaml"))]
-    found = list(cases([one for one in samples if not given.names or any(name in one.name for name in given.names)]))
+    samples = [one for one in samples if not given.names or any(name in one.name for name in given.names)]
+    for one in samples:
+        for fault in faults(one):
+            print(f"{one.name}: {fault}")
+    found = list(cases(samples))
     server, options = Server(), ("--review", REVIEWER)
     with ExitStack() as stack:
         if given.unguarded:
