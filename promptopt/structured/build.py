@@ -6,13 +6,19 @@ import re
 from dataclasses import replace
 
 from promptopt.errors import SchemaError, UsageError
-from promptopt.structured.explanations import EXPLAINS, FIRST, prose_of
 from promptopt.structured.field_sources import Evidence
 from promptopt.structured.fields import Inferred, PromptText
 from promptopt.structured.infer import infer
 from promptopt.structured.next_version import as_schema, as_text
 from promptopt.structured.proposal import Economics, Options, Structured
-from promptopt.structured.reasoning import asks_for_reasoning, keeps_reasoning, needs_reasoning
+from promptopt.structured.reasoning import (
+    EXPLAINS,
+    FIRST,
+    asks_for_reasoning,
+    keeps_reasoning,
+    needs_reasoning,
+    prose_of,
+)
 from promptopt.structured.task import AnswerForm, Task, answer_form
 from promptopt.templates import Template
 

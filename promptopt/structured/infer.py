@@ -19,26 +19,18 @@ from promptopt.structured.fields import (
     conditional,
     of_fields,
 )
-from promptopt.structured.form_elsewhere import form_in_variable, format_in_variable, part_beside, unread_json
 from promptopt.structured.guard.rules import doubted
 from promptopt.structured.prose.choices import Choice, choices
 from promptopt.structured.prose.counts import with_count_of_items, with_counts
-from promptopt.structured.prose.date_patterns import with_date_patterns
-from promptopt.structured.prose.dates import with_dates
-from promptopt.structured.prose.lengths import with_lengths
+from promptopt.structured.prose.formats import with_date_patterns, with_dates, with_lengths, with_steps
 from promptopt.structured.prose.ranges import numbers, scale
-from promptopt.structured.prose.steps import with_steps
-from promptopt.structured.readers.bare_values import from_values
-from promptopt.structured.readers.bold_sections import bold_sections
-from promptopt.structured.readers.bracket_labels import bracket_labels
-from promptopt.structured.readers.criteria import criteria_scores
-from promptopt.structured.readers.empty_labels import with_told
-from promptopt.structured.readers.form_lines import form_lines
-from promptopt.structured.readers.items_told import items_told, items_under_key
+from promptopt.structured.readers.bare_values import from_values, plain_order
+from promptopt.structured.readers.blank_forms import criteria_scores, form_lines, with_told
+from promptopt.structured.readers.free_keys import keys_of_labels
+from promptopt.structured.readers.headings import bold_sections, plain_headings, told_parts
 from promptopt.structured.readers.json_blocks import ORDERS_JSON, Block
 from promptopt.structured.readers.json_blocks import blocks as json_blocks
-from promptopt.structured.readers.keys_of_labels import keys_of_labels
-from promptopt.structured.readers.label_lines import label_lines
+from promptopt.structured.readers.label_lines import bracket_labels, label_lines, quoted_verdicts, with_reasoning
 from promptopt.structured.readers.labelled import (
     bracketed,
     delimited,
@@ -48,23 +40,15 @@ from promptopt.structured.readers.labelled import (
     read_pattern,
     tuples,
 )
-from promptopt.structured.readers.lines_of_text import with_commas
-from promptopt.structured.readers.lists_of_them import list_of_them
-from promptopt.structured.readers.numbered_lines import numbered_lines
-from promptopt.structured.readers.plain_headings import plain_headings
-from promptopt.structured.readers.plain_orders import plain_order
+from promptopt.structured.readers.lists_of_texts import list_of_them, several_labels, with_commas
 from promptopt.structured.readers.pseudo_json import merge
-from promptopt.structured.readers.quoted_verdicts import quoted_verdicts
-from promptopt.structured.readers.reasoned_first import with_reasoning
 from promptopt.structured.readers.refine import (
     refined,
     refined_field,
 )
 from promptopt.structured.readers.sections import headed, parted, ruled, sections, tables, titled
-from promptopt.structured.readers.several_labels import several_labels
 from promptopt.structured.readers.tags import tagged
-from promptopt.structured.readers.told_keys import told_keys
-from promptopt.structured.readers.told_parts import told_parts
+from promptopt.structured.readers.told_keys import items_told, items_under_key, told_keys
 from promptopt.structured.readers.variants import (
     check_described,
     check_one_form,
@@ -74,9 +58,13 @@ from promptopt.structured.readers.variants import (
     without_samples,
     without_values,
 )
-from promptopt.structured.readers.verdict_lines import verdict_line, verdict_with_detail
-from promptopt.structured.readers.verdict_then_why import verdict_then_why
-from promptopt.structured.unread import why_unread
+from promptopt.structured.readers.verdict_lines import (
+    numbered_lines,
+    verdict_line,
+    verdict_then_why,
+    verdict_with_detail,
+)
+from promptopt.structured.unread import form_in_variable, format_in_variable, part_beside, unread_json, why_unread
 from promptopt.structured.witness.second_reading import gainsaid
 
 # Two lists of labels that share this much are meant to be one list.

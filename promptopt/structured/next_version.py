@@ -13,9 +13,8 @@ from promptopt.schemas.codes import Codes, code_schema
 from promptopt.schemas.cost import SchemaCost, advice, output_cap, schema_cost, with_headroom
 from promptopt.structured.completeness import wants_json
 from promptopt.structured.edits.carried import carried_edits
-from promptopt.structured.edits.directive import minify_place, with_directive
-from promptopt.structured.edits.directive_in_chat import in_first_block
-from promptopt.structured.edits.form_left import form_left
+from promptopt.structured.edits.directive import in_first_block, minify_place, with_directive
+from promptopt.structured.edits.layout import form_left
 from promptopt.structured.edits.shown_json import block_edits, example_edits
 from promptopt.structured.edits.whole_edits import whole, without_empty_sections
 from promptopt.structured.proposal import Economics, Structured

@@ -8,10 +8,10 @@ from typing import Any
 from promptopt.errors import SchemaError
 from promptopt.schemas import strict_findings
 from promptopt.schemas.cost import cheapen
-from promptopt.structured.explanations import EXPLAINS, FIRST, explanation_asked
 from promptopt.structured.field_sources import Evidence
 from promptopt.structured.fields import Field, Inferred, PromptText
 from promptopt.structured.proposal import Options
+from promptopt.structured.reasoning import EXPLAINS, FIRST, explanation_asked
 from promptopt.structured.scored_field import may_be_scored, scored_of
 from promptopt.structured.witness.accounts import instructions
 from promptopt.templates import Template

@@ -11,7 +11,7 @@ from functools import partial
 
 from promptopt.structured.by_model.question import FormReading, ReadValue
 from promptopt.structured.fields import PromptText
-from promptopt.structured.guard.said_of_values import Proofs, said
+from promptopt.structured.guard.quotations import Proofs, said
 from promptopt.structured.guard.types_said import untyped
 from promptopt.structured.witness.keys import NUMBER_WORDS, is_index_of
 

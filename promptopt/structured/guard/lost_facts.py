@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from promptopt.structured.by_model.question import ReadValue
 from promptopt.structured.fields import PromptText
 from promptopt.structured.guard.lost_labels import labels_beside, labels_lost, words_alone
-from promptopt.structured.guard.said_of_values import Proofs, said, said_elsewhere
+from promptopt.structured.guard.quotations import Proofs, said, said_elsewhere
 from promptopt.structured.witness.keys import NUMBER_WORDS, shortened
 
 

@@ -10,8 +10,7 @@ from promptopt.structured.by_model.question import FormReading
 from promptopt.structured.fields import MASK, PromptText, Span, field_name
 from promptopt.structured.guard.lost_labels import TYPE_WORDS
 from promptopt.structured.guard.neighbours import beside_in_line, beside_in_lines
-from promptopt.structured.guard.quotations import spoken_by_others
-from promptopt.structured.guard.said_of_values import Proofs
+from promptopt.structured.guard.quotations import Proofs, spoken_by_others
 from promptopt.structured.witness.keys import VARIABLE
 
 _KEY = re.compile(r"[\"'“](?P<name>[^\"'“”\n:{}\[\],]{1,60})[\"'”]\s*:(?!:)")

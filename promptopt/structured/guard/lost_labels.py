@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 from promptopt.structured.by_model.question import ReadValue
 from promptopt.structured.fields import MASK, PromptText
 from promptopt.structured.guard.neighbours import beside_in_line, beside_in_lines, beside_in_options, same_lead
-from promptopt.structured.guard.quotations import Quoted
-from promptopt.structured.guard.said_of_values import Proofs
+from promptopt.structured.guard.quotations import Proofs, Quoted
 from promptopt.structured.witness.keys import shortened
 
 _OF_TYPES = re.compile(

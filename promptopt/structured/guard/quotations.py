@@ -1,13 +1,13 @@
-"""Where quotations are in a prompt, and which of its words prove nothing: what others say, and what a variable prints."""
+"""Where quotations are in a prompt, what is said there of a value up to the next one, and which words prove nothing."""
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from promptopt.structured.by_model.question import Quotation
+from promptopt.structured.by_model.question import Quotation, ReadValue
 from promptopt.structured.fields import MASK, PromptText, Span
 from promptopt.structured.witness.keys import shortened
 from promptopt.templates.source import read_source
@@ -89,3 +89,113 @@ def _spoken_by_others(document: PromptText) -> Iterator[Span]:
 
 _EXAMPLE = re.compile(r"\b(?:examples?|samples?|shots?)\b", re.IGNORECASE)
 _NEAR = 200
+
+
+Proofs = Mapping[ReadValue, Sequence[Quoted]]
+
+_MARKED = "[\"'`*“]"
+
+
+def said(document: PromptText, value: ReadValue, proofs: Proofs, places: Sequence[Quoted] | None = None) -> list[str]:
+    """What is said of a value at each of its quotations, whether the model quoted all of it or not.
+
+    Args:
+        places: Other places where the prompt speaks of it, instead of the quotations.
+    """
+    depth = len(value.path)
+    # What is in an object is a part of what is said of the object.
+    others = {
+        other.name
+        for other in proofs
+        if other.name and other.path[:depth] != value.path and value.path[: len(other.path)] != other.path
+    } - {value.name}
+    return [_said(document, value.name, one, others) for one in (proofs[value] if places is None else places)]
+
+
+_MOST_MENTIONS = 8
+
+
+def said_elsewhere(document: PromptText, value: ReadValue, proofs: Proofs) -> list[Quoted]:
+    """The places beside its quotations where the prompt speaks of a key: ``team is one of``, ``r = the stars``."""
+    if not value.name or len([other for other in proofs if other.name == value.name and other.path[-1:] != ("*",)]) > 1:
+        return []
+    own = re.escape(value.name)
+    first = rf"[{re.escape(value.name[0].upper())}{re.escape(value.name[0].lower())}]{re.escape(value.name[1:])}"
+    spoken = re.compile(
+        rf"(?<={_MARKED}){own}[\"'`*”]+\s*(?:[:=(]|[-–—]\s|is\b|must\b|should\b|can\b|may\b)|(?:(?<![\w-])(?<!\w )|(?<=\bthe )|(?<=\bThe )|(?<=\byour )|(?<=\band )|(?<=\bor ))(?:{own}(?=\s*(?:=|\())|(?<=[.!?\n] ){first}(?= (?:is|must|should|can|may)\b)|(?:(?<=\n)|(?<=\n- )){own}(?=\s*(?::|=|is\b)))"
+    )
+    others = spoken_by_others(document)
+    found = []
+    # A plain search is many times as fast as the pattern, and most keys stand in a few places.
+    for place in re.finditer(f"{own}|{first}", document.text):
+        match = spoken.match(document.text, place.start())
+        if match is None:
+            continue
+        span = Span(match.start(), match.start() + len(value.name))
+        quoted = any(one.span.overlaps(span) for one in proofs[value])
+        if not (quoted or document.depends(span) or any(span.overlaps(other) for other in others)):
+            found.append(Quoted(document.line(span.start), span, document.text[span.start : span.end]))
+    return found[:_MOST_MENTIONS]
+
+
+def _said(document: PromptText, name: str, quoted: Quoted, others: Collection[str]) -> str:
+    text = document.text
+    start, end = quoted.span.start, quoted.span.end
+    line_end = text.find("\n", end)
+    line_end = len(text) if line_end < 0 else line_end
+    own, marked = _spelled(name, text, start, end) if name else (None, False)
+    begin = own if own is not None else start
+    # A quotation may have several keys: what is said of one ends at the next.
+    stop = line_end
+    line = text[begin:line_end]
+    for other in others:
+        if other not in line:
+            continue
+        match = _next_key(other, plain=own is not None and not marked).search(
+            text, begin + (len(name) if own is not None else 0), line_end
+        )
+        if match:
+            stop = min(stop, match.start())
+    if own is None:
+        sentence = re.compile(r"[.!?](?=\s|\Z)").search(text, max(begin, end - 1), stop)
+        stop = sentence.end() if sentence else stop
+    return text[begin : _closed(text, begin, stop)]
+
+
+def _closed(text: str, begin: int, stop: int) -> int:
+    """Where a bracket is shut that was opened before: what follows is said of what is around it."""
+    depth = 0
+    for sign in re.compile(r"[{}]").finditer(text, begin, stop):
+        depth += 1 if sign[0] == "{" else -1
+        if depth < 0:
+            return sign.start()
+    return stop
+
+
+def _spelled(name: str, text: str, start: int, end: int) -> tuple[int | None, bool]:
+    """Where a key is in a stretch, rather in marks than as a word; and whether it is in marks or before a colon."""
+    own = re.escape(name)
+    for pattern, marked in (
+        (rf"(?<={_MARKED}){own}(?=[\"'`*”])", True),
+        (rf"(?<![\w-]){own}(?=\s*[:(=])", True),
+        (rf"(?<![\w-]){own}(?![\w-])", False),
+    ):
+        if match := re.compile(pattern).search(text, start, end):
+            return match.start(), marked
+    return None, False
+
+
+@functools.lru_cache(maxsize=1024)
+def _next_key(name: str, *, plain: bool) -> re.Pattern[str]:
+    """Where the next key is.
+
+    Args:
+        plain: Whether keys are plain words, as the one before it.
+    """
+    own = re.escape(name)
+    bare = rf"|(?<![\w-]){own}(?![\w-])" if re.search(r"_|[a-z][A-Z]", name) else ""
+    # As a word it is the next key only where one begins: "owner, what and due", not "due is a date".
+    bare += rf"|(?:[\n,;:.(\[|<]|\b(?:and|or|the|your|its|final)\b)\s*{own}(?![\w-])" if plain else ""
+    # A sentence of its own: "bpm is a whole number."
+    bare += rf"|(?<=[.;] ){own}(?= (?:is|are|must|should|can|may)\b)"
+    return re.compile(rf"{_MARKED}{own}[\"'`*”]|(?<![\w-]){own}(?=\s*[:(=]){bare}")

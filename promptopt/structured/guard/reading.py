@@ -16,8 +16,7 @@ from promptopt.structured.by_model.fields_read import NoSchema, inferred_of
 from promptopt.structured.by_model.question import FormReading, Quotation, ReadValue
 from promptopt.structured.completeness import other_form
 from promptopt.structured.fields import Inferred, PromptText
-from promptopt.structured.guard.beside import asked_beside
-from promptopt.structured.guard.instead_of import instead_of
+from promptopt.structured.guard.beside import asked_beside, instead_of
 from promptopt.structured.guard.licences import unquoted, unsaid
 from promptopt.structured.guard.lost_facts import lost
 from promptopt.structured.guard.lost_keys import lost_keys

@@ -12,8 +12,7 @@ from promptopt.structured.fields import Inferred, PromptText, Span
 from promptopt.structured.guard.licences import has_label, numbers_in, unproved
 from promptopt.structured.guard.lost_facts import lost
 from promptopt.structured.guard.lost_keys import lost_keys, shown_keys
-from promptopt.structured.guard.quotations import Quoted, spoken_by_others
-from promptopt.structured.guard.said_of_values import said_elsewhere
+from promptopt.structured.guard.quotations import Quoted, said_elsewhere, spoken_by_others
 
 
 def doubted(document: PromptText, inferred: Inferred) -> str | None:

@@ -14,10 +14,9 @@ from promptopt.structured.by_model.question import FormReading, ReadValue
 from promptopt.structured.fields import MASK, PromptText, Span
 from promptopt.structured.guard.licences import words_of_name
 from promptopt.structured.guard.lost_keys import shown_keys
-from promptopt.structured.guard.quotations import spoken_by_others
-from promptopt.structured.guard.said_of_values import Proofs, said
+from promptopt.structured.guard.quotations import Proofs, said, spoken_by_others
+from promptopt.structured.witness.instead import LEFT_EMPTY
 from promptopt.structured.witness.keys import shortened
-from promptopt.structured.witness.other_values import LEFT_EMPTY
 
 
 def unsettled(document: PromptText, reading: FormReading, proofs: Proofs) -> Iterator[str]:

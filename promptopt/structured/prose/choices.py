@@ -11,11 +11,9 @@ import regex
 
 from promptopt.structured.fields import BOUNDARY, MASK, PromptText, Span, field_name, scan
 from promptopt.structured.prose.choice_patterns import ASK, CLOSE, INNER, PATTERNS, QUOTE
-from promptopt.structured.prose.chosen_lists import chosen_lists
+from promptopt.structured.prose.chosen_lists import CONDITION, chosen_lists, subject_lists, table_labels
 from promptopt.structured.prose.far_cases import far_cases
 from promptopt.structured.prose.plain_labels import DATE_FORM, is_denied, plain_labels
-from promptopt.structured.prose.subject_lists import CONDITION, subject_lists
-from promptopt.structured.prose.table_labels import table_labels
 
 
 @dataclass(frozen=True, slots=True)

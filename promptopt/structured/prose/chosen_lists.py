@@ -1,4 +1,4 @@
-"""Lists of labels below an order to choose one of them, where another order wants nothing but the one that was chosen.
+"""Lists of labels to choose from: below an order, where another order wants nothing but the one that was chosen, in a table, or given for a value by its name.
 
 "Sort the request into one of:", below it "1. billing" and so on, and at the end "Reply with the category name only."
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import regex
 
 from promptopt.structured.fields import BOUNDARY, MASK, PromptText, Span, field_name, scan
-from promptopt.structured.prose.listed import labels_after
+from promptopt.structured.prose.label_items import labels_after
 from promptopt.structured.prose.wanted_alone import wanted_alone
 
 _CHOOSE = r"(?:classif\w+|categori[sz]e|sort|route|assign|label|tag|mark|pick|select|choose|identify|determine|decide|detect|name|give|predict|find)"
@@ -146,3 +146,130 @@ def _are_labels(values: list[str]) -> bool:
 def _counted(items: str, count: int) -> bool:
     numbers = [int(number) for number in re.findall(r"(?:^|\s)\(?(\d{1,2})[.)]", items, re.MULTILINE)]
     return numbers == list(range(1, count + 1))
+
+
+_TABLE = regex.compile(
+    r"^[ \t]*\|(?P<head>[^\n]+)\|[ \t]*\n[ \t]*\|[ \t:|-]+\|[ \t]*\n(?P<rows>(?:[ \t]*\|[^\n]+\|[ \t]*(?:\n|\Z)){2,})",
+    regex.MULTILINE,
+)
+_TAKE = r"(?:answer|respond|reply|return|output|give|write|say|print|choose|pick|select|assign|use)"
+_FROM_FIRST = re.compile(
+    rf"\b{_TAKE}\b[^.\n]{{0,50}}\b(?:one|a|the) (?:\w+ )?(?:word|value|label|name|entry|code|term)?\b[^.\n]{{0,20}}\bfrom the (?:first|left|leftmost) column\b",
+    re.IGNORECASE,
+)
+
+
+def table_labels(document: PromptText) -> Iterator[tuple[str, list[str], Span]]:
+    """The name of the column, its cells, and where the order and the table are."""
+    text = document.text
+    tables = [match for match in scan(_TABLE, text) if MASK not in match[0]]
+    if len(tables) != 1:
+        return
+    table = tables[0]
+    head = table["head"].split("|")[0].strip(" *_`\t").lower()
+    cells = [
+        row.strip().strip("|").split("|")[0].strip(" *_`\"'\t") for row in table["rows"].splitlines() if row.strip()
+    ]
+    plain = all(re.fullmatch(r"[A-Za-z][\w /&-]*", cell) and len(cell.split()) <= _LONGEST for cell in cells)
+    if not plain or len(set(cells)) < len(cells) or not re.fullmatch(r"[a-z]+(?: [a-z]+)?", head):
+        return
+    only = re.compile(
+        rf"\b{_TAKE}\b(?: (?:with|back|exactly|just|only|nothing but))* (?:the |one |a single )?(?:\w+ )?{head}\b(?: name| only| alone| and nothing else|(?= that)|(?=\s*[.\n])| for\b)",
+        re.IGNORECASE,
+    )
+    order = _FROM_FIRST.search(text) or next(
+        (
+            one
+            for one in only.finditer(text)
+            if re.search(r"\b(?:only|just|exactly|nothing but|alone|and nothing else)\b", one[0])
+        ),
+        None,
+    )
+    if order:
+        yield head.replace(" ", "_"), cells, Span(*order.span())
+
+
+_CHOSEN = (
+    r"(?:chosen from|choose from|selected from|select from|one of|any of|(?:list|array|some|several) of|from (?:the )?following"
+    r"|(?:the|these) following (?:classes|categories|options|labels|values))"
+)
+# "team are chosen from:" and then "[sales, support]"
+_BRACKETED = regex.compile(
+    rf"^(?P<lead>[^\n\[\]]*\b{_CHOSEN}\b[^\n\[\]]*?):?[ \t]*\n?[ \t]*\[(?P<items>[^\[\]{{}}\n]{{3,800}})\]",
+    regex.MULTILINE | regex.IGNORECASE,
+)
+# "The team can be one of the following:" and then lines such as "Sales: offers and prices"
+_DEFINED = regex.compile(
+    rf"^(?P<lead>[^\n\[\]]*\b{_CHOSEN}\b[^\n\[\]]*):[ \t]*\n(?P<items>(?:[A-Z][\w &/-]{{1,40}}:[ \t]+\S[^\n]*\n){{3,}})",
+    regex.MULTILINE | regex.IGNORECASE,
+)
+# "The verdict must be one of:" and then "- Upheld: ..."
+_BELOW_SUBJECT = regex.compile(
+    rf"^(?P<lead>[^\n\[\]]*\b{_CHOSEN}\b[^\n\[\]]*):[ \t]*\n(?P<items>(?:[ \t]*[-*•][ \t]+[*_`\"']*[A-Za-z][\w &/-]{{0,40}}?[*_`\"']*[ \t]*(?:[:(–→]|-(?= ))[^\n]*(?:\n|\Z)){{2,}})",
+    regex.MULTILINE | regex.IGNORECASE,
+)
+_MANY = re.compile(r"\b(?:list|array|multiple|several|one or more|some)\b", re.IGNORECASE)
+_SUBJECT = re.compile(
+    r"\A\W*(?:the |your |its |an? )?[\"'`*]*(?P<name>[A-Za-z][\w ]{1,40}?)[\"'`*]*\s+(?:can|must|should|may|will|is|are|has to)\b",
+    re.IGNORECASE,
+)
+# "all_tags = ["news",  # what happened", and a sentence that sends there
+_ASSIGNED = regex.compile(
+    r"^[ \t]*(?P<name>[A-Za-z]\w*)[ \t]*[:=][ \t]*\[(?P<items>(?:\s*\"[^\"\n]{1,60}\"[ \t]*,?[ \t]*(?:(?:#|//)[^\n]*)?)+)\s*\]",
+    regex.MULTILINE,
+)
+_FROM_IT = re.compile(
+    r"\b(?:select|choose|pick|use|assign|label)\b[^.\n]{0,80}\b(?:from|in|of) the (?:\w+ )?(?:list|tags|options|categories|labels)\b",
+    re.IGNORECASE,
+)
+
+
+CONDITION = re.compile(
+    r"\b(?:if|when|unless) [^,]*\bof (?:the|these)\b[^,]*|\b(?:is|are) (?:true|met|given|fulfilled)\b", re.IGNORECASE
+)
+"""What leads to conditions and not to labels: "if one of the following is true:"."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectList:
+    """Labels of a value.
+
+    Attributes:
+        name: The key that holds one of them; empty if only its kind is known.
+        noun: The last word of each key that holds some of them.
+        many: Whether the value is a list of labels.
+    """
+
+    name: str
+    noun: str
+    values: tuple[str, ...]
+    span: Span
+    many: bool = False
+
+
+def subject_lists(document: PromptText) -> Iterator[SubjectList]:
+    """The lists of labels whose lead names the value that they are for."""
+    for pattern in (_BRACKETED, _DEFINED, _BELOW_SUBJECT):
+        for match in scan(pattern, document.text):
+            subject = _SUBJECT.match(match["lead"])
+            values = (
+                [part.strip().strip("\"'`") for part in match["items"].split(",")]
+                if pattern is _BRACKETED
+                else [re.split(r"[:(–→]| - ", line)[0].strip("-*•_`\"' \t") for line in match["items"].splitlines()]
+            )
+            if subject and _are_values(values) and not CONDITION.search(match["lead"]):
+                many = _MANY.search(match["lead"], subject.end()) is not None
+                yield SubjectList(field_name(subject["name"]), "", tuple(values), Span(*match.span()), many)
+    if _FROM_IT.search(document.text):
+        for match in scan(_ASSIGNED, document.text):
+            values = re.findall(r"\"([^\"\n]+)\"[ \t]*,?[ \t]*(?=#|//|\n|\]|\"|\Z)", match["items"])
+            if _are_values(values):
+                noun = match["name"].lower().rpartition("_")[2].removesuffix("s")
+                yield SubjectList("", noun, tuple(values), Span(*match.span()))
+
+
+def _are_values(values: list[str]) -> bool:
+    plain = all(
+        value and MASK not in value and len(value.split()) <= 4 and value not in ("...", "etc") for value in values
+    )
+    return plain and len(values) > 1 and len(set(values)) == len(values)

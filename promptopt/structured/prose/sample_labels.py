@@ -1,4 +1,4 @@
-"""Labels of a key whose value in the form is one of them: ``"tier": "High"``, and elsewhere a list of Low, High, Critical."""
+"""Labels of a list elsewhere, to which the form points: by one that it shows, `"tier": "High"`, or by its place, "<worker or FINISH>"."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptopt.structured.fields import MASK, PromptText, Span
-from promptopt.structured.prose.letter_grades import codes_beside, letter_grades, letters_said
+from promptopt.structured.prose.label_codes import codes_beside, letter_grades, letters_said
+from promptopt.structured.prose.label_items import labels_after
 
 # "- High: needs action today", '"done" = all steps are taken', "  S = Structural,"
 _ITEM = re.compile(
@@ -32,7 +33,7 @@ class LabelLists:
 
     def __init__(self, document: PromptText, covered: Sequence[Span]) -> None:
         self._shown = "\n".join(document.text[span.start : span.end] for span in covered)
-        self._places = {match["name"]: match["words"] for match in _PLACE.finditer(self._shown)}
+        self._places = {match["name"]: match["words"] for match in _PLACE_OF_KEY.finditer(self._shown)}
         self._text = text = document.masked((*covered, *document.conditional))
         self._beside = [one for one in _inline(text) if _LEAST <= len(one.heads) <= _MOST]
         self._lists = [one for one in _lists(text) if _LEAST <= len(one.heads) <= _MOST]
@@ -163,7 +164,7 @@ def _lists(text: str) -> list[_List]:
     return found
 
 
-_PLACE = re.compile(r"[\"'](?P<name>[^\"'\n]+)[\"']\s*:\s*\"?<(?P<words>[a-z][a-z _]{2,40})>")
+_PLACE_OF_KEY = re.compile(r"[\"'](?P<name>[^\"'\n]+)[\"']\s*:\s*\"?<(?P<words>[a-z][a-z _]{2,40})>")
 _ABOVE = re.compile(
     r"(?:exactly )?one of the (?:\w+ )?(?:above|below|listed|values|options|labels)(?: (?:above|below))?"
 )
@@ -196,3 +197,50 @@ def _inline(text: str) -> list[_List]:
 # "E = Electrical,     P = Plumbing,"
 _BESIDE = re.compile(r",[ \t]+(?P<head>[\w?]{1,20})[ \t]*=[ \t]")
 _SAMPLES = re.compile(r"\b(?:examples?|e\.g|such as|for instance)\b", re.IGNORECASE)
+
+
+# What a place says of a value that is one of a list: "the category name", "one of the workers or FINISH"
+_PLACE = re.compile(
+    r"\W*(?:(?:exactly |only )?(?:the|a|an|your|one|one of the|next|chosen|selected|exact|best|matching) )*(?:name of (?:the|an?|one) )?(?P<noun>[A-Za-z]+(?: [a-z]+)?)(?:[ _](?:name|label|id|key))?"
+    r"(?P<rest>(?:(?: ?,|,? or| ?/| ?\|) ?['\"]?(?:[A-Z][A-Z\d_]+|(?<=['\"])[\w ]+)['\"]?)*)\W*",
+    re.IGNORECASE,
+)
+_REST = re.compile(r"[A-Z][A-Z\d_]+|(?<=['\"])[\w ]+(?=['\"])")
+# Not all that there are, or not what there is to choose from
+_NO_CHOICE = re.compile(
+    r"\b(?:examples?|e\.g|for instance|such as|like|including|includes?|some|sample|rules|criteria|steps|guidelines|tips|notes?|input)\b|\b(?:about|for|(?<!list )(?<!set )of)(?: the| these| our)?\s*\Z",
+    re.IGNORECASE,
+)
+_NULL = frozenset({"NULL"})
+
+
+def labels_of_place(said: str, document: PromptText) -> list[str]:
+    """The labels of the list that a place names, and those that it adds; empty if it names none, or several differ."""
+    place = _PLACE.fullmatch(said)
+    if place is None:
+        return []
+    words = re.sub(r"[ _](?:name|label|id|key)\Z", "", place["noun"], flags=re.IGNORECASE)
+    added = _REST.findall(place["rest"])
+    if _NULL & set(added):
+        return []
+    listed = _list_called(words, document)
+    return list(dict.fromkeys([*listed, *added])) if listed else []
+
+
+def _list_called(noun: str, document: PromptText) -> list[str]:
+    """The items of the lists that a line ending with the plural of a noun leads to, if they are the same."""
+    stem = r"[ _-]".join(re.escape(word) for word in noun.lower().split())
+    plural = rf"(?:{stem.removesuffix('y')}ies|{stem}e?s)"
+    lead = re.compile(
+        rf"^(?P<lead>[^\n{MASK}]*?)\b{plural}(?: are| below| exist| available)*(?:[ \t]*\([^()\n]*\))?[*_]*(?::[*_]*|(?<=[a-z*)])[ \t]*(?=\n))",
+        re.IGNORECASE | re.MULTILINE,
+    )
+    found: list[Sequence[str]] = []
+    for match in lead.finditer(document.text):
+        heading = match[0].rstrip(" *_").endswith(":") or match[0].lstrip().startswith(("#", "*"))
+        after = labels_after(document.text, match.end()) if heading and not _NO_CHOICE.search(match["lead"]) else None
+        if after is None or MASK in document.text[match.start() : after[1]]:
+            continue
+        found.append(after[0])
+    same = bool(found) and all(set(one) == set(found[0]) for one in found)
+    return list(found[0]) if same else []

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from promptopt.structured.fields import MASK, object_schema
-from promptopt.structured.prose.comments import with_note
+from promptopt.structured.prose.described import with_note
 from promptopt.structured.prose.wording import bare_value, or_null, placeholder, quoted_value
 from promptopt.structured.readers.free_keys import are_items, is_map
 

@@ -9,29 +9,32 @@ from typing import Any
 
 from promptopt.structured.fields import Field, PromptText, Span, UnreadForm, field_name
 from promptopt.structured.prose.choices import Choice, labels
-from promptopt.structured.prose.criteria_grades import grades_of, shared_range
 from promptopt.structured.prose.described import stated
-from promptopt.structured.prose.how_many import with_how_many
-from promptopt.structured.prose.key_choices import pair_of, with_choices
-from promptopt.structured.prose.key_clauses import KeyClauses
 from promptopt.structured.prose.key_facts import (
     with_bare_place,
+    with_how_many,
     with_measure,
     with_null_shown,
     with_number,
     with_one_or_none,
     with_only_scale,
 )
-from promptopt.structured.prose.key_labels import with_clause_count, with_clause_labels, with_each_value
-from promptopt.structured.prose.labels_after_noun import with_labels_after_noun
-from promptopt.structured.prose.labels_of_keys import with_each_number, with_items, with_only_key, with_prose
-from promptopt.structured.prose.named_lists import labels_of_place
+from promptopt.structured.prose.key_labels import KeyClauses, with_clause_count, with_clause_labels, with_each_value
+from promptopt.structured.prose.labels_of_keys import (
+    pair_of,
+    with_choices,
+    with_each_number,
+    with_items,
+    with_labels_after_noun,
+    with_only_key,
+    with_prose,
+)
 from promptopt.structured.prose.nulls import nulls_of, with_null_parts
 from promptopt.structured.prose.plain_labels import whole_list
 from promptopt.structured.prose.quiz_options import with_options
-from promptopt.structured.prose.ranges import numbers
+from promptopt.structured.prose.ranges import grades_of, numbers, shared_range
 from promptopt.structured.prose.said_of_keys import items_said, with_bounds, with_labels, with_least, with_most
-from promptopt.structured.prose.sample_labels import LabelLists
+from promptopt.structured.prose.sample_labels import LabelLists, labels_of_place
 from promptopt.structured.prose.wording import is_numeric, or_null
 from promptopt.structured.readers.labelled import read_pattern
 from promptopt.structured.readers.named_keys import named_keys

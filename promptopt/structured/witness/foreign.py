@@ -1,7 +1,6 @@
-"""A second reading of prompts that are not in English: no reader knows their words, so what stands there must be held.
+"""A second reading of what no reader knows: a prompt in another language, for a conversation, or a program.
 
-Labels, ranges, counts and null are looked for by their signs alone (digits, capitals, marks, bars); a value that only such
-words can describe is refused.
+It shares no pattern with the readers that propose.
 """
 
 from __future__ import annotations
@@ -85,3 +84,48 @@ def _numbers(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> 
         text = _RANGE.sub(lambda match: " " * len(match[0]), text)  # the ends of a scale count nothing
     if lists and not any({"minItems", "maxItems"} & set(leaf.node) for leaf in lists) and (count := _MANY.search(text)):
         yield f"line {document.line(count.start())}: {count[0]!r} may be a count, and no list was read with one"
+
+
+_STATEMENT = re.compile(
+    r"^[ \t]*(?:(?:const|let|var|return|if|for|while|import|from|def|class|try|catch|else|async|await|export|throw)\b.*[;{(:]|[\w.\])]+(?:\(.*\))?;|[})]+;?|.*=>.*[{;(]|// .*)[ \t]*$",
+    re.MULTILINE,
+)
+_PROGRAM = 0.4
+_FENCED = re.compile(r"^[ \t]*```\w*[ \t]*\n.*?^[ \t]*```[ \t]*$", re.MULTILINE | re.DOTALL)
+_PYTHON = re.compile(r"^(?:import \w+|from [\w.]+ import \w+|def \w+\(.*:|class \w+.*:)[^\n]*$", re.MULTILINE)
+_PYTHON_LINE = re.compile(
+    r"^[ \t]*(?:import |from |def |class |return\b|if |for |while |try:|except|with |else:|elif |@|#|[\w.\[\], ]+ = |[\w.]+\(.*\)?$|[)\]}]+,?$)",
+    re.MULTILINE,
+)
+
+
+def program(document: PromptText) -> Iterator[str]:
+    """A text that is a program, and not a prompt."""
+    # Code between fences is what the prompt is about.
+    text = _FENCED.sub("", document.text)
+    lines = [line for line in text.splitlines() if line.strip()]
+    statements = len(_STATEMENT.findall(text))
+    if re.match(r"\s*<(?:!doctype|html)\b", document.text, re.IGNORECASE):
+        yield "the text is a page, not a prompt"
+    imports = len(_PYTHON.findall(text))
+    if imports > 1 and len(_PYTHON_LINE.findall(text)) > len(lines) * _PROGRAM:
+        yield "the text is a program, not a prompt"
+    if len(lines) > 5 and statements > len(lines) * _PROGRAM and "=" in text and ";" in text:
+        yield "the text is a program, not a prompt"
+
+
+_OTHER = r"(?:me|us|them|him|her|the (?:user|pupil|student|candidate|customer|patient|client|player|learner|applicant|caller|guest|visitor)s?)"
+# At the begin of an order: "A good tutor asks one question at a time" describes somebody.
+_BEGINS = r"(?:\A|[.!?]\s+|\n[ \t]*(?:[-*•#]+|\d+[.)])?[ \t]*|\b(?:you (?:will|must|should|are to)|please|then|first|always|and)[, ]\s*)"
+_TALKS = re.compile(
+    rf"{_BEGINS}(?:ask (?:{_OTHER}\b|one question|(?:a |your |the )?(?:next |first )?questions? (?:one|at)\b|(?:a |some )?follow[- ]up|(?:\w+ )?clarifying)|keep asking|(?:start|begin|open) (?:by|with) (?:asking|greeting|introducing)"
+    rf"|greet {_OTHER}|wait for (?:the|my|their|his|her|an?|{_OTHER})\b|(?:conduct|hold|run|lead|start|begin) (?:an?|the) (?:\w+ ){{0,2}}(?:interview|conversation|dialogue|game|quiz|session)|interview {_OTHER}|let['’]?s play|chat with|talk (?:to|with) {_OTHER})",
+    re.IGNORECASE,
+)
+
+
+def conversing(document: PromptText, found: Inferred) -> Iterator[str]:
+    """Orders to ask somebody and wait, where one bare value was read."""
+    for match in _TALKS.finditer(instructions(document, found)):
+        start = match.end() - len(re.sub(r"\A[\W\d]+", "", match[0]))
+        yield f"line {document.line(start)}: {shortened(document.text[start : match.end() + 30])!r}: a conversation, of which {found.fields[0].name!r} is only a part"

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span
+from promptopt.structured.witness.foreign import program
 from promptopt.structured.witness.keys import NUMBER_WORDS, VARIABLE, is_index_of, reasons, said_once, shortened
-from promptopt.structured.witness.programs import program
 
 _Schema = Mapping[str, Any]
 

@@ -1,7 +1,6 @@
-"""A second reading of what is answered in some case: a word, nothing or a sentence in place of the whole form.
+"""A second reading of what is answered in place of a form or a value: a word, nothing, a sentence, another language, no JSON.
 
-It shares no pattern with the readers that propose: it looks for sentences with a case, for a verb of the whole answer in
-them, and asks whether what follows is a value that some field may have.
+It shares no pattern with the readers that propose.
 """
 
 from __future__ import annotations
@@ -187,3 +186,138 @@ def _prose(document: PromptText, text: str, found: Inferred, leaves: Sequence[Ke
         ):
             said = match["what"] or match["late"]
             yield f"line {document.line(match.start())}: {shortened(said)!r}: in some case the answer is told in words, and no field is for them"
+
+
+def other_values(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """What a value may be and its schema has not, each with its line."""
+    yield from _empty(document, leaves)
+    yield from _in_a_language(leaves)
+    yield from _percent(document, leaves)
+    yield from _null_of_others(document, leaves)
+
+
+_SENTENCE_OF_VALUES = re.compile(r"[^.!?\n]+(?:\.(?=\S)[^.!?\n]*)*")
+LEFT_EMPTY = re.compile(
+    r"\b(?:leave|keep)\b[^.\n]{0,40}\b(?:empty|blank)\b|\b(?:use|return|output|give|put|write|set|fill)\b[^.\n]{0,50}(?:\b(?:an? )?(?:empty|blank) (?:strings?|texts?|values?)\b|(?<![\"'\w])(?:\"\"|'')(?![\"'\w]))",
+    re.IGNORECASE,
+)
+"""What lets a text be empty: "Leave strings empty when the log does not say it"."""
+_OF_ANY = re.compile(
+    r"\b(?:any|all|every|each|fields?|values?|keys?|strings|information|data|anything|something|details?|attributes?|properties|entr(?:y|ies)|what is)\b",
+    re.IGNORECASE,
+)
+
+
+def _empty(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Labels without an empty one, where a sentence about no key lets any text be empty."""
+    closed = [leaf for leaf in leaves if leaf.labels and "" not in leaf.labels and not leaf.nullable]
+    names = "|".join(re.escape(leaf.name) for leaf in leaves) or r"(?!)"
+    for sentence in _SENTENCE_OF_VALUES.finditer(document.text) if closed else ():
+        said = LEFT_EMPTY.search(sentence[0])
+        if said and _OF_ANY.search(sentence[0]) and not re.search(rf"(?<![\w-])(?:{names})(?![\w-])", sentence[0]):
+            line = document.line(sentence.start() + said.start())
+            yield f"line {line}: {shortened(said[0])!r}: {closed[0].name!r} has labels, and none that is empty"
+            return
+
+
+# "low|medium|high in TARGET_LANGUAGE"
+_LANGUAGE = re.compile(r".+ in (?:[A-Z][A-Z_]{3,}|(?:the |your )?(?:\w+ )?language|\{.*\})\Z")
+
+
+def _in_a_language(leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    for leaf in leaves:
+        for label in leaf.labels:
+            if _LANGUAGE.match(label):
+                yield f"{label!r} is a label of {leaf.name!r} and says in which language the labels are: they are not named"
+
+
+def _percent(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """A place for a percentage that was read as a text: ``{"sales": %, "costs": %}``."""
+    for leaf in leaves:
+        shown = re.search(rf"[\"']{re.escape(leaf.name)}[\"']\s*:\s*(?:%|<%>|<[^<>\n\"]*%>)\s*[,}}\n]", document.text)
+        if shown and leaf.kinds == {"string"} and not leaf.labelled:
+            yield f"line {document.line(shown.start())}: {shortened(shown[0])!r} shows a percentage, and a text was read"
+
+
+# "If found is false all the other fields are null."
+_OTHERS_NULL = re.compile(
+    r"\bif\W+(?P<key>\w+)\W+(?:is|=|==)[^.\n]*\b(?:other|remaining|rest of the) (?:fields?|keys?|values?|properties)\b[^.\n]*\bnull\b",
+    re.IGNORECASE,
+)
+
+
+def _null_of_others(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    for match in _OTHERS_NULL.finditer(document.text):
+        for leaf in leaves:
+            own = rf"[\"']{re.escape(leaf.name)}[\"']\s*:[^,\n]*\bnull\b"
+            if leaf.name == match["key"] and leaf.nullable and not re.search(own, document.text):
+                yield f"line {document.line(match.start())}: null is said of the other keys, and {leaf.name!r} was read with it"
+
+
+_NO_JSON = re.compile(
+    r"\b(?:never|do not|don['’]t|must not|should not|cannot)[ \t]+(?:ever )?(?:(?:return|use|output|write|produce|give|send|emit|print|generate|include|add|answer|respond|reply)[ \t]+)?(?:(?:in|with|as)[ \t]+)?(?:any |a |the )?(?:raw |valid )?json\b"
+    r"(?! (?:in|inside|within|with|fences?|code|comments?|markdown|blocks?|that|outside|keys?|before|after|wrapp\w+|as a|schema|escap\w+|lines?|strings?|until|unless|if|objects? (?:with|that))\b)"
+    r"|(?:\A|[.;:,(–—-][ \t]*|\n[ \t]*)no json\b(?! (?:in|inside|within|with|fences?|code|comments?|markdown|blocks?|schema|keys?)\b)|\b(?:without|not (?:in|as)|instead of|rather than) (?:any )?json\b(?! (?:in|fences?|code|markdown|blocks?|comments?|keys?)\b)",
+    re.IGNORECASE,
+)
+_ONE_THING = re.compile(
+    r"\b(?:whole|entire|complete|full) (?:reply|response|answer|output)\b[^.\n]{0,40}\b(?:one|a single|exactly one|just one) (?:word|number|letter|digit|line|sentence|token|label)\b",
+    re.IGNORECASE,
+)
+
+
+def denied(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """What says that the answer is no JSON, though keys of one were read."""
+    text = instructions(document, found)
+    for pattern in (_NO_JSON, _ONE_THING):
+        for match in pattern.finditer(text):
+            yield f"line {document.line(match.start())}: {shortened(match[0])!r} stands against the JSON that was read"
+    yield from _lines_left(document, found, leaves)
+    yield from _tag_holds_else(document, found)
+
+
+_TAG_BEFORE = re.compile(r"<(?P<name>[A-Za-z][\w-]*)>\s*(?:```\w*\s*)?\Z")
+
+
+def _tag_holds_else(document: PromptText, found: Inferred) -> Iterator[str]:
+    """A tag around the JSON that holds a word in some case: "<items>none</items>"."""
+    text = document.text
+    for span in found.covered:
+        if (tag := _TAG_BEFORE.search(text, 0, span.start)) is None:
+            continue
+        for other in re.finditer(rf"<{tag['name']}>\s*(?P<held>[^<>{{}}\[\]\n]{{1,60}}?)\s*</{tag['name']}>", text):
+            if re.search(r"\w", other["held"]):
+                yield f"line {document.line(other.start())}: {shortened(other[0])!r} is an answer in some case, and no JSON"
+
+
+_LINE = re.compile(
+    r"[ \t]*(?P<bullet>[-*•]|\d+[.)])?[ \t]*(?P<mark>[\"'`*_]*)(?P<name>[A-Za-z_]\w*)(?P<shut>[\"'`*_]*)[ \t]*(?:\([^()\n]*\)[ \t]*)?(?P<ends>[:=]|[-–—](?=[ \t])|\Z)"
+)
+
+
+def _lines_left(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Lines that name keys as the lines beside them do, and whose keys were not read."""
+    if not any(item.source.startswith("key ") for item in found.fields):
+        return
+    known = words_read(leaves)
+    before: re.Match[str] | None = None
+    start = 0
+    for line in document.text.split("\n"):
+        match = _LINE.match(line)
+        if match and before and _alike(match, before):
+            names = [one["name"].casefold() for one in (before, match)]
+            lost = [name for name in names if name not in known]
+            if len(lost) == 1:
+                yield f"line {document.line(start)}: {lost[0]!r} stands beside a key that was read, and was not read itself"
+        before = match if match and match["ends"] else None
+        start += len(line) + 1
+
+
+def _alike(first: re.Match[str], second: re.Match[str]) -> bool:
+    """Whether two lines begin in the same manner, with a name in marks or with an underscore."""
+    same = all(first[part] == second[part] for part in ("mark", "shut", "ends"))
+    return (
+        same
+        and bool(first["bullet"]) == bool(second["bullet"])
+        and bool(first["ends"] and (first["mark"] or "_" in first["name"] + second["name"]))
+    )

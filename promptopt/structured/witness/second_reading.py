@@ -11,20 +11,16 @@ from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText
 from promptopt.structured.witness.accounts import unaccounted
-from promptopt.structured.witness.answers import masked, no_answers
-from promptopt.structured.witness.bare import bare_doubted
+from promptopt.structured.witness.bare import bare_doubted, other_answers, parts_of_items, value_form
 from promptopt.structured.witness.beside import beside
 from promptopt.structured.witness.clauses import said_in_clauses
-from promptopt.structured.witness.codes import codes_instead
-from promptopt.structured.witness.conversations import conversing
-from promptopt.structured.witness.counts import miscounted
-from promptopt.structured.witness.denied import denied
+from promptopt.structured.witness.counts import miscounted, several
 from promptopt.structured.witness.exceptions import excepted
 from promptopt.structured.witness.facts import left_over
-from promptopt.structured.witness.foreign import unread_elsewhere
+from promptopt.structured.witness.foreign import conversing, unread_elsewhere
 from promptopt.structured.witness.forms import gainsaid_form
-from promptopt.structured.witness.further import further
-from promptopt.structured.witness.instead import instead
+from promptopt.structured.witness.further import further, other_orders
+from promptopt.structured.witness.instead import denied, instead, other_values
 from promptopt.structured.witness.keys import (
     VARIABLE,
     KeyOfSchema,
@@ -35,22 +31,14 @@ from promptopt.structured.witness.keys import (
     said_of,
     shortened,
 )
-from promptopt.structured.witness.labels import keys_doubted, labels_doubted
-from promptopt.structured.witness.labels_added import labels_added
-from promptopt.structured.witness.more_keys import more_keys
+from promptopt.structured.witness.labels import codes_instead, keys_doubted, labels_added, labels_doubted
+from promptopt.structured.witness.lists import masked, no_answers
 from promptopt.structured.witness.names import gainsaid_names
-from promptopt.structured.witness.of_columns import of_columns
-from promptopt.structured.witness.of_sections import of_parts
-from promptopt.structured.witness.optional_parts import optional_parts
-from promptopt.structured.witness.orders import other_orders
-from promptopt.structured.witness.other_answers import other_answers, parts_of_items
-from promptopt.structured.witness.other_values import other_values
+from promptopt.structured.witness.parts import of_columns, of_parts, optional_parts
 from promptopt.structured.witness.places import lines_otherwise, shown_otherwise
-from promptopt.structured.witness.several import several
 from promptopt.structured.witness.shown import kinds_shown, labels_beside_text, set_to, shown, unlike, unsaid
-from promptopt.structured.witness.told import first_key_lost, untold
+from promptopt.structured.witness.told import first_key_lost, more_keys, untold
 from promptopt.structured.witness.types import doubted, free_objects, listed_places
-from promptopt.structured.witness.value_form import value_form
 
 
 def gainsaid(document: PromptText, found: Inferred, *, quoted: bool = False) -> str | None:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from promptopt.structured.fields import PromptText
-from promptopt.structured.prose.date_patterns import with_date_patterns
+from promptopt.structured.prose.formats import with_date_patterns
 
 SCHEMA = {"type": "object", "properties": {"day": {"type": "string"}, "note": {"type": "string"}}}
 

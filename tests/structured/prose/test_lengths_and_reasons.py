@@ -9,7 +9,7 @@ from promptopt.errors import UsageError
 from promptopt.structured.build import structure
 from promptopt.structured.fields import PromptText
 from promptopt.structured.infer import infer
-from promptopt.structured.prose.lengths import with_lengths
+from promptopt.structured.prose.formats import with_lengths
 from promptopt.structured.reasoning import asks_for_reasoning, needs_reasoning
 from promptopt.templates import load_prompt
 

@@ -3,7 +3,7 @@
 import pytest
 
 from promptopt.structured.fields import PromptText
-from promptopt.structured.prose.steps import with_steps
+from promptopt.structured.prose.formats import with_steps
 
 BAND = {"type": "number", "minimum": 0, "maximum": 9}
 COUNT = {"type": "integer"}

@@ -4,7 +4,7 @@ import pytest
 
 from promptopt.structured.fields import PromptText
 from promptopt.structured.infer import infer
-from promptopt.structured.prose.coded_lines import coded_lines
+from promptopt.structured.prose.label_codes import coded_lines
 from promptopt.structured.prose.wanted_alone import wanted_alone
 
 

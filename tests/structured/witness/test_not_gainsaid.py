@@ -2,8 +2,8 @@
 
 import pytest
 
-from promptopt.structured.explanations import explanation_asked
 from promptopt.structured.infer import infer
+from promptopt.structured.reasoning import explanation_asked
 
 _CODE = """Say which ports the program writes to, as JSON.
 

@@ -1,7 +1,4 @@
-"""A second reading of texts in parts (sections, labelled lines, tags, lists): what is said of a part, or of all of them.
-
-It shares no pattern with the readers that propose.
-"""
+"""A second reading of answers in parts: what is said of a section, a line, a tag, a column, and of a part that may be missing."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText
 from promptopt.structured.witness.accounts import instructions
-from promptopt.structured.witness.keys import NUMBER_WORDS, KeyOfSchema, loosely_spaced, shortened
+from promptopt.structured.witness.keys import NUMBER_WORDS, KeyOfSchema, loosely_spaced, shortened, spaced
 
 _MANY = "|".join(NUMBER_WORDS)
 _HEADING = r"^[ \t]*#{{1,4}}[ \t]+[*_]*{name}[*_]*[ \t]*\n+[ \t]*(?P<said>[^\n#]+)"
@@ -210,3 +207,158 @@ def _bodies(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str
                 yield f"line {document.line(match.start('said'))}: {shortened(parts[0])!r}: the items of {leaf.name!r} have parts, and were read as texts"
             if not leaf.listed and (value := _VALUE.match(match["said"])):
                 yield f"line {document.line(match.start('said'))}: {shortened(value[0])!r} is the section {leaf.name!r}, which was read as any text"
+
+
+_ROWS = re.compile(
+    rf"\b(?:at most|at least|up to|exactly|no more than|max(?:imum)?(?: of)?|only|with|has|have)\s+(?:the )?(?:first )?(?:\d+|{_MANY})\s+(?:[a-z-]+ )?(?:rows?|entries|items|lines)\b|\b(?:top|first|best)\s+(?:\d+|{_MANY})\b|\b(?:list|name|find|give|pick|choose|suggest|propose|write|generate|invent|show)\s+(?:exactly |at most |up to |at least |the |only )*(?:[2-9]|\d\d|{_MANY})\s+[a-z]",
+    re.IGNORECASE,
+)
+_BESIDE = re.compile(
+    r"\b(?:below|above|under|beneath|after|before|beside|following)\s+(?:it|this|that|the table)\b|\b(?:then|and then|followed by|together with|along with|plus|finally|as well as|also|in addition)\b,?\s+(?:(?:please )?(?:write|give|add|state|list|explain|summari[sz]e|provide|name|say|include)\b|an?\b|one\b|two\b|the\b|your\b)|\b(?:caption|legend|total row|row (?:of|with|for) (?:the )?(?:totals?|sums?)|footnotes?|header row in|without (?:a )?header)\b",
+    re.IGNORECASE,
+)
+# What is more than a text: a number, a scale, truth, words set against each other, or nothing.
+_KIND = re.compile(
+    r"\b(?:integers?|whole numbers?|numbers?|numeric|decimals?|floats?|booleans?|percent(?:age)?s?|true|false|yes|no|null|empty|blank|optional|one of|either|(?:from|between) -?\d|out of \d|dates?|at most|up to|exactly|words?|sentences?)\b|\d\s?(?:-|–|to)\s?\d|\b\w+ or \w+|\w/\w|\w\s?\|\s?\w",
+    re.IGNORECASE,
+)
+_OF_ORDER = re.compile(r"\b(?:sort(?:ed)?|order(?:ed)?|group(?:ed)?|rank(?:ed)?|by)\b[^.;\n]{0,20}\Z", re.IGNORECASE)
+
+
+def of_columns(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """What a table has that its cells of plain text have not; each with its line."""
+    text = instructions(document, found)
+    for span in found.covered:
+        rest = document.text[span.end :]
+        if goes_on := re.match(
+            r"[*_`\"']*\s*(?:\([^()\n]+\)|\[[^\[\]\n]+\]|,\s*\w|/\s*\w|:\s*\w|[-–—]\s\w)[^\n]{0,40}", rest
+        ):
+            yield f"line {document.line(span.end)}: {shortened(goes_on[0])!r}: the list of columns goes on"
+    yield from _said_of_columns(document, text, found, leaves)
+    checks = ((_ROWS, "so many rows are wanted"), (_BESIDE, "the answer has more than the table"))
+    for pattern, meaning in checks:
+        for match in pattern.finditer(text):
+            if MASK not in match[0]:
+                yield f"line {document.line(match.start())}: {shortened(match[0])!r}: {meaning}"
+
+
+def _said_of_columns(document: PromptText, text: str, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """What is said of a column, if that is more than any text."""
+    for leaf in leaves:
+        if leaf.kinds - {"string"} or leaf.labelled or "properties" in leaf.value:
+            continue
+        name = loosely_spaced(leaf.name)
+        said_of = re.compile(
+            rf"(?:\b{name}s?\b[\"'`*]*\s*(?:column|cells?|values?)?\s*(?:\((?P<aside>[^()\n]+)\)|(?:is|are|=|:|must be|should be|may be|can be|has|have|holds?|contains?)\s(?P<said>[^.;\n]{{1,80}}))|\b(?:a|an|its|the) {name} (?P<tail>(?:from|between|of|out of|on|in) [^.;\n]{{1,40}}))",
+            re.IGNORECASE,
+        )
+        for match in said_of.finditer(text):
+            inside = any(span.start <= match.start() < span.end for span in found.covered)
+            said = match["aside"] or match["said"] or match["tail"]
+            begin = text.rfind("\n", 0, match.start()) + 1
+            ordered = _OF_ORDER.search(text[begin : match.start()])
+            if _KIND.search(said) and MASK not in match[0] and not ordered and not (inside and not match["aside"]):
+                yield f"line {document.line(match.start())}: {shortened(match[0])!r} is said of {leaf.name!r}, which was read as any text"
+
+
+_SENTENCE = re.compile(r"(?:[^.!?;\n]|\.(?=\S))+")
+_OUT = re.compile(
+    r"\b(?:leave|leaving|left)\b(?P<between>[^.;\n]{0,60}?)\b(?:out|off|away)\b|\b(?:omit(?:ted)?|skip(?:ped)?|drop(?:ped)?|exclude[ds]?)\b"
+    r"|\b(?:do not|don['’]t|never|must not|should not|may not|need not)\s+(?:be )?(?:include[d]?|list(?:ed)?|add(?:ed)?|give[n]?|write|written|output|print|show[n]?|appear|mention(?:ed)?|be there)\b",
+    re.IGNORECASE,
+)
+# What is not there: "what is not stated", "unknown values", "without a value"
+_ABSENT = re.compile(
+    r"\b(?:not (?:\w+ )?(?:stated|given|known|mentioned|named|said|found|present|there|apply|applicable|available|clear|sure|certain|contain|say|state|give|name|mention|in the (?:text|document|log|mail))|(?:does|do|is|are)(?: not|n['’]t)|cannot|can['’]t|missing|unknown|absent|unstated|unsure|uncertain|unavailable|empty|blank|null|none|inapplicable|without (?:an? )?(?:value|content|answer|entry)|with no (?:value|content|entry)|no value|nothing|without (?:an? |any )?[a-z-]+|(?:if|when|where) (?:there (?:is|are) )?no [a-z-]+|no [a-z-]+ (?:is|are|was))\b",
+    re.IGNORECASE,
+)
+_PARTS = r"(?:keys?|fields?|propert(?:y|ies)|values?|sections?|headings?|lines?|labels?|tags?|parts?|entries|attributes?|items?|it|that|this|them|those|these|what(?:ever)?|anything|everything|all)"
+_LACKS = re.compile(r"(?:has|have|needs?|gets?) no\b", re.IGNORECASE)
+_OF_FORM = (
+    r"(?:keys?|fields?|propert(?:y|ies)|values?|sections?|headings?|lines?|labels?|tags?|parts?|attributes?|{names})"
+)
+_ANY_MISSING = (
+    r"\b(?:any|each|every|some|a|an|the|all|these|both)\b[^.;\n]{{0,30}}?[<\"'`*]*\b{parts}\b[>\"'`*]*[^.;\n]{{0,20}}\b(?:may|can|could|might)\b (?:also )?(?:be )?(?:left out|left off|omitted|skipped|missing|absent|dropped|not there)\b"
+    r"|\b(?:all|the|other|these|both|some|last|remaining|any)\b[^.;\n]{{0,30}}?[<\"'`*]*\b{parts}\b[>\"'`*]*[^.;\n]{{0,15}}\b(?:is|are) optional\b|\bonly (?:include|output|return|give|write|add|list|show|fill(?: in)?|use)\b[^.;\n]{{0,20}}\b{parts}\b[^.;\n]{{0,60}}\b(?:sure|certain|known|stated|given|present|found|appear\w*|mentioned|apply|applicable|needed|filled)\b"
+    r"|\b(?:include|output|return|give|write|add|show)\b[^.;\n]{{0,20}}\b{parts}\b[^.;\n]{{0,15}}\bonly (?:if|when|where|for)\b"
+    r"|\b(?:leave out|omit|skip|drop)\b (?:the |that |this )?[<\"'`*]*{parts}[>\"'`*]*(?: (?:key|field|line|section|tag))?,? (?:if|when|where|for|unless|in)\b"
+    r"|\bno [<\"'`*]*{parts}[>\"'`*]* (?:is|are) (?:needed|required|necessary|wanted)\b|[<\"'`*]*\b{parts}\b[>\"'`*]* (?:is|are) (?:not|only) (?:needed|required|necessary|wanted)\b"
+    r"|\b(?:has|have|needs?|gets?) no (?:second|third|fourth|last|such) {parts}\b"
+    r"|\b(?:leave|leaving) (?:the |that |this )?[<\"'`*]*{parts}[>\"'`*]*(?: (?:key|field|line|section|tag))? (?:out|off|away)\b"
+)
+_NO = re.compile(
+    r"(?:\b(?:do not|never|no|nor|not|none|must not|should not|may not|avoid|without|rather than|instead of)\b|n['’]t\b)[^.;,\n]{0,40}\Z",
+    re.IGNORECASE,
+)
+# Words of a sentence on how something is spelled, and what is left out of the text of a value.
+_OF_TEXT = re.compile(
+    r"\b(?:leav\w+ out|omit|skip|drop|exclude|remove|include|add|list|write|give|output|print|show|mention)\b[^.;\n]{0,12}\b(?:the |any |all |its )?(?:explanations?|comments?|articles?|currency|symbols?|signs?|units?|spaces?|punctuation|quotes?|markdown|preamble|greetings?|prefix\w*|suffix\w*|titles?|stop ?words|duplicates?|commas?|text|prose|reason\w*|names? of)\b",
+    re.IGNORECASE,
+)
+
+
+def optional_parts(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Parts that an answer may lack, and that were read as always there; each with its line."""
+    # A list may be empty, but its heading cannot be left out.
+    own = [leaf for leaf in leaves if not leaf.nullable and (found.whole == "sections" or not leaf.listed)]
+    if not own or (len(found.fields) == 1 and not found.whole):
+        return
+    text = instructions(document, found)
+    names = "|".join(spaced(leaf.name) for leaf in own)
+    # "crew (optional)", "the key crew if it is known"
+    by_name = re.compile(
+        rf"(?<![\w-])[\"'`*]*(?:{names})[\"'`*]*(?: (?:key|field|line|section|tag))?\s*(?:\([^()\n]*\boptional\b[^()\n]*\)|[,:=–—-]*\s*(?:is |are )?optional\b|,? (?:only )?(?:if|when|where) (?:it is |they are |there is (?:one|any)|any|one is )?(?:known|given|stated|present|available|mentioned|any|one|applicable|named|found)\b)",
+        re.IGNORECASE,
+    )
+    own_words = {leaf.name.casefold() for leaf in leaves}
+    listed = "|".join(spaced(leaf.name) for leaf in leaves if leaf.listed and found.whole != "sections")
+    of_list = re.compile(rf"\b(?:{listed or '(?!)'})\b", re.IGNORECASE)
+    part = re.compile(rf"\b(?:{_PARTS}|{names})\b", re.IGNORECASE)
+    any_missing = re.compile(_ANY_MISSING.format(parts=_OF_FORM.format(names=names)), re.IGNORECASE)
+    for span in found.covered if found.whole == "labels" else ():
+        if after := _IF_ANY.match(document.text, span.end):
+            yield f"line {document.line(span.end)}: {shortened(after[0])!r}: a part may be missing, and it was read as always there"
+    for sentence in _SENTENCE.finditer(text):
+        said = sentence[0]
+        if MASK in said or of_list.search(said):
+            continue
+        line = f"line {document.line(sentence.start())}: {shortened(said)!r}"
+        named = by_name.search(said)
+        if (named and not re.search(r"\b(?:null|else|otherwise|empty|unknown|none|n/a)\b", said, re.IGNORECASE)) or (
+            (free := any_missing.search(said)) and (_LACKS.match(free[0]) or not _NO.search(said[: free.start()]))
+        ):
+            yield f"{line}: a part may be missing, and it was read as always there"
+            continue
+        if any(_is_left_out(said, out, part, own_words, wrapped=found.wrapped) for out in _OUT.finditer(said)):
+            yield f"{line}: a part may be left out, and it was read as always there"
+
+
+# "and your source in <source>, if you have one"
+_IF_ANY = re.compile(
+    r"[^.\n]{0,20}?,? (?:only )?if (?:you have|there (?:is|are)|any\b|known|available|given|needed|applicable|possible)",
+    re.IGNORECASE,
+)
+_DENIED_VERB = re.compile(r"(?:do not|don|never|must|should|may|need)", re.IGNORECASE)
+_CASE = re.compile(
+    r"\b(?:if|when|where|unknown|missing|empty|absent|null|not (?:stated|given|known|found|sure|mentioned|there))\b",
+    re.IGNORECASE,
+)
+_OF_THE_FORM = re.compile(r"\b(?:keys?|fields?|columns?|propert(?:y|ies))\b", re.IGNORECASE)
+
+
+def _is_left_out(said: str, out: re.Match[str], part: re.Pattern[str], own_words: set[str], *, wrapped: bool) -> bool:
+    """Whether a verb of a sentence lets a part be missing: of a list whole things may be."""
+    denies = _DENIED_VERB.match(out[0]) is not None
+    if out[0].lower() in own_words or (not denies and _NO.search(said[: out.start()])) or _OF_TEXT.search(said):
+        return False
+    rest = said[: out.start()] + " " + (out["between"] or "") + " " + said[out.end() :]
+    if wrapped and not _OF_THE_FORM.search(rest):
+        return False
+    passive = out[0].lower().startswith(("must", "should", "may", "need"))
+    near = (0, out.start()) if passive else (out.end(), out.end() + _NEAR)
+    if denies and not part.search(said, *near):
+        return False
+    return bool(_ABSENT.search(rest) and part.search(rest) and (not denies or _CASE.search(rest)))
+
+
+_NEAR = 20

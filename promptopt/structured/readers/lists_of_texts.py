@@ -1,13 +1,28 @@
-"""Lists of texts in the lines of an answer or with commas: "generate 3 to 5 queries", and then "Return ONLY the queries, one per line"."""
+"""Lists that are the whole answer: texts one a line or with commas, what the prompt makes, and some labels of a list."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span, conditional, field_name
+import regex
+
+from promptopt.structured.completeness import wants_json
+from promptopt.structured.fields import (
+    MASK,
+    Field,
+    Inferred,
+    PromptText,
+    Span,
+    conditional,
+    conditional_part,
+    field_name,
+    scan,
+)
 from promptopt.structured.prose.choices import Choice
-from promptopt.structured.prose.counts import NUMERALS, Count, number_of, ordered, stem
+from promptopt.structured.prose.counts import NUMERALS, Count, bounded, bounds_of, number_of, ordered, plainly, stem
+from promptopt.structured.prose.label_items import labels_after
 
 _N = rf"(?:\d{{1,2}}|{'|'.join(NUMERALS)})"
 WRITE = r"(?:return|output|respond with|reply with|answer with|give|provide|list|write|print|put)"
@@ -175,3 +190,147 @@ def _with_commas(document: PromptText) -> Inferred | None:
     line = document.line(span.start)
     field = Field(field_name(noun), {"type": "array", "items": {"type": kind}}, f"list in the prose, line {line}", line)
     return conditional(document, span) or Inferred((field,), covered=(span,))
+
+
+_AS_LIST = r"(?:as|in) (?:a |one )?(?:single |plain |simple )?comma[- ]separated(?: (?:list|line|string))?|,? ?(?:comma[- ]separated|separated (?:by|with) commas)|one per line|on separate lines|one on each line|each on (?:a|its own)(?: new| separate)? line"
+_THEM = re.compile(
+    rf"\b{WRITE}\s+(?:only |just )?(?:them|these|(?:only )?the list|(?:only )?the (?P<noun>[a-z]{{3,}}s))(?: all| only| back)? ?(?:{_AS_LIST})(?P<rest>[^.\n]*)",
+    re.IGNORECASE,
+)
+# "Provide a single query per line"
+_SINGLE_A_LINE = re.compile(
+    rf"\b{WRITE}\s+(?:only |just |exactly )?(?:a single|one|exactly one) (?P<one>[a-z]{{3,}}) per line(?P<rest>[^.\n()]*)",
+    re.IGNORECASE,
+)
+
+_MAKES = re.compile(
+    rf"(?:\A|[.!?:]\s+|\n[ \t]*(?:[-*•][ \t]+)?|\b(?:to|is to) )(?:please |your task is to )?{MADE}\b (?:me )?(?:a (?:set|list) of |(?:exactly |up to |between |at most |at least )?{_N}(?:\s?(?:-|–|to|and)\s?{_N})? )?(?:(?!and\b|or\b|the\b|each\b|every\b)[\w-]+ ){{0,3}}?(?P<noun>[a-z]{{3,}}(?<!s)s)\b",
+    re.IGNORECASE,
+)
+_MORE_IN_LINE = re.compile(r"\b(?:and|with|followed|after|before|below|each|brackets|their|its|then)\b", re.IGNORECASE)
+_HARMLESS_END = re.compile(r"\b(?:and nothing else|with no [\w ]+|with nothing else|each on\b[^,.]*)", re.IGNORECASE)
+
+
+def list_of_them(document: PromptText, said: Sequence[Choice]) -> Inferred | None:
+    """A list of texts with commas between them, or one a line; ``None`` if the prompt orders no such list, or more than it."""
+    text = document.text
+    orders = [*_THEM.finditer(text), *_SINGLE_A_LINE.finditer(text)]
+    if len(orders) != 1 or wants_json(document) or PARTS.search(text):
+        return None
+    order = orders[0]
+    if MASK in order[0] or _MORE_IN_LINE.search(_HARMLESS_END.sub(" ", order["rest"])):
+        return None
+    made = {match["noun"].lower(): match for match in _MAKES.finditer(text) if match["noun"].lower() not in NO_ITEMS}
+    groups = order.groupdict()
+    called = stem((groups.get("noun") or groups.get("one") or "").lower())
+    if len(made) != 1 or (called and stem(next(iter(made))) != called):
+        return None
+    noun, making = made.popitem()
+    if IS_CHOSEN.search(noun) and chosen_somewhere(document, said):
+        return None
+    bounds = {
+        tuple(count.bounds.items())
+        for count in (*ordered(text), *bounded(text), *plainly(text))
+        if count.what and stem(count.what[-1]) == stem(noun)
+    }
+    if len(bounds) > 1:
+        return None
+    count = dict(next(iter(bounds), ()))
+    if not count and _original(noun, text):
+        count = {"minItems": 1}
+    span = Span(*order.span())
+    line = document.line(span.start)
+    schema = {"type": "array", "items": {"type": "string"}, **count}
+    field = Field("items" if noun == "names" else field_name(noun), schema, f"list in the prose, line {line}", line)
+    return conditional(document, span) or Inferred((field,), covered=(Span(making.start(), making.end()), span))
+
+
+def _original(noun: str, text: str) -> bool:
+    """Whether there is one at least: "if there is no other, return the original query"."""
+    one = rf"{re.escape(stem(noun).removesuffix('y'))}\w{{0,3}}"
+    return (
+        re.search(
+            rf"\b{WRITE} (?:only |just )?(?:the |your )?(?:original|given|same|unchanged) {one}\b", text, re.IGNORECASE
+        )
+        is not None
+    )
+
+
+_VERB = r"(?:tag|label|mark|assign|choose|pick|select|classify|give|list|return|output|name|add|attach|apply)"
+_COUNT = rf"(?:(?P<any>one or more|one or several|zero or more|any|all)|(?P<bound>exactly|up to|at most|no more than|a maximum of|at least|between|from)?\s*(?P<low>{_N})(?:\s?(?:-|–|to|and|or)\s?(?P<high>{_N}))?)"
+_ORDER = regex.compile(
+    rf"\b{_VERB}\b(?P<between>[^.:;\n]{{0,60}}?)\b(?:the )?{_COUNT} (?:of the )?(?:(?:most |best[- ]|main )?[a-z-]+ ){{0,2}}?(?P<noun>[a-z]{{3,}}s)\b"
+    rf"(?P<rest>(?! (?:and|with|per|for each)\b)[^.:;\n]{{0,80}}?):",
+    regex.IGNORECASE,
+)
+# What has a length, and no labels.
+_NO_LABELS = frozenset(
+    {"words", "sentences", "paragraphs", "lines", "characters", "examples", "reasons", "points", "questions", "items"}
+)
+_FROM = re.compile(
+    r"\b(?:from|out of|of the following|among|below|following|apply|applies|fit|fits)\b|\A to (?:the |this |a )?[\w ]+\Z",
+    re.IGNORECASE,
+)
+_SEPARATION = re.compile(
+    r"[^.\n]*\b(?:comma[- ]separated|separated (?:by|with) (?:an? )?(?:commas?|semicolons?|line breaks?|new ?lines?)|separate (?:them|the \w+|labels|each \w+) (?:by|with) (?:an? )?(?:commas?|semicolons?|new ?lines?)"
+    r"|(?:one|each) (?:per|on a|on its own|on a new|a)(?: separate)? line)\b[^.\n]*",
+    re.IGNORECASE,
+)
+_BESIDES = re.compile(r"\b(?:and|then|with|plus|followed|explain|each|why|score|confidence|because)\b", re.IGNORECASE)
+_HARMLESS = re.compile(
+    r"\band nothing else\b|\bwith (?:an? )?(?:commas?|semicolons?|new ?lines?)\b|\beach on\b", re.IGNORECASE
+)
+
+
+def several_labels(document: PromptText) -> Inferred | None:
+    """The list of some labels that a prompt orders; ``None`` if it orders no such list, or more than it."""
+    if wants_json(document):
+        return None
+    found = [one for match in scan(_ORDER, document.text) if (one := _labels(document, match))]
+    if len(found) != 1:
+        return None
+    field, span = found[0]
+    spans = [span]
+    for written in _SEPARATION.finditer(document.text):
+        if _BESIDES.search(_HARMLESS.sub(" ", written[0])) and not span.overlaps(Span(*written.span())):
+            return None
+        spans.append(Span(*written.span()))
+    return conditional_part(document, spans) or Inferred((field,), covered=tuple(spans))
+
+
+def _labels(document: PromptText, order: re.Match[str]) -> tuple[Field, Span] | None:
+    noun = order["noun"].lower()
+    after = labels_after(document.text, order.end())
+    if (
+        after is None
+        or noun in _NO_LABELS
+        or re.search(r"\b(?:if|when|whether)\b", order[0], re.IGNORECASE)
+        or MASK in order[0]
+        or not _is_choice(order)
+    ):
+        return None
+    labels, end = after
+    schema: dict[str, Any] = {"type": "array", "items": {"type": "string", "enum": list(labels)}, **_bounds(order)}
+    if schema.get("maxItems", 2) < 2 or schema.get("minItems", 0) > len(labels):
+        return None
+    line = document.line(order.start())
+    return Field(field_name(noun), schema, f"list in the prose, line {line}", line), Span(order.start(), end)
+
+
+def _is_choice(order: re.Match[str]) -> bool:
+    """Whether the words of an order choose from what follows: "from this list", or labels that are assigned."""
+    if _FROM.search(order["rest"]) or re.search(r"\bof (?:the following|these|the)\b", order[0], re.IGNORECASE):
+        return True
+    return (
+        not order["rest"].strip()
+        and re.match(r"(?:assign|tag|label|mark|choose|pick|select)", order[0], re.IGNORECASE) is not None
+    )
+
+
+def _bounds(order: re.Match[str]) -> dict[str, int]:
+    if order["any"]:
+        return {"minItems": 1} if order["any"].lower().startswith("one") else {}
+    low = number_of(order["low"])
+    if order["high"]:
+        return bounds_of("", low, number_of(order["high"]))
+    return bounds_of((order["bound"] or "").lower(), low)
