@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from promptopt.structured.completeness import asks_for_more, other_form
+from promptopt.structured.completeness import asks_for_more
 from promptopt.structured.fields import (
     Field,
     Inferred,
@@ -20,9 +20,10 @@ from promptopt.structured.fields import (
     of_fields,
 )
 from promptopt.structured.guard.rules import doubted
+from promptopt.structured.other_form import other_form
 from promptopt.structured.prose.choices import Choice, choices
-from promptopt.structured.prose.counts import with_count_of_items, with_counts
-from promptopt.structured.prose.formats import with_date_patterns, with_dates, with_lengths, with_steps
+from promptopt.structured.prose.formats import with_formats, with_steps
+from promptopt.structured.prose.list_counts import with_count_of_items, with_counts
 from promptopt.structured.prose.ranges import numbers, scale
 from promptopt.structured.readers.bare_values import from_values, plain_order
 from promptopt.structured.readers.blank_forms import criteria_scores, form_lines, with_told
@@ -165,11 +166,6 @@ def _inferred(document: PromptText) -> Inferred:
         )
     unread = form_in_variable(document) or why_unread(document)
     return Inferred(problems=(unread,))
-
-
-def with_formats(document: PromptText, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A schema with what the prompt says of the dates, the lengths of texts and the steps of numbers in it."""
-    return with_steps(document, with_lengths(document, with_date_patterns(document, with_dates(document, schema))))
 
 
 def no_one_form(document: PromptText) -> str | None:

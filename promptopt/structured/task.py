@@ -13,7 +13,7 @@ from promptopt.structured.fields import Field, Inferred, PromptText
 from promptopt.structured.proposal import Options
 from promptopt.structured.reasoning import EXPLAINS, FIRST, explanation_asked
 from promptopt.structured.scored_field import may_be_scored, scored_of
-from promptopt.structured.witness.accounts import instructions
+from promptopt.structured.witness.instructions import instructions
 from promptopt.templates import Template
 from promptopt.templates.answer import PatternAnswer
 from promptopt.tokens import Tokenizer, tokenizer_for

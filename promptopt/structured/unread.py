@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from promptopt.structured.completeness import values_of
 from promptopt.structured.fields import MASK, Field, Inferred, PromptText
-from promptopt.structured.witness.accounts import instructions
+from promptopt.structured.witness.instructions import instructions
 from promptopt.structured.witness.keys import shortened
 
 _ORDER_OF_FORM = "format_instructions?|output_format|response_format"

@@ -32,7 +32,8 @@ from promptopt.structured.by_model.question import (
 from promptopt.structured.fields import Inferred, PromptText
 from promptopt.structured.guard.misfits import Misfits, misfits_of, places_of_null
 from promptopt.structured.guard.reading import is_in, judge
-from promptopt.structured.infer import MOST_CHARACTERS, infer, with_formats
+from promptopt.structured.infer import MOST_CHARACTERS, infer
+from promptopt.structured.prose.formats import with_formats
 from promptopt.structured.witness.keys import shortened
 from promptopt.templates import Template
 from promptopt.templates.frontmatter import front_matter_end

@@ -9,7 +9,7 @@ from promptopt.compression.edit import Edit
 from promptopt.structured.fields import Inferred, PromptText, Span
 from promptopt.structured.prose.counts import NUMERALS
 from promptopt.structured.prose.wanted_alone import wanted_alone
-from promptopt.structured.witness.accounts import instructions
+from promptopt.structured.witness.instructions import instructions
 
 _OF_LINES = frozenset(
     """line lines blank empty total per new separate each own tag tags block blocks numbering bullets newline newlines

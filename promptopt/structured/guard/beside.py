@@ -9,7 +9,7 @@ from promptopt.structured.by_model.question import FormReading
 from promptopt.structured.fields import MASK, Inferred, PromptText
 from promptopt.structured.guard.quotations import spoken_by_others
 from promptopt.structured.unread import form_in_variable, part_beside
-from promptopt.structured.witness.accounts import instructions
+from promptopt.structured.witness.instructions import instructions
 from promptopt.structured.witness.keys import shortened
 
 _SENTENCE = re.compile(r"[^.!?\n]*(?:\.(?=\S)[^.!?\n]*)*")

@@ -14,7 +14,6 @@ from itertools import islice
 from promptopt.schemas import strict_findings
 from promptopt.structured.by_model.fields_read import NoSchema, inferred_of
 from promptopt.structured.by_model.question import FormReading, Quotation, ReadValue
-from promptopt.structured.completeness import other_form
 from promptopt.structured.fields import Inferred, PromptText
 from promptopt.structured.guard.beside import asked_beside, instead_of
 from promptopt.structured.guard.licences import unquoted, unsaid
@@ -23,6 +22,7 @@ from promptopt.structured.guard.lost_keys import lost_keys
 from promptopt.structured.guard.quotations import NotQuoted, Quoted, find
 from promptopt.structured.guard.unsettled import unsettled
 from promptopt.structured.infer import no_one_form
+from promptopt.structured.other_form import other_form
 from promptopt.structured.witness.keys import shortened
 from promptopt.structured.witness.second_reading import objections
 

@@ -10,9 +10,9 @@ from typing import Any
 import regex
 
 from promptopt.structured.fields import BOUNDARY, MASK, PromptText, Span, field_name, scan
+from promptopt.structured.prose.cases import far_cases, near_cases
 from promptopt.structured.prose.choice_patterns import ASK, CLOSE, INNER, PATTERNS, QUOTE
 from promptopt.structured.prose.chosen_lists import CONDITION, chosen_lists, subject_lists, table_labels
-from promptopt.structured.prose.far_cases import far_cases
 from promptopt.structured.prose.plain_labels import DATE_FORM, is_denied, plain_labels
 
 
@@ -40,15 +40,6 @@ class Choice:
     many: bool = False
 
 
-# "Reply with YES if ..., otherwise NO"; "use -1 for negative, 0 for neutral and 1 for positive".
-_VALUE = r"(?:[\"'`“‘](?P<quoted>(?:[\w+/ -]|(?<=\w)['’](?=\w)){1,30})[\"'`”’]|(?P<plain>-?\d{1,3}|(?i:yes|no|true|false|none|pass|fail)|[A-Z][A-Z\d_]+))"
-_CASE = re.compile(
-    rf"\b(?P<given>[Ii]f)\b(?!\s+not\s*,)[^.\n]{{3,160}}?[,\s]\s*(?:then\s+)?(?i:{ASK})\s+(?:(?i:with|only|just|the|a)\s+)*{_VALUE.replace('quoted', 'quoted4').replace('plain', 'plain4')}(?=\s*[.;\n,])"
-    rf"|(?P<order>\b(?i:{ASK})\b\s+(?:(?i:with|as|only|just|either|the|a|an|single|word|number|label|letter|digit|string|exactly)\s+)*"
-    rf"|(?i:format|form)\s*:\s*|[,;]\s*(?:(?i:and|or)\s+)?|\b(?i:and|or)\s+(?:(?i:with)\s+)?)(?:(?i:an?|the)\s+)?{_VALUE}\s*,?\s+(?:(?P<when>(?i:if|when|in case|for|to indicate|to mean))|(?P<last>(?i:otherwise|in (?:all|any) other cases?)))\b"
-    rf"|(?P<else>\b(?i:otherwise|else|if not|in all other cases))\s*,?\s*(?:(?i:please)\s+)?(?:(?i:{ASK})\s+(?:(?i:with|only|a|the)\s+)*)?{_VALUE.replace('quoted', 'quoted2').replace('plain', 'plain2')}(?!\w|\s+\w+ing\b|\s+(?i:text|prose))"
-    rf"|\b(?i:{ASK})\b\s+(?:(?i:with|only|the)\s+)*{_VALUE.replace('quoted', 'quoted3').replace('plain', 'plain3')}\s+(?P<rest>(?i:otherwise))"
-)
 _QUOTED = re.compile(QUOTE)
 # "billing, delivery or other, and rate its urgency": the sentence goes on with another order.
 _NEXT_ORDER = re.compile(
@@ -160,8 +151,7 @@ def choices(document: PromptText) -> Iterator[Choice]:
             plain.name if plain.name in _KINDS else "", enum(list(plain.values)), plain.span, source, asks=plain.asks
         )
     yield from _lists(document)
-    yield from _cases(document)
-    for values, span in far_cases(document):
+    for values, span in (*near_cases(document), *far_cases(document)):
         yield Choice("", enum(values), span, f"cases in the prose, line {document.line(span.start)}")
     yield from _of_leads(document)
 
@@ -213,50 +203,6 @@ def _of_leads(document: PromptText) -> Iterator[Choice]:
         yield Choice(
             known.name, enum(list(known.values)), known.span, source, asks=False, noun=known.noun, many=known.many
         )
-
-
-def _cases(document: PromptText) -> Iterator[Choice]:
-    """The values that are given case by case: "Reply with YES if ..., otherwise NO"."""
-    for paragraph in re.finditer(r"(?:[^\n]+\n?)+", document.text):
-        found = list(_CASE.finditer(document.text, *paragraph.span()))
-        ordered = next(
-            (number for number, one in enumerate(found) if one["given"] or (one["order"] or "")[:1].isalpha()),
-            len(found),
-        )
-        found = found[ordered:]
-        values = [next(v for v in (one[name] for name in _CASE_VALUES) if v) for one in found]
-        closed = any(one["else"] or one["rest"] or one["last"] for one in found)
-        closed = closed or {value.lower() for value in values} in _PAIRS or _are_opposite(values)
-        # "Say GO if it is dry and STAY if it rains.": the last of them is joined with "and".
-        closed = closed or (
-            len(found) > 1
-            and all(value.isupper() for value in values)
-            and all(one["order"] for one in found)
-            and re.match(r"\W*(?:and|or)\b", found[-1]["order"], re.IGNORECASE) is not None
-            and "." not in document.text[found[0].start() : found[-1].start()]
-        )
-        # Of "unknown if ..., several if ..." nobody says what else there is; numbers and codes stand for all there is.
-        coded = all(
-            re.fullmatch(r"-?\d+|[A-Z]\d", value) and one["when"] for value, one in zip(values, found, strict=True)
-        )
-        distinct = list(dict.fromkeys(values))
-        if len(distinct) < 2 or len({value.lower() for value in distinct}) < len(distinct) or not (closed or coded):
-            continue
-        span = Span(found[0].start(), found[-1].end())
-        source = f"cases in the prose, line {document.line(span.start)}"
-        yield Choice("", enum(distinct), span, source)
-
-
-_CASE_VALUES = ("quoted", "plain", "quoted2", "plain2", "quoted3", "plain3", "quoted4", "plain4")
-_PAIRS = ({"yes", "no"}, {"true", "false"}, {"pass", "fail"})
-
-
-def _are_opposite(values: list[str]) -> bool:
-    """Whether these are a word and its denial: "relevant" and "irrelevant"."""
-    if len(values) != 2:
-        return False
-    first, second = sorted((value.lower() for value in values), key=len)
-    return second in {f"{sign}{first}" for sign in ("in", "un", "ir", "im", "not ", "not_", "non-")}
 
 
 def _stands_alone(text: str, span: Span) -> bool:

@@ -1,13 +1,12 @@
-"""How many items a list of the answer has, by what a prompt orders: "Suggest 4 names", "pick exactly 5 articles"."""
+"""How many things a prompt wants, by its orders: "Suggest 4 names", "pick exactly 5 articles", "between three and ten skills"."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from promptopt.structured.fields import MASK, PromptText, Span, begin_of
+from promptopt.structured.fields import MASK, begin_of
 
 NUMERALS = {
     "one": 1,
@@ -25,13 +24,13 @@ NUMERALS = {
     "twenty": 20,
 }
 """The words that readers take for numbers."""
-_N = rf"(?:\d{{1,3}}|{'|'.join(NUMERALS)})"
-_OF_LENGTH = r"(?:words?|sentences?|characters?|chars|letters?|tokens?|lines?|paragraphs?|pages?|minutes?|seconds?|hours?|days?|weeks?|months?|years?|points?|digits?|decimals?|percent|stars?|syllables?|times|steps ahead|st|nd|rd|th)\b"
+A_NUMBER = rf"(?:\d{{1,3}}|{'|'.join(NUMERALS)})"
+OF_LENGTH = r"(?:words?|sentences?|characters?|chars|letters?|tokens?|lines?|paragraphs?|pages?|minutes?|seconds?|hours?|days?|weeks?|months?|years?|points?|digits?|decimals?|percent|stars?|syllables?|times|steps ahead|st|nd|rd|th)\b"
 _ORDER = re.compile(
     r"(?:\A|[.!?:;,)]\s+|\n|\b(?:to|and|then|must|should|please|will|task is to|you|job:|task:)\s+)[ \t]*(?:[-*•#>]{1,3}[ \t]+)?(?:\d+[.)][ \t]+)?[*_]{0,2}"
     r"(?P<verb>generate|create|write|produce|provide|give|list|identify|suggest|propose|name|mention|pick|select|choose|extract|return|output|recommend|rewrite|rephrase|reformulate|paraphrase|draft|find|formulate|develop|design|offer|outline|assign|come up with|compose|ask|make|include|have)\b"
-    rf"(?P<between>[^.;:\n]{{0,40}}?)(?<![\w.,$€£/-])(?P<bound>exactly |only |up to |at most |no more than |a maximum of |maximum |at least |a minimum of |between )?(?P<low>{_N})(?:\s?(?:-|–|to|and|or)\s?(?P<high>{_N}))?"
-    rf"(?![\w%.,-]|\s*(?:-|–)\s*\d)\s+(?!{_OF_LENGTH})(?P<what>(?:(?!if\b|when\b|for\b|or\b|of\b|to\b|is\b|are\b|no\b)[\"“]?[\w'’/-]+[\"”]?,?\s+){{0,5}}?(?!(?:was|has|this|does|thus)\b)[\w/-]*[a-rt-z]s)\b(?![\w-])(?!\s+(?:long|or (?:less|fewer|more)\b))",
+    rf"(?P<between>[^.;:\n]{{0,40}}?)(?<![\w.,$€£/-])(?P<bound>exactly |only |up to |at most |no more than |a maximum of |maximum |at least |a minimum of |between )?(?P<low>{A_NUMBER})(?:\s?(?:-|–|to|and|or)\s?(?P<high>{A_NUMBER}))?"
+    rf"(?![\w%.,-]|\s*(?:-|–)\s*\d)\s+(?!{OF_LENGTH})(?P<what>(?:(?!if\b|when\b|for\b|or\b|of\b|to\b|is\b|are\b|no\b)[\"“]?[\w'’/-]+[\"”]?,?\s+){{0,5}}?(?!(?:was|has|this|does|thus)\b)[\w/-]*[a-rt-z]s)\b(?![\w-])(?!\s+(?:long|or (?:less|fewer|more)\b))",
     re.IGNORECASE,
 )
 # What has as many as that is one of several things, or a part of the input.
@@ -136,7 +135,7 @@ def ordered(text: str, *, alone: bool = False) -> Iterator[Count]:
             most = None
         if trailing := _BOUND_AFTER.match(text, match.end()):
             least, most = (None, most) if trailing["most"] else (least, None)
-        if most is not None and least is not None and (least > most or most < _LEAST):
+        if most is not None and least is not None and (least > most or most < FEWEST):
             continue
         yield Count(least, most, tuple(re.findall(r"[a-z]+", match["what"].lower())))
 
@@ -158,7 +157,7 @@ _BOUND_AFTER = re.compile(
 )
 # "5 multiple choice questions, 4 options each."
 _PLAINLY = re.compile(
-    rf"(?:\A|[.!?]\s+|\n[ \t]*(?:[-*•][ \t]+)?)(?:exactly )?(?P<n>{_N}) (?!{_OF_LENGTH})(?P<what>(?:(?!if\b|when\b|for\b|or\b|of\b|to\b|is\b|are\b)[\w'’/-]+ ){{0,4}}?[\w-]*[a-rt-z]s)(?= ?[,.]| (?:with|about|on|in total|each (?:with|having|has))\b)",
+    rf"(?:\A|[.!?]\s+|\n[ \t]*(?:[-*•][ \t]+)?)(?:exactly )?(?P<n>{A_NUMBER}) (?!{OF_LENGTH})(?P<what>(?:(?!if\b|when\b|for\b|or\b|of\b|to\b|is\b|are\b)[\w'’/-]+ ){{0,4}}?[\w-]*[a-rt-z]s)(?= ?[,.]| (?:with|about|on|in total|each (?:with|having|has))\b)",
     re.IGNORECASE,
 )
 
@@ -170,7 +169,7 @@ def plainly(text: str) -> Iterator[Count]:
         end = re.compile(r"[.;\n]|\Z").search(text, match.end())
         sentence = text[match.start("n") : end.start() if end else len(text)]
         alone = _SOFT.search(sentence) is None and _IS_SAID.search(sentence) is None
-        if count >= _LEAST and alone and MASK not in match[0] and not _PER.match(text, match.end()):
+        if count >= FEWEST and alone and MASK not in match[0] and not _PER.match(text, match.end()):
             yield Count(count, count, tuple(re.findall(r"[a-z]+", match["what"].lower())))
 
 
@@ -178,8 +177,8 @@ _IS_SAID = re.compile(r"\b(?:is|are|was|were|follow|have|has|had|will|can|below|
 
 # "Between three and ten skills", "a maximum of 4 categories", and what is joined to another count: "4 books and 4 films"
 _BOUNDED = re.compile(
-    rf"\b(?P<bound>exactly|up to|at most|not more than|no more than|never more than|(?:a )?maximum of|at least|(?:a )?minimum of|between|from)\s+(?P<low>{_N})(?:\s?(?:-|–|to|and|or)\s?(?P<most>(?:no more than|not more than|at most|up to) )?(?P<high>{_N}))?(?![\w%.,-])\s+(?!{_OF_LENGTH})"
-    rf"(?P<what>(?:(?!if\b|when\b|for\b|or\b|of\b|to\b|is\b|are\b|and\b)[\w'’/-]+,?\s+){{0,4}}?(?!(?:was|has|this|does|thus)\b)[\w/-]*[a-rt-z]s)\b(?![\w-])(?P<and> and (?P<low2>{_N}) (?!{_OF_LENGTH})(?P<what2>(?:[\w'’-]+ ){{0,3}}?[\w-]*[a-rt-z]s)\b)?"
+    rf"\b(?P<bound>exactly|up to|at most|not more than|no more than|never more than|(?:a )?maximum of|at least|(?:a )?minimum of|between|from)\s+(?P<low>{A_NUMBER})(?:\s?(?:-|–|to|and|or)\s?(?P<most>(?:no more than|not more than|at most|up to) )?(?P<high>{A_NUMBER}))?(?![\w%.,-])\s+(?!{OF_LENGTH})"
+    rf"(?P<what>(?:(?!if\b|when\b|for\b|or\b|of\b|to\b|is\b|are\b|and\b)[\w'’/-]+,?\s+){{0,4}}?(?!(?:was|has|this|does|thus)\b)[\w/-]*[a-rt-z]s)\b(?![\w-])(?P<and> and (?P<low2>{A_NUMBER}) (?!{OF_LENGTH})(?P<what2>(?:[\w'’-]+ ){{0,3}}?[\w-]*[a-rt-z]s)\b)?"
     r"(?!\s+(?:long|or (?:less|fewer|more)\b|(?:per|for each|for every|from the same|in (?:each|a|one)|of (?:each|the same))\b))",
     re.IGNORECASE,
 )
@@ -202,9 +201,9 @@ def bounded(text: str) -> Iterator[Count]:
             continue
         least = None if bound in _MOST_WORDS else low
         most = high if high is not None else None if bound in _LEAST_WORDS else low
-        if (most or _LEAST) >= _LEAST:
+        if (most or FEWEST) >= FEWEST:
             yield Count(least, most, tuple(re.findall(r"[a-z]+", match["what"].lower())))
-        if match["and"] and bound == "exactly" and number_of(match["low2"]) >= _LEAST:
+        if match["and"] and bound == "exactly" and number_of(match["low2"]) >= FEWEST:
             count = number_of(match["low2"])
             yield Count(count, count, tuple(re.findall(r"[a-z]+", match["what2"].lower())))
 
@@ -222,7 +221,7 @@ _WANTS = re.compile(
 )
 # "at least one note, at most five"
 _AT_MOST_AFTER = re.compile(
-    rf",? (?:and |but )?(?:at most|no more than|not more than|up to|max(?:imum)?(?: of)?) (?P<n>{_N})(?=\s*(?:[.,;:)!\n]|\Z))",
+    rf",? (?:and |but )?(?:at most|no more than|not more than|up to|max(?:imum)?(?: of)?) (?P<n>{A_NUMBER})(?=\s*(?:[.,;:)!\n]|\Z))",
     re.IGNORECASE,
 )
 
@@ -233,12 +232,7 @@ def _most_after(text: str, end: int) -> int | None:
     return number_of(most["n"]) if most else None
 
 
-_MAY_BE_EMPTY = re.compile(
-    r"\bempty (?:\w+ )?(?:lists?|arrays?)\b|(?<![\w\]])\[\s*\]|\b(?:may|can) be empty\b", re.IGNORECASE
-)
-
-
-def _one_at_least(text: str) -> Iterator[Count]:
+def one_at_least(text: str) -> Iterator[Count]:
     """Every count that wants one thing or more, unless it is said of each of several things, or only of some cases."""
     for match in _ONE_AT_LEAST.finditer(text):
         begin = begin_of(text, match.start(), (".", "\n", ";"))
@@ -253,171 +247,4 @@ def _one_at_least(text: str) -> Iterator[Count]:
 _OF_EACH_ONE = re.compile(r"\b(?:each|every|per)\b[^,;]*\Z", re.IGNORECASE)
 
 # "exactly 1" is said of one case.
-_LEAST = 2
-
-
-def stem(word: str) -> str:
-    """A word without the ending of its plural."""
-    return word[:-3] + "y" if word.endswith("ies") else re.sub(r"(?<=[^s])(?:es|s)\Z", "", word).removesuffix("e")
-
-
-def _is_of(count: Count, name: str) -> bool:
-    """Whether the things of a count are what a list is called after."""
-    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+", name)]
-    # "areas_for_improvement" is called after areas.
-    head = next((words[:at] for at, word in enumerate(words) if at and word in ("for", "of", "to", "in")), words)
-    return bool(head) and stem(head[-1]) in {stem(word) for word in count.what}
-
-
-def _is_of_items(count: Count, child: Mapping[str, Any]) -> bool:
-    """Whether the things of a count are what the first key of each item of a list is called after."""
-    first = next(iter(child.get("items", {}).get("properties", {}).items()), None)
-    # "category_name" is called after categories.
-    named = first is not None and re.sub(
-        r"(?<=[a-z])_?(?:name|title|text|id|label)\Z", "", first[0], flags=re.IGNORECASE
-    )
-    return first is not None and not _is_list(first[1]) and (_is_of(count, first[0]) or _is_of(count, named or ""))
-
-
-def with_counts(
-    document: PromptText, schema: Mapping[str, Any], covered: Sequence[Span], *, wrapped: bool
-) -> dict[str, Any]:
-    """A form with the counts that the orders of the prompt give for its lists.
-
-    Args:
-        schema: An object, or with ``wrapped`` the list that the answer is.
-        covered: Where the form itself is: what it shows is no order.
-    """
-    text = document.masked((*covered, *document.conditional))
-    counts = list(dict.fromkeys(ordered(text, alone=wrapped)))
-    if wrapped:
-        counts += [count for count in (*ordered(text), *bounded(text)) if _is_of_answer(count, schema, text)]
-        counts += [count for count in plainly(text) if _is_of_items(count, schema)]
-        bounds = {tuple(count.bounds.items()) for count in counts}
-        only = len(bounds) == 1 and not _inner(schema, counts) and not _BY_VARIABLE.search(document.text)
-        return _bounded(schema, dict(bounds.pop())) if only else dict(schema)
-    some = () if _MAY_BE_EMPTY.search(document.text) else _one_at_least(text)
-    return _with_named(schema, list(dict.fromkeys([*counts, *bounded(text), *plainly(text), *some])), document.text)
-
-
-def _is_of_answer(count: Count, schema: Mapping[str, Any], text: str) -> bool:
-    """Whether the things of a count are the items of the list that the answer is: by their first key, or by an order."""
-    if _is_of_items(count, schema):
-        return True
-    thing = re.escape(stem(count.what[-1])) if count.what else ""
-    return bool(thing) and re.search(rf"{_LISTS}\b[^.\n]{{0,40}}\b{thing}\w{{0,3}}\b", text, re.IGNORECASE) is not None
-
-
-_LISTS = r"\b(?:list|extract|generate|suggest|find|identify|name|propose|collect|array of|list of)"
-# "Create a list of {count} questions": the other numbers are those of something else.
-_BY_VARIABLE = re.compile(
-    rf"\b(?:create|generate|write|produce|give|make|return|list)\b(?:(?! for )[^.\n]){{0,40}}?\$?(?:{MASK}+|\{{+[\w.]+\}}+) (?:[\w-]+ ){{0,3}}?[a-z]{{3,}}s\b",
-    re.IGNORECASE,
-)
-
-
-def _bounded(schema: Mapping[str, Any], bounds: Mapping[str, int]) -> dict[str, Any]:
-    """A list with a count, if it has no other one."""
-    known = {key: schema[key] for key in ("minItems", "maxItems") if key in schema}
-    return {**schema, **bounds} if all(bounds.get(key) == value for key, value in known.items()) else dict(schema)
-
-
-def _inner(schema: Mapping[str, Any], counts: Sequence[Count]) -> bool:
-    """Whether a count is that of a list within the items."""
-    inner = schema.get("items", {}).get("properties", {})
-    return any(_is_of(count, name) for name, child in inner.items() if child.get("type") == "array" for count in counts)
-
-
-def _with_named(schema: Mapping[str, Any], counts: Sequence[Count], text: str) -> dict[str, Any]:
-    properties = dict(schema.get("properties", {}))
-    lists = [name for name, child in properties.items() if _is_list(child)]
-    named = {name for name in lists if any(_is_of(count, name) for count in counts)}
-    called = [name for name in lists if any(_is_of_items(count, properties[name]) for count in counts)]
-    only = called if len(called) == 1 and not named else []
-    for name in lists:
-        child = properties[name]
-        found = {
-            tuple(count.bounds.items())
-            for count in counts
-            if _is_of(count, name) or (name in only and _is_of_items(count, child))
-        }
-        found |= {
-            tuple(count.bounds.items())
-            for count in (*_at_key(name, text), *_beside_key(name, text), *_at_first(name, text))
-        }
-        # "at least 1 and no more than 4 reasons" has "no more than 4 reasons" in it.
-        found = {one for one in found if not any(set(one) < set(other) for other in found)}
-        if len(found) == 1:
-            properties[name] = _bounded(child, dict(found.pop()))
-    return {**schema, "properties": properties} if properties else dict(schema)
-
-
-def _at_key(name: str, text: str) -> Iterator[Count]:
-    """The count that follows a key: "ports: array of 3 strings", "ports: 5 to 7 ports, in order"."""
-    last = re.findall(r"[A-Z]?[a-z]+", name)[-1:]
-    noun = stem(last[0].lower()) if last else name
-    pattern = re.compile(
-        rf"(?:^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*[*_`\"']*|(?<=[.;] )){re.escape(name)}[*_`\"']*[ \t]*[:–—-][ \t]*(?:an? )?(?:(?:json )?(?:array|list) of )?(?P<exact>exactly )?(?P<low>{_N})(?:\s?(?:-|–|to)\s?(?P<high>{_N}))?(?![\w.])\s+"
-        rf"(?!{_OF_LENGTH})(?P<what>(?:[\w-]+ ){{0,3}}?(?:strings?|texts?|items?|entries|objects?|elements?|{noun}\w*))\b",
-        re.IGNORECASE | re.MULTILINE,
-    )
-    for match in pattern.finditer(text):
-        low, high = number_of(match["low"]), number_of(match["high"] or match["low"])
-        if high >= _LEAST and low <= high and MASK not in match[0]:
-            yield Count(low, high, ())
-
-
-def _is_list(child: Mapping[str, Any]) -> bool:
-    return child.get("type") == "array"
-
-
-def _beside_key(name: str, text: str) -> Iterator[Count]:
-    """The count in brackets in the line of a key: "ports: array of strings with the ports (at least 5)"."""
-    for line in re.finditer(
-        rf"^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*[*_`\"']*{re.escape(name)}[*_`\"']*[ \t]*(?:\([^()\n]*\))?[ \t]*[:–—-][^\n]*\((?P<bound>at least|at most|up to|max(?:imum)?|min(?:imum)?) (?P<n>{_N})\)",
-        text,
-        re.IGNORECASE | re.MULTILINE,
-    ):
-        least = line["bound"].lower() in ("at least", "min", "minimum")
-        yield Count(number_of(line["n"]) if least else None, None if least else number_of(line["n"]), ())
-
-
-def _at_first(name: str, text: str) -> Iterator[Count]:
-    """The count that the first of several items shown for a list begins with."""
-    for shown in re.finditer(rf"[\"']{re.escape(name)}[\"']\s*:\s*\[\s*[\"'](?P<first>[^\"'\n]+)[\"']\s*,", text):
-        if (said := _AT_ITEM.match(shown["first"])) and not said["bound"]:
-            low, high = int(said["low"]), int(said["high"] or said["low"])
-            if high >= _LEAST and low <= high:
-                yield Count(low, high, ())
-
-
-# "List 3-5 strengths", as the first item of the list that it is said of
-_AT_ITEM = re.compile(
-    rf"\W*(?:list|provide|give|identify|name|suggest|include)?\s*(?P<bound>exactly |up to |at most |max(?:imum)? )?(?P<low>\d{{1,2}})(?:\s?(?:-|–|to)\s?(?P<high>\d{{1,2}}))?\s+(?!{_OF_LENGTH})(?!\d)(?:[\w-]+\s+){{0,3}}?[a-z]{{2,}}s\b",
-    re.IGNORECASE,
-)
-
-
-def with_count_of_items(schema: dict[str, Any]) -> dict[str, Any]:
-    """Lists with the count that the description of their items begins with."""
-    if isinstance(schema.get("properties"), Mapping):
-        return {
-            **schema,
-            "properties": {name: with_count_of_items(child) for name, child in schema["properties"].items()},
-        }
-    items = schema.get("items")
-    if not isinstance(items, Mapping):
-        return schema
-    if "properties" in items:
-        return {**schema, "items": with_count_of_items(dict(items))}
-    said = _AT_ITEM.match(str(items.get("description", "")))
-    if not said or {"minItems", "maxItems"} & set(schema) or items.get("type") != "string":
-        return schema
-    low, high = int(said["low"]), int(said["high"] or said["low"])
-    bound = (said["bound"] or "").strip().lower()
-    if high < _LEAST or low > high:
-        return schema
-    # What is said of all items is said of the list.
-    plain = {key: value for key, value in items.items() if key != "description"}
-    least = {} if bound in ("up to", "at most", "max", "maximum") else {"minItems": low}
-    return {**schema, "items": plain, **least, "maxItems": high, "description": items["description"]}
+FEWEST = 2

@@ -6,25 +6,27 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from promptopt.structured.prose.alternatives import (
+    LABELS,
+    NUMBER,
+    ONE_QUOTED,
+    QUOTE,
+    TYPES,
+    WORD_LABEL,
+    alternatives,
+    noted_labels,
+)
 from promptopt.structured.prose.counts import number_of
 from promptopt.structured.prose.plain_labels import whole_list
 from promptopt.structured.prose.wording import (
     AS_NUMBER,
     AT_MOST,
-    LABELS,
     MAY_BE_NULL,
-    NUMBER,
-    ONE_QUOTED,
-    QUOTE,
     RANGE,
     TO_TEN,
-    TYPES,
-    WORD_LABEL,
-    alternatives,
     is_numeric,
     is_plural,
     list_of,
-    noted_labels,
     number_range,
     or_null,
     ranged_number,

@@ -289,3 +289,8 @@ def _stepped(node: dict[str, Any], step: float) -> dict[str, Any]:
         return node
     nullable = isinstance(node["type"], list)
     return {**node, "type": ["number", "null"] if nullable else "number", "multipleOf": step}
+
+
+def with_formats(document: PromptText, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema with what the prompt says of the dates, the lengths of texts and the steps of numbers in it."""
+    return with_steps(document, with_lengths(document, with_date_patterns(document, with_dates(document, schema))))

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from promptopt.structured.fields import MASK, PromptText, Span
+from promptopt.structured.prose.alternatives import LABELS, TYPES
 from promptopt.structured.prose.counts import NUMERALS, bounds_of, number_of
 from promptopt.structured.prose.label_items import Item, items_at
 from promptopt.structured.prose.plain_labels import is_kind
-from promptopt.structured.prose.wording import LABELS, TYPES
 
 CLAUSE = re.compile(r"[^;.!?\n]*(?:\.(?=\d)[^;.!?\n]*|(?<=\be\.g)\.[^;.!?\n]*)*[.!?;]?")
 MARK = r"[ \t>]*(?:(?:[-*•]|\d+[.)])[ \t]+)?[*_]*"
@@ -246,11 +246,11 @@ def _are_sure(name: str, items: Sequence[Item], values: Sequence[str], *, apart:
     return words and len(values) >= _SEVERAL and (apart or is_kind(name))
 
 
-_N = rf"(?:\d{{1,2}}|{'|'.join(NUMERALS)})"
+A_NUMBER = rf"(?:\d{{1,2}}|{'|'.join(NUMERALS)})"
 # ", no more than four of them", " are 3 to 5 keywords", ": up to three swaps"
 _COUNT = re.compile(
     rf"(?:\A[\"'`*_]*\s*(?:[:=]|(?:is|are)\b|(?:must|should|has to|have to) (?:be|have|hold|contain)\b|(?:needs?|has|have|contains?|holds?|consists? of)\b)\s*(?:an? (?:list|array) of )?|,\s*(?:and |but )?)"
-    rf"(?:(?P<bound>exactly|at most|no more than|not more than|up to|max(?:imum)?(?: of)?|at least|min(?:imum)?(?: of)?|between) )?(?P<low>{_N})(?:\s?(?:-|–|to|and|or)\s?(?P<high>{_N}))?"
+    rf"(?:(?P<bound>exactly|at most|no more than|not more than|up to|max(?:imum)?(?: of)?|at least|min(?:imum)?(?: of)?|between) )?(?P<low>{A_NUMBER})(?:\s?(?:-|–|to|and|or)\s?(?P<high>{A_NUMBER}))?"
     r"(?: (?P<things>of them|(?:(?!of\b|for\b|or\b|to\b|words?\b|sentences?\b|characters?\b|lines?\b)[\w-]+,? ){0,3}?(?!words\b|sentences\b|characters\b|lines\b|paragraphs\b|tokens\b|points\b|is\b|as\b)[a-z]+s)\b)?(?=\s*(?:[.,;:)(]|\Z)|\s+(?:that|which|you|with|from|in|of|for|to|who|whose|including)\b)",
     re.IGNORECASE,
 )

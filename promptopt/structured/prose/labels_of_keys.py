@@ -243,7 +243,7 @@ def with_choices(name: str, schema: dict[str, Any], document: PromptText) -> dic
         return schema
     line = _line_of(name, rf"[:=–—-][*_]*[ \t]*{_CHOSEN}[ \t]*\[(?P<list>[^\[\]\n]{{3,800}})\]")
     found = [_values(match["list"]) for match in line.finditer(document.text) if MASK not in match[0]]
-    if not found and (cases := _cases(name, document)):
+    if not found and (cases := near_cases(name, document)):
         if any(one != cases[0] for one in cases):
             return schema
         if value is not schema and re.search(rf"[\"']{re.escape(name)}[\"']\s*:\s*\[", document.text):
@@ -272,7 +272,7 @@ _CASE = re.compile(
 _NULL = re.compile(r"\b(?:otherwise|else)[,:]? null\b|\bnull (?:otherwise|if|when)\b", re.IGNORECASE)
 
 
-def _cases(name: str, document: PromptText) -> list[list[str | None]]:
+def near_cases(name: str, document: PromptText) -> list[list[str | None]]:
     """The labels that the line of a key gives case by case, and null if it is one of them."""
     line = _line_of(name, r"(?P<said>[:=–—-][*_]*[ \t]*[\"'`“][^\n]*)$")
     found: list[list[str | None]] = []

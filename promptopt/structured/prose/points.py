@@ -11,10 +11,10 @@ _PLACE = r"(?:<[^<>\n]+>|\[[^\[\]\n]+\])"
 # "- <first point>", "1. <risk>", "- ..."
 _BULLETS = re.compile(r"\A\s*(?:[-*•]|1[.)])\s+(?:[<\[]|(?:\.\.\.|…)\s*\Z)")
 _PLACES = re.compile(rf"\A\s*(?P<places>{_PLACE}(?:\s+{_PLACE})+)(?P<rest>.*)\Z", re.DOTALL)
-_N = rf"(?:\d{{1,2}}|{'|'.join(NUMERALS)})"
+A_NUMBER = rf"(?:\d{{1,2}}|{'|'.join(NUMERALS)})"
 # "(List up to 5, or fewer)", "(3 to 5 points)"
 _COUNT = re.compile(
-    rf"\([^()\n]{{0,20}}?\b(?:(?P<most>up to|at most|max(?:imum)?(?: of)?|no more than)|(?P<least>at least|min(?:imum)?(?: of)?)|(?P<exact>exactly)|(?P<low>{_N})\s?(?:-|–|to))\s?(?P<n>{_N})\b(?!\s*(?:words|sentences|characters|lines))",
+    rf"\([^()\n]{{0,20}}?\b(?:(?P<most>up to|at most|max(?:imum)?(?: of)?|no more than)|(?P<least>at least|min(?:imum)?(?: of)?)|(?P<exact>exactly)|(?P<low>{A_NUMBER})\s?(?:-|–|to))\s?(?P<n>{A_NUMBER})\b(?!\s*(?:words|sentences|characters|lines))",
     re.IGNORECASE,
 )
 

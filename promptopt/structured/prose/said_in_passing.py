@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from promptopt.structured.fields import MASK, PromptText, Span
-from promptopt.structured.prose.counts import stem
 from promptopt.structured.prose.described import stated
+from promptopt.structured.prose.list_counts import stem
 from promptopt.structured.prose.plain_labels import is_kind, whole_list
 from promptopt.structured.prose.wording import number_range
 

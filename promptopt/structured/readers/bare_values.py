@@ -27,7 +27,7 @@ from promptopt.structured.prose.ranges import numbers, scale
 from promptopt.structured.readers.lists_of_texts import lines_of_text
 from promptopt.structured.readers.refine import anchor, asks_for_label, object_of_task, with_fallback
 from promptopt.structured.readers.sections import arrays, lines, listings
-from promptopt.structured.witness.accounts import instructions
+from promptopt.structured.witness.instructions import instructions
 from promptopt.templates.source import read_source
 
 # "1. **Relevance (0-5 scale)**" and "3. **Safety (REQUIRED: 0 or 1)**"

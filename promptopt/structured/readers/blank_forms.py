@@ -26,7 +26,7 @@ from promptopt.structured.prose.key_statements import stated_in_lines
 from promptopt.structured.prose.label_items import items_at
 from promptopt.structured.prose.wording import number_range, ranged_number
 from promptopt.structured.readers.labelled import Found, read_pattern
-from promptopt.structured.witness.accounts import instructions
+from promptopt.structured.witness.instructions import instructions
 
 # What is a text wherever it is a label with nothing after it.
 _TEXTS = re.compile(
@@ -140,16 +140,16 @@ def form_lines(document: PromptText) -> Inferred | None:
     return conditional(document, span) or Inferred(tuple(fields), covered=(Span(begin, span.end),), whole="keys")
 
 
-_ITEM = r"[ \t]*(?:[-*•]|\d{1,2}[.)])[ \t]+[*_]*"
+LIST_ITEM = r"[ \t]*(?:[-*•]|\d{1,2}[.)])[ \t]+[*_]*"
 _NAME = r"[A-Z][A-Za-z]*(?: [A-Za-z]+){0,3}"
 # "Score from 0-5 on:", and below it one name a line
 _LISTED = re.compile(
-    rf"\b(?:score|rate|grade)\b[^.\n]{{0,40}}?\bfrom (?P<low>\d{{1,3}})\s?(?:-|–|to)\s?(?P<high>\d{{1,3}})\b[^.\n]{{0,20}}\b(?:on|for)\b[^.\n]{{0,40}}:[*_ \t]*\n(?P<items>(?:{_ITEM}{_NAME}[*_ \t]*\n?){{2,}})",
+    rf"\b(?:score|rate|grade)\b[^.\n]{{0,40}}?\bfrom (?P<low>\d{{1,3}})\s?(?:-|–|to)\s?(?P<high>\d{{1,3}})\b[^.\n]{{0,20}}\b(?:on|for)\b[^.\n]{{0,40}}:[*_ \t]*\n(?P<items>(?:{LIST_ITEM}{_NAME}[*_ \t]*\n?){{2,}})",
     re.IGNORECASE,
 )
 # "1. Faithfulness (0-10): Does the answer ..."
 _RANGED = re.compile(
-    rf"^{_ITEM}(?P<name>{_NAME})[*_]*[ \t]*\((?P<low>\d{{1,3}})[ \t]*(?:-|–|to)[ \t]*(?P<high>\d{{1,3}})\)[*_]*(?::[^\n]*)?$",
+    rf"^{LIST_ITEM}(?P<name>{_NAME})[*_]*[ \t]*\((?P<low>\d{{1,3}})[ \t]*(?:-|–|to)[ \t]*(?P<high>\d{{1,3}})\)[*_]*(?::[^\n]*)?$",
     re.MULTILINE,
 )
 _SCORES = re.compile(
@@ -173,7 +173,7 @@ def criteria_scores(document: PromptText) -> Inferred | None:
         return None
     found: list[tuple[str, str, str, int]] = []
     if listed := _LISTED.search(text):
-        names = re.findall(rf"^{_ITEM}({_NAME})[*_ \t]*$", listed["items"], re.MULTILINE)
+        names = re.findall(rf"^{LIST_ITEM}({_NAME})[*_ \t]*$", listed["items"], re.MULTILINE)
         found = [(name, listed["low"], listed["high"], listed.start()) for name in names]
         span = Span(*listed.span())
     elif _SCORES.search(text) and (ranged := list(_RANGED.finditer(text))):

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptopt.structured.fields import BOUNDARY, MASK, Field, Inferred, PromptText, Span, begin_of, conditional_part
-from promptopt.structured.prose.counts import stem
 from promptopt.structured.prose.described import described
 from promptopt.structured.prose.key_statements import stated_in_sentence
+from promptopt.structured.prose.list_counts import stem
 from promptopt.structured.prose.wording import number_range
 
 _NUMBERED = re.compile(r"(?P<stem>.*?\D)(?P<number>\d+)")

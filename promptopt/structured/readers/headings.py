@@ -37,9 +37,9 @@ _BELOW = re.compile(
     rf"\b(?:use|with|has|have|using|in|write|structure\w*|organi[sz]e\w*)\b[^.:\n]{{0,40}}\b(?:the following|these|the)(?: exact| same| (?P<n>\w+))? {_WHAT}\b[^.:\n]{{0,40}}:[ \t]*\n",
     re.IGNORECASE,
 )
-_N = rf"(?:\d{{1,2}}|{'|'.join(NUMERALS)})"
+A_NUMBER = rf"(?:\d{{1,2}}|{'|'.join(NUMERALS)})"
 _COUNT = re.compile(
-    rf"\b(?P<bound>up to |at most |at least |exactly |max(?:imum)? )?(?P<low>{_N})(?:\s?(?:-|–|to)\s?(?P<high>{_N}))?[\w ]{{0,20}}?(?:bullets?|bullet points|items|points|entries)\b",
+    rf"\b(?P<bound>up to |at most |at least |exactly |max(?:imum)? )?(?P<low>{A_NUMBER})(?:\s?(?:-|–|to)\s?(?P<high>{A_NUMBER}))?[\w ]{{0,20}}?(?:bullets?|bullet points|items|points|entries)\b",
     re.IGNORECASE,
 )
 _LIST = re.compile(r"\A\s*(?:[-*•]\s)|\bbullet|\b(?:numbered |bulleted |short )?list\b", re.IGNORECASE)
@@ -52,7 +52,7 @@ _VALUE = re.compile(
     re.IGNORECASE,
 )
 _KEY = re.compile(r"[a-z][a-z-]*(?: [a-z-]+){0,2}", re.IGNORECASE)
-_LEAST = 2
+FEWEST = 2
 # Another heading, or a label with a variable below it: there the answer's parts end.
 _FURTHER = regex.compile(rf"^#{{1,6}}[ \t]|^[\w ]{{2,40}}:[ \t]*\n?[ \t]*{MASK}", regex.MULTILINE)
 
@@ -109,7 +109,7 @@ def _fields(
     wanted = order["n"]
     counted = wanted and (wanted.isdigit() or wanted.lower() in NUMERALS) and number_of(wanted) != len(found)
     if (
-        len(found) >= _LEAST
+        len(found) >= FEWEST
         and not counted
         and any(document.text[span.start : span.end].count("\n") for _, span in found)
     ):

@@ -21,10 +21,11 @@ from promptopt.structured.fields import (
     scan,
 )
 from promptopt.structured.prose.choices import Choice
-from promptopt.structured.prose.counts import NUMERALS, Count, bounded, bounds_of, number_of, ordered, plainly, stem
+from promptopt.structured.prose.counts import NUMERALS, Count, bounded, bounds_of, number_of, ordered, plainly
 from promptopt.structured.prose.label_items import labels_after
+from promptopt.structured.prose.list_counts import stem
 
-_N = rf"(?:\d{{1,2}}|{'|'.join(NUMERALS)})"
+A_NUMBER = rf"(?:\d{{1,2}}|{'|'.join(NUMERALS)})"
 WRITE = r"(?:return|output|respond with|reply with|answer with|give|provide|list|write|print|put)"
 _A_LINE = r"(?:per line|(?:on|in) (?:a|its own|their own|one|each|separate|new)(?: new| own| separate)? lines?)"
 _ONLY_LINES = re.compile(
@@ -89,7 +90,7 @@ def _counted(document: PromptText) -> tuple[str, Span] | None:
 
 # "Break the question into exactly three search queries."
 _INTO = re.compile(
-    rf"\b(?:split|break|turn|divide|decompose|rewrite|expand)\b[^.:;\n]{{0,60}}\binto (?P<bound>exactly |up to |at most |at least |between )?(?P<low>{_N})(?:\s?(?:-|–|to|and|or)\s?(?P<high>{_N}))? (?P<what>(?:[\w-]+ ){{0,3}}?[a-z]{{3,}}s)\b",
+    rf"\b(?:split|break|turn|divide|decompose|rewrite|expand)\b[^.:;\n]{{0,60}}\binto (?P<bound>exactly |up to |at most |at least |between )?(?P<low>{A_NUMBER})(?:\s?(?:-|–|to|and|or)\s?(?P<high>{A_NUMBER}))? (?P<what>(?:[\w-]+ ){{0,3}}?[a-z]{{3,}}s)\b",
     re.IGNORECASE,
 )
 
@@ -122,7 +123,7 @@ _WITH_COMMAS = re.compile(
 )
 # "Your output should be a list of 3-5 tags, separated by commas."
 _IS_LIST = re.compile(
-    rf"\b(?:output|answer|response|reply) (?:should|must|has to|will) be (?:a |one )?(?:(?P<commas>comma[- ]separated) )?list of (?:(?P<bound>exactly |up to |at most |at least |between )?(?P<low>{_N})(?:\s?(?:-|–|to|and)\s?(?P<high>{_N}))? )?(?:\w+ )??(?P<noun>[a-z]{{3,}}s)\b(?P<rest>[^.\n]*)",
+    rf"\b(?:output|answer|response|reply) (?:should|must|has to|will) be (?:a |one )?(?:(?P<commas>comma[- ]separated) )?list of (?:(?P<bound>exactly |up to |at most |at least |between )?(?P<low>{A_NUMBER})(?:\s?(?:-|–|to|and)\s?(?P<high>{A_NUMBER}))? )?(?:\w+ )??(?P<noun>[a-z]{{3,}}s)\b(?P<rest>[^.\n]*)",
     re.IGNORECASE,
 )
 _SEPARATED = re.compile(r"\bcomma[- ]separated\b|\bseparated (?:by|with) commas\b", re.IGNORECASE)
@@ -204,7 +205,7 @@ _SINGLE_A_LINE = re.compile(
 )
 
 _MAKES = re.compile(
-    rf"(?:\A|[.!?:]\s+|\n[ \t]*(?:[-*•][ \t]+)?|\b(?:to|is to) )(?:please |your task is to )?{MADE}\b (?:me )?(?:a (?:set|list) of |(?:exactly |up to |between |at most |at least )?{_N}(?:\s?(?:-|–|to|and)\s?{_N})? )?(?:(?!and\b|or\b|the\b|each\b|every\b)[\w-]+ ){{0,3}}?(?P<noun>[a-z]{{3,}}(?<!s)s)\b",
+    rf"(?:\A|[.!?:]\s+|\n[ \t]*(?:[-*•][ \t]+)?|\b(?:to|is to) )(?:please |your task is to )?{MADE}\b (?:me )?(?:a (?:set|list) of |(?:exactly |up to |between |at most |at least )?{A_NUMBER}(?:\s?(?:-|–|to|and)\s?{A_NUMBER})? )?(?:(?!and\b|or\b|the\b|each\b|every\b)[\w-]+ ){{0,3}}?(?P<noun>[a-z]{{3,}}(?<!s)s)\b",
     re.IGNORECASE,
 )
 _MORE_IN_LINE = re.compile(r"\b(?:and|with|followed|after|before|below|each|brackets|their|its|then)\b", re.IGNORECASE)
@@ -257,7 +258,7 @@ def _original(noun: str, text: str) -> bool:
 
 
 _VERB = r"(?:tag|label|mark|assign|choose|pick|select|classify|give|list|return|output|name|add|attach|apply)"
-_COUNT = rf"(?:(?P<any>one or more|one or several|zero or more|any|all)|(?P<bound>exactly|up to|at most|no more than|a maximum of|at least|between|from)?\s*(?P<low>{_N})(?:\s?(?:-|–|to|and|or)\s?(?P<high>{_N}))?)"
+_COUNT = rf"(?:(?P<any>one or more|one or several|zero or more|any|all)|(?P<bound>exactly|up to|at most|no more than|a maximum of|at least|between|from)?\s*(?P<low>{A_NUMBER})(?:\s?(?:-|–|to|and|or)\s?(?P<high>{A_NUMBER}))?)"
 _ORDER = regex.compile(
     rf"\b{_VERB}\b(?P<between>[^.:;\n]{{0,60}}?)\b(?:the )?{_COUNT} (?:of the )?(?:(?:most |best[- ]|main )?[a-z-]+ ){{0,2}}?(?P<noun>[a-z]{{3,}}s)\b"
     rf"(?P<rest>(?! (?:and|with|per|for each)\b)[^.:;\n]{{0,80}}?):",

@@ -205,7 +205,7 @@ def arrays(document: PromptText) -> Iterator[tuple[Field, Span]]:
         yield Field("items", schema, *_source(document, match, "list")), Span(*match.span())
 
 
-_LEAST = 2
+FEWEST = 2
 
 
 def listings(document: PromptText) -> Iterator[tuple[Field, Span]]:
@@ -213,7 +213,7 @@ def listings(document: PromptText) -> Iterator[tuple[Field, Span]]:
     for match in scan(_LISTING, document.text):
         count = int(match["high"]) if match["high"] else number_of(match["n"])
         noun = match["noun"].lower()
-        if count < _LEAST:
+        if count < FEWEST:
             continue  # "output one of the labels"
         line = document.text[document.text.rfind("\n", 0, match.start()) + 1 : match.start()]
         if re.match(r"\s*(?:Q|User|Human|Question|Input|Example)\b[^:\n]*:", line):

@@ -9,11 +9,12 @@ from dataclasses import replace
 import regex
 
 from promptopt.structured.fields import MASK, Field, PromptText, Span, UnreadForm, field_name, scan
+from promptopt.structured.prose.alternatives import noted_labels
 from promptopt.structured.prose.described import described
 from promptopt.structured.prose.label_items import items_at
 from promptopt.structured.prose.plain_labels import is_known_label
 from promptopt.structured.prose.sample_labels import labels_of_place
-from promptopt.structured.prose.wording import is_plural, noted_labels
+from promptopt.structured.prose.wording import is_plural
 from promptopt.structured.readers.labelled import LEAD, OUTPUT, PLACE, TEXT, Found, placed, read_pattern
 
 _ELEMENT = regex.compile(r"<(?P<name>[A-Za-z_][\w-]*)>(?P<body>(?:(?!</?(?P=name)>)[\s\S]){0,1500}?)</(?P=name)>")

@@ -18,8 +18,8 @@ from promptopt.structured.fields import (
     field_name,
     object_schema,
 )
+from promptopt.structured.prose.alternatives import TYPES
 from promptopt.structured.prose.choices import Choice
-from promptopt.structured.prose.counts import with_counts
 from promptopt.structured.prose.described import described, stated
 from promptopt.structured.prose.labels_of_keys import (
     with_choices,
@@ -29,12 +29,12 @@ from promptopt.structured.prose.labels_of_keys import (
     with_only_list,
     with_prose,
 )
+from promptopt.structured.prose.list_counts import with_counts
 from promptopt.structured.prose.nulls import nulls_of
 from promptopt.structured.prose.quiz_options import with_options
 from promptopt.structured.prose.ranges import grades_of, numbers
 from promptopt.structured.prose.said_in_passing import SaidInPassing
 from promptopt.structured.prose.said_of_keys import list_under_key, with_bounds, with_labels, with_most
-from promptopt.structured.prose.wording import TYPES
 from promptopt.structured.readers.named_keys import NamedKey, keys_below, named_keys
 from promptopt.structured.readers.pseudo_json import NotPseudo, read_pseudo
 from promptopt.structured.readers.refine import with_aside

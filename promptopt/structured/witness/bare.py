@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText, begin_of
-from promptopt.structured.witness.accounts import instructions
 from promptopt.structured.witness.facts import CLAUSE, DENIED, fractions, numbers_of, within
+from promptopt.structured.witness.instructions import instructions
 from promptopt.structured.witness.keys import NUMBER_WORDS, KeyOfSchema, shortened
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import Inferred, PromptText, blank
-from promptopt.structured.witness.accounts import instructions
+from promptopt.structured.witness.instructions import instructions
 from promptopt.structured.witness.keys import KeyOfSchema, shortened
 
 _ASIDE = re.compile(r"\([^()\n]{1,120}\)")
@@ -51,10 +51,10 @@ def _predicates(text: str, name: str) -> Iterator[tuple[int, str]]:
         yield match.start(), match["said"]
 
 
-_ITEM = r"(?:[\"'`“][^\"'`”\n]{1,40}[\"'`”]|[A-Za-z][\w/-]*(?: [\w-]+){0,2}?)"
+LIST_ITEM = r"(?:[\"'`“][^\"'`”\n]{1,40}[\"'`”]|[A-Za-z][\w/-]*(?: [\w-]+){0,2}?)"
 _LEAD = r"(?:(?:be|always|only|either|exactly|one|of|the|these|following|a|single|from|strictly|simply|just|set to|values?|labels?|categor(?:y|ies)|options?|letters?)\s+)*"
 _LISTED = re.compile(
-    rf"(?:\A\s*{_LEAD}|:\s*|\b(?:one of|either)\s+(?:the )?)(?P<list>{_ITEM}(?:\s*,\s*{_ITEM})*\s*,?\s*(?:\bor\b|/|\|)\s*{_ITEM})\W*\Z",
+    rf"(?:\A\s*{_LEAD}|:\s*|\b(?:one of|either)\s+(?:the )?)(?P<list>{LIST_ITEM}(?:\s*,\s*{LIST_ITEM})*\s*,?\s*(?:\bor\b|/|\|)\s*{LIST_ITEM})\W*\Z",
     re.IGNORECASE,
 )
 _BEGINS = re.compile(

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText, begin_of
-from promptopt.structured.witness.accounts import instructions
+from promptopt.structured.witness.instructions import instructions
 from promptopt.structured.witness.keys import NUMBER_WORDS, VARIABLE, KeyOfSchema, shortened
 
 _NUMERALS = "|".join(word for word, number in NUMBER_WORDS.items() if number > 1)

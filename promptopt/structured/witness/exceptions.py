@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText, begin_of
-from promptopt.structured.witness.accounts import instructions
+from promptopt.structured.witness.instructions import instructions
 from promptopt.structured.witness.keys import VARIABLE, KeyOfSchema, keys_of, shortened, words_read
 
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText, begin_of
-from promptopt.structured.witness.accounts import instructions, looked_for
 from promptopt.structured.witness.clauses import FREE, words_of_key
+from promptopt.structured.witness.instructions import instructions, looked_for
 from promptopt.structured.witness.keys import NUMBER_WORDS, KeyOfSchema, shortened, words_read
 from promptopt.structured.witness.lists import ITEM, chosen, columns, headed
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText
-from promptopt.structured.witness.accounts import instructions
+from promptopt.structured.witness.instructions import instructions
 from promptopt.structured.witness.keys import KeyOfSchema, shortened
 
 # Where an order may begin.

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText, begin_of
-from promptopt.structured.witness.accounts import instructions
+from promptopt.structured.witness.instructions import instructions
 from promptopt.structured.witness.keys import KeyOfSchema, form_of, shortened, values_shown
 
 _Q = r"(?:\"(?P<a>[^\"\n]{1,40})\"|`(?P<b>[^`\n]{1,40})`|(?<!\w)'(?P<c>[^'\n]{1,40})'(?!\w)|“(?P<d>[^”\n]{1,40})”)"

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from promptopt.structured.fields import MASK, Inferred, PromptText, field_name
-from promptopt.structured.witness.accounts import instructions
 from promptopt.structured.witness.clauses import FREE
+from promptopt.structured.witness.instructions import instructions
 from promptopt.structured.witness.keys import KeyOfSchema, shortened, words_read
 
 
