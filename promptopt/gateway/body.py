@@ -50,6 +50,23 @@ def read_json(content: bytes, pairs: Callable[[list[tuple[str, Any]]], Any] | No
         return json.loads(content, object_pairs_hook=pairs, parse_int=_whole_number)
 
 
+def event_data(event: bytes) -> bytes:
+    """The data of one server-sent event; its lines are one value."""
+    return b"\n".join(line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:"))
+
+
+def bodies_in(content: bytes, content_type: str) -> list[Any]:
+    """The JSON of what came over the wire: one value, or that of each event.
+
+    Raises:
+        ValueError: It is none; ``RecursionError`` if it is nested too deeply.
+    """
+    if not content_type.startswith("text/event-stream"):
+        return [json.loads(content)]
+    found = [data for event in content.split(b"\n\n") if (data := event_data(event))]
+    return [json.loads(data) for data in found if data != b"[DONE]"]
+
+
 def _whole_number(digits: str) -> int:
     try:
         return int(digits)

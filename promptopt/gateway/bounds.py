@@ -6,12 +6,13 @@ larger than the model's context window, so that the window is the bound. What no
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from promptopt.gateway.body import UNREADABLE, bodies_in, listed
 from promptopt.gateway.call import Answer, Call
 from promptopt.gateway.images import part_tokens
 from promptopt.gateway.openai.state import needs_state, self_contained
@@ -145,24 +146,46 @@ def tool_fees(call: Call, answer: Answer, price: Price | None) -> Decimal | None
         reader = _Reader(call, price) if price is not None else None
         if reader is None or not reader.served:
             return Decimal(0)
-        calls = _shown(answer)
-        if calls is None:
+        uses = _shown(call, answer)
+        if uses is None or uses.total() > _MOST_ROUNDS:
             return reader.server_tools()[1]
-        return sum((reader.fee(kind) for kind in calls), Decimal(0))
-    except (Unbounded, TypeError, ValueError):
+        return sum((reader.fee(kind) * count for kind, count in uses.items()), Decimal(0))
+    except (Unbounded, *UNREADABLE):
         return None
 
 
-def _shown(answer: Answer) -> list[str] | None:
-    """The provider's tools that an answer says it used, once for each use; ``None`` if it cannot say."""
-    if answer.wire is None or not answer.wire.content_type.startswith("application/json"):
+def _shown(call: Call, answer: Answer) -> Counter[str] | None:
+    """How often an answer says that it used each of the provider's tools; ``None`` if it cannot say."""
+    if answer.wire is None or call.endpoint not in ("messages", "responses"):
         return None
-    output = json.loads(answer.wire.content).get("output")
+    bodies = [body for body in bodies_in(*answer.wire) if isinstance(body, Mapping)]
+    return _in_message(bodies) if call.endpoint == "messages" else _in_response(bodies)
+
+
+def _in_response(bodies: list[Mapping[str, Any]]) -> Counter[str] | None:
+    # The last event of a stream has the whole response.
+    last = bodies[-1] if bodies else {}
+    output = last.get("response", last).get("output")
     if not isinstance(output, list):
         return None
     kinds = [str(item.get("type")) for item in output if isinstance(item, Mapping)]
     names = [kind.removesuffix("_call") for kind in kinds if kind.endswith("_call")]
-    return [name for name in names if name not in _CALLERS_TOOLS]
+    return Counter(name for name in names if name not in _CALLERS_TOOLS)
+
+
+def _in_message(bodies: list[Mapping[str, Any]]) -> Counter[str] | None:
+    """By the usage, which is what is billed; of a tool that it does not count, by the blocks of its calls."""
+    uses: Counter[str] = Counter()
+    said: dict[str, int] = {}
+    for body in bodies:
+        message = body["message"] if body.get("type") == "message_start" else body
+        for block in (*listed(message.get("content")), body.get("content_block")):
+            if isinstance(block, Mapping) and block.get("type") == "server_tool_use":
+                uses[str(block.get("name"))] += 1
+        counts = (message.get("usage") or {}).get("server_tool_use") or {}
+        # What a later event counts is the total so far.
+        said |= {name.removesuffix("_requests"): count for name, count in counts.items() if type(count) is int}
+    return Counter({name: count for name, count in {**uses, **said}.items() if count > 0}) if bodies else None
 
 
 def _is_plain(item: Any) -> bool:
@@ -322,7 +345,8 @@ class _Reader:
         fees = [self.fee(kind) for kind in served]
         calls = self._body.get("max_tool_calls", self._uses())
         if isinstance(calls, bool) or not isinstance(calls, int) or calls < 0:
-            raise Unbounded(f"nothing bounds how often the provider uses {', '.join(served)}. Set max_tool_calls")
+            bound = "max_uses of each" if self._call.endpoint == "messages" else "max_tool_calls"
+            raise Unbounded(f"nothing bounds how often the provider uses {', '.join(served)}. Set {bound}")
         if self._price.context_window is None:
             raise Unbounded(f"the context window of {self._call.model!r} is not known, and {served[0]} may fill it")
         return calls, calls * max(fees)

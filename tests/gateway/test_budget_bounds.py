@@ -295,6 +295,56 @@ def test_the_providers_searches_are_billed_as_the_answer_shows_them():
     assert costs.bill(Call.of("responses", "", body), unseen).usd == Decimal("0.05") + tokens
 
 
+SEARCH = {"type": "web_search_20250305", "name": "web_search", "max_uses": 5}
+USED = {"type": "server_tool_use", "name": "web_search", "input": {}}
+
+
+def message_wire(uses, blocks, *, stream):
+    usage = {"input_tokens": 10, "output_tokens": 1, "server_tool_use": uses}
+    if not stream:
+        return Wire(json.dumps({"type": "message", "content": blocks, "usage": usage}).encode())
+    events = [
+        {"type": "message_start", "message": {"content": [], "usage": {"server_tool_use": {"web_search_requests": 0}}}},
+        *({"type": "content_block_start", "content_block": block} for block in blocks),
+        {"type": "message_delta", "delta": {}, "usage": usage},
+        {"type": "message_stop"},
+    ]
+    return Wire("".join(f"data: {json.dumps(event)}\n\n" for event in events).encode(), "text/event-stream")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("uses", "blocks", "searches"),
+    [
+        ({"web_search_requests": 3}, [USED] * 4, 3),
+        ({"web_search_requests": 0, "web_fetch_requests": 0}, [], 0),
+        (None, [{"type": "text", "text": "hi"}], 0),
+        ({"web_search_requests": 10**12}, [], 5),
+    ],
+)
+def test_a_message_s_searches_are_billed_as_its_usage_says(uses, blocks, searches, stream):
+    body = {"model": "claude-sonnet-4-5", "max_tokens": 100, "messages": [], "tools": [SEARCH]}
+    answered = Answer(usage=Usage(10, output_tokens=1), wire=message_wire(uses, blocks, stream=stream))
+    cost = Costs(load_config()).bill(Call.of("messages", "", body), answered).cost
+    assert cost.total_usd == Decimal("0.01") * searches + Decimal("0.000045")
+
+
+def test_a_message_that_ran_a_tool_without_a_known_price_is_unpriced():
+    body = {"model": "claude-sonnet-4-5", "max_tokens": 100, "messages": [], "tools": [SEARCH]}
+    ran = message_wire({"web_search_requests": 1}, [{**USED, "name": "code_execution"}], stream=False)
+    answered = Answer(usage=Usage(10, output_tokens=1), wire=ran)
+    assert Costs(load_config()).bill(Call.of("messages", "", body), answered).cost is None
+
+
+def test_searches_of_a_streamed_response_are_in_its_last_event():
+    body = {"model": MINI, "input": "x", "tools": [{"type": "web_search"}], "max_tool_calls": 5}
+    done = {"type": "response.completed", "response": {"output": [{"type": "web_search_call"}]}}
+    begun = {"type": "response.created", "response": {"output": []}}
+    events = Wire(f"data: {json.dumps(begun)}\n\ndata: {json.dumps(done)}\n\n".encode(), "text/event-stream")
+    answered = Answer(usage=Usage(1, output_tokens=1), wire=events)
+    assert Costs(load_config()).bill(Call.of("responses", "", body), answered).usd == Decimal("0.01000075")
+
+
 def spent():
     with closing(sqlite3.connect(".promptopt/budget.sqlite")) as connection, connection:
         return connection.execute("SELECT spent, reserved FROM budgets").fetchone()

@@ -1,5 +1,7 @@
 """What is never kept: answers that are not whole, and calls that mean something else the next time."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -154,6 +156,22 @@ def test_chat_completions_with_state_or_tools_of_the_provider(client, upstream, 
     for _ in range(2):
         ask(sdk, **options)
     assert upstream.calls == asked
+
+
+def test_events_of_several_lines_are_kept(client, upstream):
+    def on(path, body):
+        events = [json.dumps(each, indent=1) for each in chat_events(body)[:-1]]
+        lines = "".join("".join(f"data: {line}\n" for line in each.splitlines()) + "\n" for each in [*events, "[DONE]"])
+        head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+        return Reply(raw=(head + lines).encode())
+
+    upstream.on = on
+    for _ in range(2):
+        # Another client reads the file.
+        with client() as sdk:
+            parts = [each.choices[0].delta.content or "" for each in ask(sdk, stream=True) if each.choices]
+            assert "".join(parts) == "okthen"
+    assert upstream.calls == 1
 
 
 def test_store_makes_another_call(client, upstream):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptopt.gateway.anthropic.wire import MessageStream
-from promptopt.gateway.body import UNREADABLE, BadBody, ended, read_json, text_of
+from promptopt.gateway.body import UNREADABLE, BadBody, ended, event_data, read_json, text_of
 from promptopt.gateway.call import Answer, Call, Endpoint, Wire
 from promptopt.gateway.failures import CallFailed
 from promptopt.gateway.openai.counted import said_or_counted, texts_in
@@ -115,7 +115,7 @@ class EventCollector:
 
     def _taken(self, event: bytes) -> bytes | None:
         """The event as it may pass on; ``None`` if it may not."""
-        data = b"\n".join(line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:"))
+        data = event_data(event)
         if not data or data == b"[DONE]":
             self._state.done = self._state.done or data == b"[DONE]"
             return event

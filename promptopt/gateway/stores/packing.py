@@ -11,6 +11,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any, get_args
 
+from promptopt.gateway.body import bodies_in
 from promptopt.gateway.call import Answer, UsageBasis, Wire
 from promptopt.gateway.stores.base import KeptAnswer
 from promptopt.values import Usage
@@ -95,11 +96,7 @@ def check_wire(answer: Answer) -> None:
     if mark in _SOUND:
         return
     try:
-        if content_type.startswith("text/event-stream"):
-            lines = [line[5:].strip() for line in content.split(b"\n") if line.startswith(b"data:")]
-            bodies = [json.loads(line) for line in lines if line != b"[DONE]"]
-        else:
-            bodies = [json.loads(content)]
+        bodies = bodies_in(content, content_type)
     except RecursionError:
         bodies = []
     if not bodies or not all(isinstance(body, dict) for body in bodies):
