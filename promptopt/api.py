@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from promptopt.errors import check_argument, check_model
 from promptopt.suites import load_suite
 from promptopt.templates import Template, list_prompts, load_prompt
+from promptopt.templates.sdk_messages import read_message
 from promptopt.tokens import TokenCount, count_tokens
 from promptopt.values import Message, Rendered
 
@@ -62,12 +63,13 @@ def count(
 
     Args:
         subject: A ``str`` is text. A ``Path``, a template or a ``Rendered`` is a prompt. Anything else is a sequence of
-            messages: ``Message`` or mappings with ``role`` and ``content``.
+            messages: ``Message``, or mappings as the OpenAI SDK takes them.
         variables: What a prompt is rendered with.
         model: The model that would read it; by default the prompt's own, and for a text the one of ``o200k_base``.
 
     Raises:
         TemplateError: The prompt cannot be rendered.
+        ValueError: The content of a message is neither a text nor parts that are texts and media.
     """
     check_model(model)
     if isinstance(subject, (str, Rendered)):
@@ -80,8 +82,10 @@ def count(
 
 
 def _message(item: Message | Mapping[str, Any]) -> Message:
-    if isinstance(item, Message):
-        return item
-    fits = isinstance(item, Mapping) and all(isinstance(item.get(key), str) for key in ("role", "content"))
-    check_argument(fits, "subject", item, "a message: a `Message`, or a mapping with the texts `role` and `content`")
-    return Message(item["role"], item["content"])
+    fits = isinstance(item, Message) or (
+        isinstance(item, Mapping)
+        and isinstance(item.get("role"), str)
+        and (isinstance(item.get("content"), str | list) or bool(item.get("tool_calls")))
+    )
+    check_argument(fits, "subject", item, "a message: a `Message`, or a mapping with `role` and `content`")
+    return read_message(item)

@@ -13,6 +13,7 @@ import pytest
 
 import promptopt
 from promptopt.tokens import Tokenizer
+from promptopt.values import ToolCall
 
 HEAVY = {
     "genai_prices",
@@ -158,6 +159,26 @@ def test_count_takes_messages_as_the_sdk_writes_them() -> None:
     messages = [{"role": "user", "content": "hello world"}]
     assert promptopt.count(messages).tokens == 2 + 4 + 3
     assert promptopt.count([promptopt.Message("user", "hello world")]).tokens == 2 + 4 + 3
+    parts = [{"type": "text", "text": "hello"}, {"type": "text", "text": " world"}]
+    assert promptopt.count([{"role": "user", "content": parts, "name": "ann"}]).tokens == 2 + 4 + 3
+    call = {"id": "1", "type": "function", "function": {"name": "find", "arguments": "{}"}}
+    asked = {"role": "assistant", "content": None, "tool_calls": [call]}
+    called = promptopt.Message("assistant", "", (ToolCall("1", "find", "{}"),))
+    assert promptopt.count([asked]) == promptopt.count([called])
+    shown = [{"type": "image_url", "image_url": {"url": "https://example.com/cat.png", "detail": "low"}}]
+    assert promptopt.count([{"role": "user", "content": shown}], model="gpt-4o").tokens == 85 + 4 + 3
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ({"role": "user", "content": [{"type": "tool_result"}]}, "a content part of type 'tool_result' is no text"),
+        ({"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}, "call 1 names no function"),
+    ],
+)
+def test_what_is_no_message_is_named(message: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        promptopt.count([message])
 
 
 def test_prompts_and_suites_are_found_by_name(project) -> None:

@@ -20,6 +20,7 @@ from promptopt.errors import LockError, UsageError
 from promptopt.files import show_path
 from promptopt.money import usd
 from promptopt.prices import Price, find_price
+from promptopt.templates.sdk_messages import read_message
 from promptopt.tokens import count_tokens
 from promptopt.values import Message
 
@@ -58,7 +59,7 @@ def check_built(
     gate: Gate,
     prompt: str,
     case: str | None,
-    messages: str | Iterable[Message | Mapping[str, str]],
+    messages: str | Iterable[Message | Mapping[str, Any]],
     model: str | None,
     cap: int | None,
     limits: Mapping[str, str],
@@ -74,7 +75,7 @@ def check_built(
         writes: Locks are written, not checked.
 
     Raises:
-        UsageError: No model is named, it has no price, or a limit of the marker is wrong.
+        UsageError: No model is named, it has no price, a message is none, or a limit of the marker is wrong.
         LockError: The lock is broken, or of a template.
     """
     basis, price, entry = _measured(gate, messages, model, cap)
@@ -113,7 +114,7 @@ def check_built(
 
 
 def _measured(
-    gate: Gate, messages: str | Iterable[Message | Mapping[str, str]], model: str | None, cap: int | None
+    gate: Gate, messages: str | Iterable[Message | Mapping[str, Any]], model: str | None, cap: int | None
 ) -> tuple[LockBasis, Price, LockEntry]:
     priced_as = model or gate.config.price_as or gate.config.model
     if priced_as is None:
@@ -121,7 +122,10 @@ def _measured(
     price = find_price(priced_as, config=gate.config)
     if price is None:
         raise UsageError(f"prompt_budget.check: the price table has no model {priced_as!r}; name one that it has")
-    read = [Message("user", messages)] if isinstance(messages, str) else [_message(message) for message in messages]
+    try:
+        read = [Message("user", messages)] if isinstance(messages, str) else [*map(read_message, messages)]
+    except ValueError as error:
+        raise UsageError(f"prompt_budget.check: {error}") from None
     counted = count_tokens(read, priced_as)
     if counted.uncounted:
         raise UsageError(f"prompt_budget.check: the messages cannot be counted: {counted.uncounted[0]}")
@@ -133,13 +137,14 @@ def _measured(
         output_is="cap",
         quality=None,
         variables="",
-        request=digest([message.canonical() if message.parts else [message.role, message.content] for message in read]),
+        request=digest([_shape(message) for message in read]),
     )
     return make_basis(priced_as, price), price, entry
 
 
-def _message(message: Message | Mapping[str, str]) -> Message:
-    return message if isinstance(message, Message) else Message(message["role"], message["content"])  # type: ignore[arg-type]  # any role counts alike
+def _shape(message: Message) -> object:
+    """What a lock's digest is of: of a plain text as version 0.1.0 had it."""
+    return message.canonical() if message.parts or message.tool_calls else [message.role, message.content]
 
 
 def _compare(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from promptopt.budget.built_prompt import Built
@@ -42,7 +42,7 @@ class PromptBudget:
 
     def check(
         self,
-        messages: str | Iterable[Message | Mapping[str, str]],
+        messages: str | Iterable[Message | Mapping[str, Any]],
         *,
         case: str | None = None,
         prompt: str | None = None,

@@ -15,7 +15,13 @@ from promptopt.errors import LockError, UsageError
 TEXT = "Be kind to everybody."
 
 
-def built(text: str = TEXT, case: str = "ann", prompt: str = "chat", cap: int | None = 60, **limits: str) -> Built:
+def built(
+    text: str | list[dict[str, Any]] = TEXT,
+    case: str = "ann",
+    prompt: str = "chat",
+    cap: int | None = 60,
+    **limits: str,
+) -> Built:
     return check_built(make_gate(), prompt, case, text, "gpt-4o-mini", cap, limits)
 
 
@@ -38,6 +44,14 @@ def test_growth_fails_and_what_is_locked_passes(chat: Path) -> None:
     assert longer.numbers["input"] == (12, 14)
     assert "fix: shorten what the program builds" in longer.text
     assert not built("Be kind.").result.failed
+
+
+def test_parts_of_texts_are_the_text_and_what_is_no_message_is_named(chat: Path) -> None:
+    parts = [{"type": "text", "text": TEXT[:5]}, {"type": "text", "text": TEXT[5:]}]
+    found = built([{"role": "user", "content": parts}])
+    assert (found.result.findings, found.entry) == ((), built().entry)
+    with pytest.raises(UsageError, match=r"prompt_budget.check: a content part of type 'video' is no text"):
+        built([{"role": "user", "content": [{"type": "video"}]}])
 
 
 def test_limits_of_the_marker_come_before_those_of_the_settings(chat: Path) -> None:
