@@ -244,6 +244,20 @@ def test_nothing_to_guard_is_a_failure(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["ERROR: nothing is guarded*"])
 
 
+def test_what_is_not_guarded_does_not_hide_that_nothing_is(locked: Shell) -> None:
+    locked.write(prompts__x_j2="Hi.")
+    # A selection that leaves none of the guarded prompts, beside one that nothing guards.
+    result = locked.pytest("-k", "nothing", "--prompt-budget")
+    assert result.ret == 4
+    result.stdout.fnmatch_lines(["ERROR: no prompt was checked: *"])
+    (locked.root / "suites/triage.yaml").unlink()
+    locked.lock.unlink()
+    locked.write(tests__test_y_py="def test_y(): pass")
+    result = locked.pytest("--prompt-budget")
+    assert result.ret == 4
+    result.stdout.fnmatch_lines(["ERROR: nothing is guarded*", "guarded 0, not guarded 2 (*: no suite*"])
+
+
 def test_reports(locked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     summary = locked.root / "summary.md"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))

@@ -324,9 +324,11 @@ class BudgetGate:
             for prompt, cases in self._entries_without_check(built).items():
                 for case, (why, gone) in cases.items():
                     (results if gone else unchecked).append(self._without_check(prompt, case, why, gone=gone))
-            results += self._gate.not_guarded({file for attempt in attempts for file in attempt.read})
-        if not built and not results and not checked - {""}:
+        # What is not guarded is said, and is no check: a run of that alone checked nothing.
+        if not (built or results or checked - {""} or self._gate.found.orphans or self._gate.left):
             results += self._nothing(unchecked)
+        if not self._writes:
+            results += self._gate.not_guarded({file for attempt in attempts for file in attempt.read})
         return results + unchecked
 
     def _entries_without_check(self, built: Sequence[Built]) -> dict[str, dict[str, tuple[str, bool]]]:
