@@ -49,6 +49,7 @@ def command(
     """
     from promptopt.promptfoo import read_evaluation
     from promptopt.promptfoo.export import write_project
+    from promptopt.promptfoo.moved import printed_otherwise
 
     evaluation = read_evaluation(config_file, models=models, datasets=read_datasets(datasets))
     click.echo(_summary(evaluation))
@@ -60,6 +61,12 @@ def command(
     lost = [note for note in evaluation.notes if note.kind == "left out"]
     if lost:
         click.echo(f"{len(lost)} things are left out; `promptopt import {config_file} --explain` lists them", err=True)
+    if otherwise := printed_otherwise(evaluation):
+        lines = [
+            *otherwise,
+            f"write there what is meant; `promptopt compare -c {config_file}` prints what promptfoo does",
+        ]
+        click.echo("\n".join(lines), err=True)
 
 
 def read_datasets(given: Sequence[str]) -> dict[str, Path]:

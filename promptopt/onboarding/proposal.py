@@ -299,6 +299,7 @@ def _promptfoo(
     """Prompts and suites of promptfoo's configs, as ``promptopt import`` writes them."""
     from promptopt.promptfoo import read_evaluation
     from promptopt.promptfoo.export import write_project
+    from promptopt.promptfoo.moved import printed_otherwise
 
     files: dict[Path, str] = {}
     known = set(others)
@@ -307,8 +308,12 @@ def _promptfoo(
             try:
                 evaluation = read_evaluation(repository.root / path, models=(), datasets={})
                 write_project(evaluation, Path(folder))
+                otherwise = printed_otherwise(evaluation)
             except (PromptoptError, OSError) as error:
                 left_out.append(LeftOut(path, 1, " ".join(str(error).split())))
+                continue
+            if otherwise:
+                left_out.append(LeftOut(path, 1, f"{otherwise[0]}: see promptopt import {path} -o DIR"))
                 continue
             left_out += [LeftOut(path, n.line or 1, n.message) for n in evaluation.notes if n.kind == "left out"]
             texts = {

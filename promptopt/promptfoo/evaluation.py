@@ -161,8 +161,7 @@ class _Reader:
             raise self._nothing("test", "")
         around = any(PREFIX in each.case.vars or SUFFIX in each.case.vars for each in read)
         parts = tuple(self._parts(prompts, providers, read, around))
-        options = document.table.get("evaluateOptions")
-        options = options if isinstance(options, Mapping) else {}
+        options = {**self._options("evaluateOptions"), **self._options("commandLineOptions")}
         config = self._judged(self._with_tables([*providers, *self._asked_providers.values()]), cases, read)
         delay = max([_positive(options.get("delay")) or 0.0, *(provider.delay_ms for provider in providers)])
         return Evaluation(
@@ -172,7 +171,7 @@ class _Reader:
             jobs=1 if delay else int(_positive(options.get("maxConcurrency")) or 0) or None,
             rpm=max(1, int(60_000 / delay)) if delay else None,
             notes=document.notes,
-            pass_rate=self._pass_rate(options),
+            pass_rate=self._pass_rate(),
             asserts=cases.asserts.read,
             asserts_kept=cases.asserts.kept,
             providers=tuple(providers),
@@ -180,10 +179,15 @@ class _Reader:
             env=document.env,
         )
 
-    def _pass_rate(self, options: Mapping[str, Any]) -> float | None:
+    def _options(self, key: str) -> Mapping[str, Any]:
+        """What a table of the config sets, and does not leave open."""
+        found = self._document.table.get(key)
+        return {name: value for name, value in found.items() if value is not None} if isinstance(found, Mapping) else {}
+
+    def _pass_rate(self) -> float | None:
         """The config's share of passing cases; promptfoo's own is a percentage in the environment."""
-        table, line = self._document.table, self._document.table.get("commandLineOptions")
-        given = [each.get("passRateThreshold") for each in (table, options, line) if isinstance(each, Mapping)]
+        tables = (self._document.table, self._options("evaluateOptions"), self._options("commandLineOptions"))
+        given = [table.get("passRateThreshold") for table in tables]
         percent = self._document.environment().get("PROMPTFOO_PASS_RATE_THRESHOLD")
         for value in [*given, percent]:
             try:

@@ -10,11 +10,12 @@ from typing import Any
 
 import yaml
 from jinja2 import TemplateError as JinjaError
+from jinja2 import nodes
 
 from promptopt.errors import SuiteError, UsageError
 from promptopt.files import replace_files, show_path
 from promptopt.promptfoo.document import plain
-from promptopt.promptfoo.evaluation import Evaluation
+from promptopt.promptfoo.evaluation import ComparedPart, Evaluation
 from promptopt.promptfoo.nunjucks import MADE_PATTERN, STRICT
 from promptopt.suites import Assertion, Case, Suite
 from promptopt.suites.variables import FILE
@@ -28,7 +29,7 @@ def write_project(evaluation: Evaluation, folder: Path, *, replace: bool = False
 
     Raises:
         UsageError: A file is there already, and ``replace`` is false; nothing is written.
-        SuiteError: A prompt is written by code, which no file of this project holds.
+        SuiteError: A prompt is written by code, or prints the environment of this machine, which no file holds.
     """
     files = dict(_files(evaluation, folder))
     there = [path for path in files if path.exists()]
@@ -52,18 +53,17 @@ def _files(evaluation: Evaluation, folder: Path) -> Iterator[tuple[Path, str]]:
             path = folder / "prompts" / template.origin.prompt / f"{template.origin.version or 'v1'}.j2"
             if str(path) not in written:
                 written.add(str(path))
-                yield path, _prompt(template)
+                yield path, prompt_text(template)
         suite = folder / "suites" / f"{part.suite.name}.yaml"
-        names = sorted({name for template in part.templates for name in template.variables()})
-        yield suite, _suite(part.suite, names, suite.parent)
+        yield suite, _suite(part.suite, default_variables(evaluation, part), suite.parent)
     tables = {provider.table[0]: provider.table[1] for provider in evaluation.providers if provider.table}
     if tables:
         name = "providers.toml" if (folder / "pyproject.toml").exists() else "pyproject.toml"
         yield folder / name, _toml(tables)
 
 
-def _prompt(template: Template) -> str:
-    """The source; what Jinja2 has under another name has that.
+def prompt_text(template: Template) -> str:
+    """The source of its file; what Jinja2 has under another name has that.
 
     Raises:
         SuiteError: It has what only Nunjucks knows.
@@ -83,12 +83,46 @@ def _prompt(template: Template) -> str:
     return source
 
 
-def _suite(suite: Suite, names: list[str], folder: Path) -> str:
+def _environment(template: Template, known: Mapping[str, str]) -> set[str]:
+    """The names under ``env`` that a prompt prints.
+
+    Raises:
+        SuiteError: One of them is not set in the config: what this machine has under it is not written into a file.
+    """
+    tree = PromptEnvironment(None).parse(prompt_text(template))
+    found: dict[int, object] = {id(name): None for name in tree.find_all(nodes.Name) if name.name == "env"}
+    for node in tree.find_all(nodes.Getattr):
+        found |= {id(node.node): node.attr} if id(node.node) in found else {}
+    for item in tree.find_all(nodes.Getitem):
+        found |= {id(item.node): getattr(item.arg, "value", None)} if id(item.node) in found else {}
+    for name in found.values():
+        if name not in known:
+            raise SuiteError(
+                f"the prompt {template.origin.prompt!r} prints {f'env.{name}' if name else 'env'}, which the config "
+                "does not set",
+                remedy="set it under `env` in the config, or write it as a variable of the tests",
+            )
+    return {str(name) for name in found.values()}
+
+
+def default_variables(evaluation: Evaluation, part: ComparedPart) -> dict[str, Any]:
+    """What a suite gives all its cases: empty texts for what promptfoo prints nothing for, and the config's ``env``.
+
+    Raises:
+        SuiteError: A prompt prints a variable of this machine's environment.
+    """
+    names = sorted({name for template in part.templates for name in template.variables()} - {"_conversation"})
+    cases = part.suite.cases
+    given: dict[str, Any] = {
+        name: "" for name in names if name.isidentifier() and any(name not in case.vars for case in cases)
+    }
+    asked = sorted({name for template in part.templates for name in _environment(template, evaluation.env)})
+    return {**given, "env": {name: evaluation.env[name] for name in asked}} if asked else given
+
+
+def _suite(suite: Suite, given: Mapping[str, Any], folder: Path) -> str:
     cases = suite.cases
-    # What promptfoo prints nothing for, a prompt of this project refuses: such variables are empty here.
-    missing = {name: "" for name in names if any(name not in case.vars for case in cases) and name.isidentifier()}
-    missing.pop("_conversation", None)
-    document: dict[str, Any] = {"defaultTest": {"vars": missing}} if missing else {}
+    document: dict[str, Any] = {"defaultTest": {"vars": dict(given)}} if given else {}
     if suite.derived:
         document["derivedMetrics"] = [{"name": each.name, "value": each.value} for each in suite.derived]
     document["tests"] = [_test(case, folder) for case in cases]

@@ -505,6 +505,10 @@ def test_settings_of_a_run(project) -> None:
     )
     assert (evaluation.trials, evaluation.jobs, evaluation.rpm) == (3, 1, 120)
     assert [note.message for note in lost(evaluation)] == ["`extensions` is not used"]
+    # What is set for the command comes first, as in promptfoo.
+    both = "evaluateOptions: {repeat: 3, maxConcurrency: 2}\ncommandLineOptions: {repeat: 5, maxConcurrency: }\n"
+    evaluation = read(project, ONE + "tests: [{vars: {x: 1}}]\n" + both)
+    assert (evaluation.trials, evaluation.jobs) == (5, 2)
 
 
 def test_too_few_passing_cases_end_with_exit_code_1(project) -> None:

@@ -96,3 +96,41 @@ def test_a_prompt_of_code_is_not_written(project) -> None:
     done = project.run("import", "c.yaml", "-o", "out")
     assert (done.returncode, "is written by code" in done.stderr) == (2, True)
     assert not (project.root / "out").exists()
+
+
+OTHERWISE = """
+prompts: ['{{ rows }} {{ sure }} for {{ who }}', 'Hi {{ who }}']
+providers: [echo]
+tests:
+  - {vars: {rows: one, sure: text, who: Ann}}
+  - {description: two, options: {disableVarExpansion: true}, vars: {rows: [a, b], sure: true, who: Bob}}
+"""
+
+
+def test_a_file_that_prints_something_else_than_promptfoo_is_named(project) -> None:
+    project.write({"c.yaml": OTHERWISE})
+    done = project.run("import", "c.yaml", "-o", "out")
+    assert done.returncode == 0, done.stderr
+    line, remedy = done.stderr.splitlines()
+    found = "\"user: ['a', 'b'] True for Bob\", and promptfoo 'user: a,b true for Bob'"
+    assert line == f"the file of the prompt 'prompt-1' prints {found}, in the test 'two'"
+    assert "promptopt compare -c c.yaml" in remedy
+    # Nobody is offered a gate for another text.
+    project.write({"promptfooconfig.yaml": OTHERWISE})
+    said = json.loads(project.run("init", "--json", "--no-ci", "--no-hook").stdout)
+    assert "promptfooconfig.yaml" in [each["path"] for each in said["left_out"]]
+    assert not any(each["path"].startswith("prompts/prompt-1") for each in said["files"])
+
+
+@pytest.mark.parametrize("printed", ["env.PLACE", "env['PLACE']"])
+def test_the_environment_of_the_config_goes_into_the_suite_and_that_of_the_machine_does_not(project, printed) -> None:
+    text = f'prompts: ["In {{{{ {printed} }}}}: {{{{ x }}}}"]\nproviders: [echo]\ntests: [{{vars: {{x: 1}}}}]\n'
+    project.write({"c.yaml": text + "env: {PLACE: Oslo}\n"})
+    assert project.run("import", "c.yaml", "-o", "out").returncode == 0
+    suite = "out/suites/c.yaml"
+    run = project.run("compare", "out/prompts/prompt-1/v1.j2", "--suite", suite, "--record", "all", "-o", "r.csv")
+    assert run.returncode == 0, run.stderr
+    assert "In Oslo: 1" in (project.root / "r.csv").read_text()
+    project.write({"c.yaml": text})
+    refused = project.run("import", "c.yaml", "-o", "again")
+    assert (refused.returncode, "prints env.PLACE, which the config does not set" in refused.stderr) == (2, True)
