@@ -57,6 +57,7 @@ class LoggedCall(NamedTuple):
         waits: Whether somebody waited for the answer; ``None`` is unknown.
         effort: The reasoning effort that was asked for; ``None`` is the model's own.
         quality: How good the answer was, from 0 to 1, as somebody has judged it; ``None`` if nobody did.
+        unmeasured: Whether it may have been billed and nobody knows for how much: it broke off. It has no tokens.
     """
 
     model: str
@@ -92,6 +93,7 @@ class LoggedCall(NamedTuple):
     own_hit: bool = False
     waits: bool | None = None
     quality: float | None = None
+    unmeasured: bool = False
     identity: str | None = None
 
 
@@ -112,7 +114,8 @@ class CallLog:
         block_tokens: Of each call, as :class:`LoggedCall` has it.
         line_starts: Where each call's lines begin in ``lines``; one more than calls.
         known: Flags that the log knows at all: one of ``failed``, ``waits``.
-        quality: As :class:`LoggedCall` has it, NaN is unknown; empty if no call has one. ``alike`` likewise, 0 is none.
+        quality: As :class:`LoggedCall` has it, NaN is unknown; empty if no call has one. ``alike`` and ``unmeasured``
+            likewise, 0 is none.
         question: For each call, its last user message's number in ``questions``, -1 if it has none; empty if questions
             were not asked for. ``scope`` is a digest of all else that the call asks.
     """
@@ -145,6 +148,7 @@ class CallLog:
     line_starts: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
     quality: Floats = field(default_factory=lambda: np.zeros(0))
     alike: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    unmeasured: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
     question: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
     scope: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     questions: tuple[str, ...] = ()
@@ -199,6 +203,7 @@ _OF_ALL = ("codes", "names", "blocks", "block_starts", "known", "lines", "line_s
 SPARSE: Mapping[str, tuple[str, type, float]] = {
     "quality": ("d", np.float64, np.nan),
     "alike": ("Q", np.uint64, 0),
+    "unmeasured": ("b", np.int8, 0),
     "question": ("q", np.int64, -1),
     "scope": ("Q", np.uint64, 0),
 }

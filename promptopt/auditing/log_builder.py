@@ -96,8 +96,9 @@ class LogBuilder:
             self._codes[name].append(-1 if text is None else known.setdefault(text, len(known)))
         if call.quality is not None:
             self._sparse["quality"].add(len(self), call.quality)
-        if call.alike:
-            self._sparse["alike"].add(len(self), call.alike)
+        for name in ("alike", "unmeasured"):
+            if value := getattr(call, name):
+                self._sparse[name].add(len(self), value)
         if self._questions is not None and (asked := question_of(call.messages)) is not None:
             number = self._questions.setdefault(asked[1], len(self._questions))
             self._sparse["question"].add(len(self), number)

@@ -114,6 +114,7 @@ def profile(
         "near_repeated": int((near & ~repeats).sum()),
         "with_text": int((log.alike != 0).sum()),
         "failed_and_billed": int(failed.sum()),
+        "unmeasured": int(log.unmeasured.sum()),
         "failed_tokens": int((usages.input_tokens + usages.output_tokens)[failed].sum()),
         "retried": int(again.sum()),
         "retried_tokens": int((usages.input_tokens + usages.output_tokens)[again].sum()),

@@ -256,6 +256,8 @@ def facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("lost to retries", _lost(counts["retried"], counts["retried_tokens"], profile["losses"]["retried"])),
         ("own cache's hits", f"{counts['own_hits']:,} calls"),
     ]
+    if counts.get("unmeasured"):
+        found.append(("usage not known", f"{counts['unmeasured']:,} calls that may have been billed, in no sum"))
     if counts["undated"]:
         found.append(("without a time", f"{counts['undated']:,} calls, in no strategy that needs times"))
     if counts["written_tokens"]:

@@ -52,8 +52,9 @@ def write_skeleton(given: AuditInput, path: Path, *, salt: bytes | None = None) 
     columns["digest"] = _salted(log.digest, salt)
     if len(log.alike):
         columns["alike"] = _salted(log.alike, salt)
-    if len(log.quality):
-        columns["quality"] = log.quality
+    for name in ("quality", "unmeasured"):
+        if len(getattr(log, name)):
+            columns[name] = getattr(log, name)
     blocks = _salted(log.blocks, salt).tolist()
     starts = log.block_starts.tolist()
     columns["prefix"] = [blocks[start:end] for start, end in pairwise(starts)]
@@ -143,7 +144,7 @@ def read_skeleton(path: Path) -> AuditInput:
         known=frozenset(each for each in known_flags if each),
         **{
             name: numbers(name, kind)
-            for name, kind in (("alike", np.uint64), ("quality", np.float64))
+            for name, kind in (("alike", np.uint64), ("quality", np.float64), ("unmeasured", np.int8))
             if name in columns
         },
     )

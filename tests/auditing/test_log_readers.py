@@ -8,9 +8,12 @@ from contextlib import closing
 import pytest
 
 from promptopt.auditing.accounting import settle
+from promptopt.auditing.audit import AuditInput, audit
 from promptopt.auditing.log import LoggedCall
 from promptopt.auditing.readers.files import formats, read_log
 from promptopt.auditing.readers.records import LONGEST_LINE
+from promptopt.auditing.report import facts, report_data
+from promptopt.auditing.strategy_settings import AuditSettings
 from promptopt.config import Config
 from promptopt.errors import InputError, UsageError
 
@@ -413,6 +416,23 @@ def test_the_gateway_s_own_ledger_is_read(tmp_path):
     found = read_log([path])
     assert found.formats == {"promptopt": 2}
     assert found.log.own_hit.tolist() == [False, True]
+
+
+def test_the_worst_case_of_a_call_that_broke_off_is_no_bill(tmp_path, config):
+    from promptopt.gateway.stores.ledger_row import LedgerRow, row_dict
+
+    good = LedgerRow(at=1.79e9, model="gpt-4o", input_tokens=100, output_tokens=5, list_usd=0.0003, incurred_usd=0.0003)
+    lost = good._replace(
+        at=1.79e9 + 1, output_tokens=127_900, list_usd=1.28, incurred_usd=1.28, basis="assumed", status="error",
+        error="connection",
+    )  # fmt: skip
+    path = tmp_path / "ledger.jsonl"
+    path.write_text("".join(json.dumps(row_dict(each)) + "\n" for each in (good, lost)), encoding="utf-8")
+    found = read_log([path])
+    data = report_data(audit(AuditInput(*settle(found.log, config), found.formats), AuditSettings(), config))
+    assert data["baseline_usd"] == pytest.approx(0.0003)
+    assert data["profile"]["counts"]["unmeasured"] == 1
+    assert ("usage not known", "1 calls that may have been billed, in no sum") in facts(data)
 
 
 @pytest.mark.parametrize("compress", [False, True])

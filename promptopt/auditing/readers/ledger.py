@@ -17,6 +17,14 @@ from promptopt.gateway.stores.ledger_row import LedgerRow, row_of_dict
 NAME = "promptopt"
 
 
+_NOTHING_USED: Mapping[str, Any] = dict.fromkeys(
+    (
+        *("input_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens", "output_tokens"),
+        *("output_reasoning_tokens", "incurred_usd"),
+    )
+)
+
+
 def recognises(record: Mapping[str, Any]) -> bool:
     return "list_usd" in record and "incurred_usd" in record and "basis" in record
 
@@ -34,6 +42,10 @@ def row_calls(row: LedgerRow) -> Iterator[LoggedCall]:
     if row.status in ("refused", "sent"):
         return
     kept = not row.upstream
+    unmeasured = row.basis == "assumed" and not kept
+    if unmeasured:
+        # What a budget has to reckon with is no bill: the worst case of a call without a cap is its context window.
+        row = row._replace(**_NOTHING_USED)
     yield LoggedCall(
         row.model_answered or row.model,
         at=row.at,
@@ -57,6 +69,7 @@ def row_calls(row: LedgerRow) -> Iterator[LoggedCall]:
         failed=row.status != "ok",
         cut_off=row.finish_reason in CUT_OFF,
         own_hit=kept,
+        unmeasured=unmeasured,
         waits=False if row.endpoint == "batch" else None,
     )
 
