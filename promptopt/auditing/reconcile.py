@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ from promptopt.files import show_path
 from promptopt.prices import find_price
 
 _DAY = 86_400
+# OpenAI's line items are of one kind of tokens each: "gpt-4o-2024-08-06, cached input".
+_LINE_ITEM = re.compile(r"(?:[\w -]+ \| )?(?P<model>\S+?)(?: (?:text|audio|image))?, (?:[\w ]+)(?:, [\w ]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ def _invoiced(record: Mapping[str, Any]) -> Iterator[Invoiced]:
         raise BadRow("has neither dollars nor tokens")
     yield Invoiced(
         _day(day),
-        text(record, "model", "model_permaslug", "line_item"),
+        _model(record, "model", "model_permaslug", "line_item"),
         tokens(record, "input_tokens", "prompt_tokens") if known else None,
         tokens(record, "output_tokens", "completion_tokens") if known else None,
         usd,
@@ -107,9 +110,9 @@ def _invoiced(record: Mapping[str, Any]) -> Iterator[Invoiced]:
 def _bucket(result: Mapping[str, Any], day: str) -> Invoiced:
     """One result of a bucket of OpenAI's or Anthropic's reports."""
     if "amount" in result:
-        if text(result, "amount.currency") not in (None, "usd", "USD"):
-            raise BadRow(f"is in {text(result, 'amount.currency')}, not in dollars")
-        return Invoiced(day, text(result, "model", "line_item"), usd=_dollars(result, "amount.value", "amount"))
+        if (currency := text(result, "amount.currency", "currency")) not in (None, "usd", "USD"):
+            raise BadRow(f"is in {currency}, not in dollars")
+        return Invoiced(day, _model(result, "model", "line_item"), usd=_dollars(result, "amount.value", "amount"))
     given = tokens(result, "input_tokens")
     if "uncached_input_tokens" in result:
         # Anthropic counts what was cached and written beside the rest.
@@ -127,12 +130,21 @@ def _bucket(result: Mapping[str, Any], day: str) -> Invoiced:
     return Invoiced(day, text(result, "model"), given, tokens(result, "output_tokens"))
 
 
+def _model(record: Mapping[str, Any], *paths: str) -> str | None:
+    """The model of a cost, which may be named in a line item."""
+    name = text(record, *paths)
+    item = None if name is None else _LINE_ITEM.fullmatch(name)
+    return name if item is None else item["model"]
+
+
 def _dollars(record: Mapping[str, Any], *paths: str) -> float | None:
-    """Dollars, which a credit takes off."""
+    """Dollars, which a credit takes off; Anthropic's cost report, and nobody else, has cents and a ``cost_type``."""
     value = dig(record, *paths)
     if isinstance(value, str) and value.strip().startswith("-"):
-        return -(real({"usd": value.strip()[1:]}, "usd") or 0.0)
-    return float(value) if isinstance(value, int | float) and value < 0 else real(record, *paths)
+        usd: float | None = -(real({"usd": value.strip()[1:]}, "usd") or 0.0)
+    else:
+        usd = float(value) if isinstance(value, int | float) and value < 0 else real(record, *paths)
+    return usd / 100 if usd is not None and "cost_type" in record else usd
 
 
 def _day(at: float | None) -> str:

@@ -57,6 +57,27 @@ def test_openai_s_costs_are_dollars_of_a_day(covered):
     )
 
 
+def test_openai_s_costs_by_line_item_are_those_of_the_model(covered):
+    costs = {
+        "gpt-4o-2024-08-06, input": 0.01,
+        "gpt-4o-2024-08-06, cached input": 0.002,
+        "priority | gpt-4o-2024-08-06, output, long context": 0.009,
+        "web search tool calls": 0.5,
+    }
+    results = [{"amount": {"value": usd, "currency": "usd"}, "line_item": item} for item, usd in costs.items()]
+    model, search = covered({"data": [{"start_time": AT, "results": results}]})
+    assert (model["invoice_usd"], model["share"]) == (pytest.approx(0.021), pytest.approx(0.5))
+    assert (search["model"], search["share"]) == ("web search tool calls", 0)
+
+
+def test_anthropic_s_costs_are_in_cents(covered):
+    result = {"amount": "123.45", "currency": "USD", "cost_type": "tokens", "model": "claude-sonnet-4-5"}
+    bucket = {"starting_at": f"{DAY}T00:00:00Z", "results": [result]}
+    by_model = {row["model"]: row for row in covered({"data": [bucket]})}
+    assert by_model["claude-sonnet-4-5"]["invoice_usd"] == pytest.approx(1.2345)
+    assert "is in EUR" in covered({"data": [{**bucket, "results": [{**result, "currency": "EUR"}]}]})
+
+
 def test_anthropic_counts_beside(covered):
     result = {
         "model": "claude-sonnet-4-5",
