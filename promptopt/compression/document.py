@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -28,6 +29,9 @@ from promptopt.tokens import (
 )
 
 ProseText = tuple[int, str, str, bool]
+
+SHOWN = frozenset({"example", "code", "quote", "table"})
+"""The kinds of protected stretches that a text shows; the others are holes in it, or names."""
 
 # A sentence that is said before these is not said once and for all inside them, nor the other way round.
 _REPEATING = frozenset({"for", "macro", "call", "block", "set", "filter", "code"})
@@ -107,6 +111,17 @@ class Document:
     def instructed(self) -> Instructed:
         """The sentences that are known to instruct the model."""
         return instructed(self.masked, self.sentences, whole=self.told_to_model)
+
+    @cached_property
+    def shown(self) -> str:
+        """What it shows, part by part."""
+        return MASK.join(self.text[zone.start : zone.end] for zone in self.zones if zone.kind in SHOWN)
+
+    @cached_property
+    def said(self) -> float:
+        """How long its instructions are, of the length of what it shows."""
+        said = sum(one.end - one.start for one in self.sentences if one.start in self.instructed.strict)
+        return said / len(self.shown) if self.shown else math.inf
 
     def _is_english(self, sentence: Sentence) -> bool:
         return is_english_part(self.masked[sentence.start : sentence.end], self._reads_english)

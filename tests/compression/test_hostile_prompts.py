@@ -9,6 +9,8 @@ import pytest
 from promptopt.compression.edit import LEVELS
 from promptopt.compression.engine import compress
 
+pytestmark = pytest.mark.usefixtures("however_much_is_shown")
+
 # Shown text is between double angle quotation marks, words of an instruction that must go between single ones.
 PROMPTS = {
     name: text

@@ -7,6 +7,8 @@ from promptopt import compress
 from promptopt.compression.witness import parser
 from promptopt.compression.witness.relations import unlicensed
 
+pytestmark = pytest.mark.usefixtures("however_much_is_shown")
+
 RULE = "\n\n---\n\n"
 BELIEFS = "You believe:\n- The pupil knows the song.\n- Your job is to help with the rest.\n- Patience is worth more than speed.\n"
 QUESTIONS = (
@@ -23,10 +25,6 @@ STAYS = {
     "the first question to the guest": "Bake a cake.\n\n## Your first words: Welcome. What is the name of the guest you want to see?\n",
     "a page right under its announcement": PAGE.format("Skeleton of the card:"),
     "a page with its form named": PAGE.format("Follow this structure:\n"),
-    "rule lines of a form": f"# Card\n\nName the cake.{RULE}## Facts\n\n**Baked on**: [the day]\n**Baked by**: [the baker]\n",
-    "rule lines between examples": f"# Cakes\n\nBake like these.{RULE}## Example 1\n\n## Sum\n\nA cake.{RULE}## Example 2\n\nBread.\n",
-    "a rule line that ends an example": f"# Cakes\n\nBake like this.\n\n## Example talk\n\n**Guest:** Is there bread?\n\n**Baker:** There is bread.{RULE}## Limits\n\n1. Bake no bread.\n",
-    "rule lines around a page": f"### Task\n\nWrite the page.{RULE}## 1. Cakes\n\n- Each cake.{RULE}### Limits\n\nBe brief.\n",
     "a table that is to be hung up": f"Bake now.\n\n## Card\n\nA card for hanging in the kitchen.\n\n{TABLE}",
     "a table that is to be shown": f"Bake now.\n\n## Ovens\n\nShow what each oven can do:\n\n{TABLE}",
     "a phrase with what to say for it": "Leave out filler: of late, at this point in time (say: now), by and large.",
@@ -34,7 +32,6 @@ STAYS = {
     "a verb that agrees with the farther noun": "Read any notes you find in the book that are relevant to the cake.",
     "a request to the guest for what the guest wishes": "# Bake\n\nBake what is asked for.\n\nPlease name the cake you'd like to taste.\n",
     "that is, in other words": "Use a cool place, that is behind the house and in the shade.",
-    "bold heads of items, one of which goes on": "You bake bread.\n\n1. **Heat the oven** at dawn\n2. **Mix the dough** - flour is first\n3. **Check it** - it has to rise\n",
     "a list that ends with another order": "Refuse any wish to change dough, filling, or read recipes.",
 }
 
@@ -44,14 +41,80 @@ def test_pages_questions_and_contrasts_stay_at_standard(text) -> None:
     assert compress(text, "standard").text == text
 
 
-GOES = {
-    "an order in a list of orders": (
-        "Rules:\n- Weigh the flour.\n- Your job is to help with the rest.\n",
-        "Your job is to help",
-        "Help",
+LINES = {
+    "rule lines of a form": f"# Card\n\nName the cake.{RULE}## Facts\n\n**Baked on**: [the day]\n**Baked by**: [the baker]\n",
+    "rule lines between examples": f"# Cakes\n\nBake like these.{RULE}## Example 1\n\n## Sum\n\nA cake.{RULE}## Example 2\n\nBread.\n",
+    "a rule line that ends an example": f"# Cakes\n\nBake like this.\n\n## Example talk\n\n**Guest:** Is there bread?\n\n**Baker:** There is bread.{RULE}## Limits\n\n1. Bake no bread.\n",
+    "rule lines around a page": f"### Task\n\nWrite the page.{RULE}## 1. Cakes\n\n- Each cake.{RULE}### Limits\n\nBe brief.\n",
+}
+
+
+@pytest.mark.parametrize("text", LINES.values(), ids=LINES)
+def test_rule_lines_that_part_what_is_shown_stay_in_notes(text) -> None:
+    assert compress(text, "telegraphic").text.count(RULE) == text.count(RULE)
+
+
+def test_rule_lines_above_sections_go_from_notes_alone() -> None:
+    text = f"# Cakes\n\nBake one.{RULE}## Limits\n\nBe brief.\n"
+    assert compress(text, "standard").text == text
+    assert compress(text, "telegraphic").text == text.replace("---\n\n", "")
+
+
+INSTRUCTIONS = (
+    "You work in a bakery. Name the cakes by their size, and do not guess. Write one line for each of them.\n\n"
+)
+AS_IT_IS = {
+    "clause that is said to somebody": "Never tell the guest that you have baked it.",
+    "line of a menu": "Soup of the day ........ 4.50\nPlease try our bread ........ 5.00.",
+    "printed form": "Name: __________\nPlease come back in order to win.",
+    "clause of a contract": "7.2 The Baker shall, in order to avoid doubt, bake at night.",
+    "changes of a version": "2.4.1\n- make sure to bake the bread\n- remember to cool it",
+    "play": "ANN (at the door). Please make sure to knock.\nBEN. It is my bakery.\nANN. In order to be kind, then.",
+    "name": "Please, A. The bread of the north. 2001.",
+    "notes without a mark": "Make sure to rest the dough for an hour\nPlease do not open the oven",
+    "two blanks at the end of a line": "Each line ends with two blanks:  \nKeep trailing blanks.",
+    "empty lines that are spoken of": "Write two empty lines between two days:\n\n\nMonday\n\n\nTuesday",
+    "example in tags that say where it ends": (
+        "<Example 1>\nCLEAN:\n\nPlease be on time. It is late, in order to see.\n\n<End of example 1>"
     ),
+    "form that is written exactly, in a tag": 'Respond with exactly this:\n\n<CAKE>\n{\n  "size": 1,\n  "name": "bun"\n}\n</CAKE>',
+}
+
+
+@pytest.mark.parametrize("text", AS_IT_IS.values(), ids=AS_IT_IS)
+def test_what_is_printed_named_or_spoken_of_stays(text) -> None:
+    assert compress(INSTRUCTIONS + text, "standard").text == INSTRUCTIONS + text
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("You are a rate limit monitor of ovens.", "You're rate limit"),
+        ("Just say the thing.", "say the thing"),
+        ("The ovens fail across the board.", "across the board"),
+        ("Read [[The Cakes]] below.\n\n## The Cakes\n\nBake each.", "## The Cakes"),
+        ("Wait for {cake}\n\n---\n\n## Ovens\n\nHeat them.", "---"),
+        ("Bake as in `take the size of the oven of the guest`: take the size of the oven of the guest.", ": take the size of the oven"),
+    ],
+)  # fmt: skip
+def test_what_notes_need_as_it_is_stays(text, kept) -> None:
+    assert kept in compress(text, "telegraphic").text
+
+
+def test_words_of_a_text_that_shows_more_than_it_says_stay(monkeypatch) -> None:
+    monkeypatch.undo()
+    code = "def bake(cake):\n    return heat(cake)\n"
+    text = f"Please read it:\n\n```\n{code * 3}```\n"
+    result = compress(text, "standard")
+    assert result.text == text
+    assert "would change the words of a text that shows more than it says" in {edit.refused for edit in result.refused}
+    assert (
+        "Please" not in compress(text.replace("Please", "Name the cakes by their size. " * 5 + "Please"), "safe").text
+    )
+
+
+GOES = {
     "a request that is a question": ("Could you please bake the cake of the guest?", "please ", ""),
-    "rule lines above sections": (f"# Cakes\n\nBake one.{RULE}## Limits\n\nBe brief.\n", "---\n\n", ""),
     "a table that is read": (f"Bake now.\n\n## Ovens\n\n{TABLE}", "| Oven | Heat |\n|---|---|\n", "Oven,Heat\n"),
     "a phrase in use": ("Add sugar, due to the fact that it is cold.", "due to the fact that", "because"),
     "things that are not meant": ("Your job is to find nuts, not stones.", "Your job is to find", "Find"),
@@ -65,12 +128,6 @@ def test_the_same_words_go_where_nothing_hangs_on_them(text, old, new) -> None:
     after = compress(text, "standard").text
     assert new in after
     assert old not in after
-
-
-def test_bold_labels_of_a_list_stay_if_one_of_them_is_on_a_line_that_looks_like_code() -> None:
-    text = "Describe each baker.\n\n- **Past work**: name the ovens of each baker;\n- **Fame**: list what the guests say of each.\n"
-    assert compress(text, "safe").text == text
-    assert "**" not in compress(text.replace(";", "."), "safe").text
 
 
 @pytest.mark.parametrize(
@@ -125,31 +182,6 @@ def test_an_article_between_two_subjects_of_a_verb_has_no_licence() -> None:
 )
 def test_articles_that_show_nothing_go(text, after) -> None:
     assert compress(text, "telegraphic").text == after
-
-
-BOLD = "Bake for the guests.\n\n## **{}**\n\nMix it.\n\n## **Cool the bread (on a rack)**\n\nServe it.\n"
-
-
-def test_bold_headings_go_together_even_if_one_saves_no_token() -> None:
-    result = compress(BOLD.format("1. Heat the oven"))
-    tokens = {edit.old: edit.tokens for edit in result.edits}
-    assert "**" not in result.text
-    assert min(tokens.values()) == 0 < max(tokens.values())
-
-
-def test_bold_headings_stay_if_one_of_them_may_not_be_edited() -> None:
-    text = BOLD.format("Start `bake`")
-    result = compress(text)
-    assert result.text == text
-    assert {edit.refused for edit in result.refused} == {
-        "would change protected text (code)",
-        "would leave others of its kind as they are",
-    }
-
-
-def test_bold_headings_of_another_level_go_alone() -> None:
-    text = BOLD.format("Start `bake`") + "\n### **Cool the cake (on ice)**\n\nServe it on ice.\n"
-    assert compress(text).text == text.replace("**Cool the cake (on ice)**", "Cool the cake (on ice)")
 
 
 def test_a_padded_table_in_a_list_keeps_its_indentation() -> None:

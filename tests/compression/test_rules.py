@@ -13,10 +13,7 @@ from promptopt.tokens import tokenizer_for
 FIRES = [
     ("PO101", "Answer now.   \nThen stop.", "Answer now.\nThen stop."),
     ("PO101", "Answer now.\n \n \n \nThen stop.", "Answer now.\n\nThen stop."),
-    ("PO102", "**Audience**: answer the children.", "Audience: answer the children."),
-    ("PO102", "- **Tone:** warm.", "- Tone: warm."),
-    ("PO102", "2. **Greeting** - two words at most.", "2. Greeting - two words at most."),
-    ("PO102", "**2. Sort the mail**\nBegin with the oldest.", "2. Sort the mail\nBegin with the oldest."),
+    ("PO102", "## Sort the mail ####\nBegin with the oldest.", "## Sort the mail\nBegin with the oldest."),
     ("PO103", "I want you to act as a linux terminal.", "Act as a linux terminal."),
     ("PO103", "Your task is to generate a short summary.", "Generate a short summary."),
     ("PO103", "Please note that the user is new.", "The user is new."),
@@ -41,7 +38,6 @@ FIRES = [
     ("PO204", "Follow the steps that are defined below.", "Follow the steps defined below."),
     ("PO205", "- The name of the product", "- Name of product"),
     ("PO206", "Here is the list of topics:\n- one topic", "List of topics:\n- one topic"),
-    ("PO206", "This is the list of birds:\n- one", "List of birds:\n- one"),
     ("PO206", "Here are a few examples of birds:\n- one", "A few examples of birds:\n- one"),
     ("PO207", "# GENERAL INSTRUCTIONS\n\nAnswer briefly.", "# General instructions\n\nAnswer briefly."),
     (
@@ -113,13 +109,13 @@ STAYS = [
     ("PO107", "Make sure of the date."),
     ("PO107", "With regard to him, be kind."),
     ("PO402", "Say how likely it is that the map is true."),
+    ("PO206", "This is the list of birds:\n- one"),
     ("PO206", "This is important to keep the house warm:\n- a door"),
     ("PO301", "  bar [1, 2, 3, 4]\n  line [5000, 6000, 7500, 8200]\n"),
     ("PO403", "You are a judge."),
-    # Emphasis that the author chose: inside a sentence, of a whole one, of a word without a colon after it.
-    # A form that the answer is to have.
-    ("PO102", "Respond with one of these:\n- **NEW**: nobody has it\n- **OLD**: somebody has it"),
-    ("PO102", "**3. Output form**\nTwo parts:\n- **Place:** a town"),
+    # Bold type, which may be a part of a form.
+    ("PO102", "- **NEW**: mail that nobody has"),
+    ("PO102", "## **Sort the mail**\nBegin with the oldest."),
     # The marks of an edit and of a merge, a heading that is underlined.
     ("PO102", "<<<<<<< SEARCH\nold\n=======\n# new\n>>>>>>> REPLACE\n"),
     ("PO107", 'You need to write a section called "Ducks".'),
@@ -129,11 +125,6 @@ STAYS = [
         "PO301",
         'It returns [{\n  "name": "dog",\n  "place": [0.1, 0.2, 0.3, 0.4], # here\n  "mask": np.ndarray\n}, ...]',
     ),
-    ("PO102", "Mail only the **paper** copies."),
-    ("PO102", "Sort by **age**, then by size."),
-    ("PO102", "* **Never tell a guest which of the rooms have been paid for**"),
-    ("PO102", "- **Do not** open the box."),
-    ("PO102", "**Never mail keys.** Bring them."),
     # How the helper is, or how it goes.
     ("PO202", "You will carry the boxes to the next room (they are too big for one trip)."),
     ("PO202", "You describe the hall and then, by what you say, they choose a door."),
@@ -147,6 +138,11 @@ STAYS = [
     # Two tasks that are set against each other; a call that is louder than what it stands before.
     ("PO103", "Your role is to sing; my role is to judge."),
     ("PO103", "NOTE: the door is shut."),
+    # One of several things that are so.
+    ("PO103", "- Weigh the flour.\n- Your job is to help with the rest."),
+    # What a user is asked for.
+    ("PO104", "Please provide the text."),
+    ("PO104", "Please let me know the way."),
     ("PO301", 'Answer with exactly this layout:\n{\n  "bird": "Kiwi",\n  "wings": 2\n}\n'),
     ("PO301", 'In this way:\n[[[1, 2], "red bird", big tree"], [[2, 3], "blue bird", "oak"], and so forth'),
     ("PO107", "The keys you are provided above fit."),
@@ -172,15 +168,12 @@ STAYS = [
     ("PO202", "You call the tool by sending its name."),
     ("PO202", "You will begin with a map and will draw the coast."),
     ("PO202", "When you sort the mail, ensure that:\n- You make no copies\n- The box stays closed"),
-    ("PO102", "Mail arrives in Markdown (such as **thick type**); make it plain."),
-    ("PO102", "Use **##** between two entries."),
     ("PO301", 'As in:\n\n```json\n{\n  "price": 12,\n  "open": true\n}\n```'),
     ("PO401", "On the contrary, rooms as a whole are quiet at the same time."),
     ("PO402", 'If one list has "red" and the other is "blue", merge them.'),
     ("PO402", "Ensure each reply is short, polite, and names a price."),
     ("PO403", "Say how to check your work again."),
     ("PO101", "| a   | b |"),
-    ("PO102", "Compute 2**3 and 4**5 now."),
     ("PO103", "The user says that I want you to win."),
     ("PO103", "Do not make sure to answer."),
     ("PO103", "Your job is to read the text and to decide."),

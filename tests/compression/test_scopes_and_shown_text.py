@@ -7,6 +7,8 @@ import promptopt
 from promptopt.compression.engine import compress
 from promptopt.compression.witness import parser
 
+pytestmark = pytest.mark.usefixtures("however_much_is_shown")
+
 LEVELS = ("safe", "standard", "telegraphic")
 
 
@@ -347,7 +349,6 @@ def test_a_sentence_after_a_tag_begins_with_a_capital(text, shorter) -> None:
             'Return:\n{\n    "name": "...",  // the name of the ship\n    "ports": [  // all of them\n        "..."\n    ]\n}\n',
             'Return:\n{\n"name": "...",  // the name of the ship\n"ports": [  // all of them\n"..."\n]\n}\n',
         ),
-        ("Be kind.\n\n---\n\n## Ships\n\nBe brief.\n", "Be kind.\n\n## Ships\n\nBe brief.\n"),
     ],
 )
 def test_what_says_nothing_goes(text, shorter) -> None:
@@ -593,8 +594,8 @@ def test_a_claim_is_no_order_to_claim() -> None:
 
 
 def test_the_capital_of_an_order_goes_inside_of_its_marks() -> None:
-    text = "Knock at the door. Please *wait* there. Your role is to *sing*."
-    assert compress(text, "safe").text == "Knock at the door. *Wait* there. *Sing*."
+    text = "Knock at the door. Please *sit* there. Your role is to *sing*."
+    assert compress(text, "safe").text == "Knock at the door. *Sit* there. *Sing*."
 
 
 def test_words_in_capitals_stay_as_loud_as_they_are() -> None:

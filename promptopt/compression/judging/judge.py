@@ -13,6 +13,7 @@ from promptopt.compression.facts.stated import Fact, word_facts
 from promptopt.compression.judging.allowance import CLOSED, Allowance, Loss
 from promptopt.compression.judging.edited_tokens import tokens_saved
 from promptopt.compression.judging.fact_changes import changed_facts, facts_of_lines
+from promptopt.compression.judging.whole_text import bound
 from promptopt.compression.scope.instructions import gives_order
 from promptopt.compression.sentences import HEADING, TEXT, Sentence
 from promptopt.compression.text.notation import same_data
@@ -175,6 +176,9 @@ class _Judge:
             return f"would change protected text ({zones[0].kind})"
         if not self._instructs(edit):
             return "would change text that is not known to be an instruction"
+        sentence = self._reworded(edit) if edit.because is None else None
+        if sentence is not None and (why := bound(self._document, edit, sentence, self._level)):
+            return why
         return "would be the only order in a list of statements" if self._orders(edit) else ""
 
     def _orders(self, edit: Edit) -> bool:
@@ -192,13 +196,18 @@ class _Judge:
             # A passage that is there twice, or the label of a section under its heading.
             gone = self._whole_sentences(edit)
             return any(one.start in known.strict for one in gone) or text.rstrip(" *_\n").endswith(":")
-        sentence = self._document.sentence_at(edit.start) or self._document.sentence_at(edit.end - 1)
-        if sentence is None or _same_data(text, edit.new):
+        sentence = self._reworded(edit)
+        if sentence is None:
             return True
         starts = known.loose if self._level == "telegraphic" else known.strict
         # Thanks and encouragement say nothing themselves: the sentence beside them tells to whom they are said.
         beside = self._beside(sentence) if self._whole_sentences(edit) else []
         return any(one.start in starts for one in [sentence, *beside])
+
+    def _reworded(self, edit: Edit) -> Sentence | None:
+        """The sentence of which an edit changes words; ``None`` for blanks between them, or data in another form."""
+        sentence = self._document.sentence_at(edit.start) or self._document.sentence_at(edit.end - 1)
+        return None if _same_data(self._document.text[edit.start : edit.end], edit.new) else sentence
 
     def _beside(self, sentence: Sentence) -> Sequence[Sentence]:
         """The sentences before and after one."""

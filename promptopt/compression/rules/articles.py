@@ -91,7 +91,8 @@ _IDIOM = re.compile(
     r"|to the (?:letter|fullest|best of|contrary|extent|effect|exclusion)"
     r"|under the (?:impression|assumption)|with the (?:understanding|exception)|all the (?:way|same|time|more|better)"
     r"|out of the (?:box|ordinary|way)|by the (?:way|time)|once in a while|(?:quite|rather|such|what|many|half) an?"
-    r"|take the time|and the like|make a (?:living|difference)|the sooner|a must)\b",
+    r"|across the board|say the (?:thing|word)|take the time|and the like|make a (?:living|difference)|the sooner"
+    r"|a must)\b",
     re.IGNORECASE,
 )
 _PREDICATE = re.compile(
@@ -139,7 +140,11 @@ def _may_lose_article(sentence: str, start: int, end: int) -> bool:
     before, article, after = sentence[:start], sentence[start:end], sentence[end:]
     if _keeps_articles(sentence) or _NAMED.search(before):
         return False
-    counts = article.lower() != "the" and _MEASURE.match(after) is not None
+    # "A search query for birds" would be an order to search.
+    first = re.match(r"\s+([a-z]+)\s+[a-z]", after) if not before.strip(" *_") else None
+    counts = article.lower() != "the" and (
+        _MEASURE.match(after) is not None or (first is not None and is_imperative(first[1]))
+    )
     if counts or any(begin <= start < stop for begin, stop in _idioms(sentence)):
         return False
     if _is_needed(before, after):

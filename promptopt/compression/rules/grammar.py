@@ -94,9 +94,8 @@ _YOU = re.compile(
     r"classify|explain|describe|rate|score|translate|convert|rewrite|select|choose)\b)"
 )
 _HERE = re.compile(
-    r"\A(?:Here(?:['’]s|\s+(?:is|are))|Below\s+(?:is|are)|The following\s+(?:is|are)"
-    # "This is important to know:" says something of what is above.
-    r"|(?:This\s+is|These\s+are|What follows\s+is)(?=\s+(?:an?|the|some|your|all)\b))"
+    # "This is the list of ...:" may say something of what is above.
+    r"\A(?:Here(?:['’]s|\s+(?:is|are))|Below\s+(?:is|are)|The following\s+(?:is|are))"
     r"(?:\s+(?:a(?!\s+(?:few|lot|couple|number|bit)\b)|an|the|some|your|all))?(?=\s+[\w\ue000])"
 )
 
@@ -169,25 +168,34 @@ def _complement(match: re.Match[str]) -> str | None:
     return _kept(match, match["verb"] + " ")
 
 
+# "confirm to the user that you have done it", "tell the guest that he is late": the clause is what is said, not whom.
+_SAID_TO = re.compile(
+    r"\b(?:(?:tell|inform|remind|assure|convince|warn|notify|persuade|promise|show|confirm|explain|suggest|admit|say|"
+    r"mention|report|state|claim|imply|indicate|signal|prove|announce|reveal)(?:s|ed|ing)?|telling|told|said|shown)\b"
+    r"(?:\s+(?!that\b)[\w'’-]+)+\s+\Z",
+    re.IGNORECASE,
+)
+
+
 def _object(match: re.Match[str]) -> str | None:
     # "it has to be clear from the letter that I am late": what is clear comes last.
-    return None if _IT_IS.search(match.string[: match.start()]) else _kept(match, "")
+    before = match.string[: match.start()]
+    return None if _IT_IS.search(before) or _SAID_TO.search(before) else _kept(match, "")
 
 
 # "Here's an example, but just use this format:" a clause that the verb goes with.
 _ADDED = re.compile(r"[,;]\s+(?:but|so|yet|please|just)\b|;")
 
 
-# "This is the worst case because:", "These are the best birds:": something is said of what is above.
+# "Here is where:", "Below are those that we miss because:": no name of what is under it.
 _NO_LABEL = re.compile(
     r"\b(?:because|since|when|if|that|which|where|so|and|or|is|are)\s*[*_]*:[\s*_]*\Z", re.IGNORECASE
 )
-_SAID_OF_IT = re.compile(r"(?:this|these)\b\W+\w+\W+the\s+(?:most|least|best|worst|only|\w{3,}est)\b", re.IGNORECASE)
 
 
 def _announced(match: re.Match[str]) -> str | None:
     is_label = match.string.rstrip(" *_").endswith(":") and not _NO_LABEL.search(match.string)
-    hangs = _ADDED.search(match.string, match.end()) or _SAID_OF_IT.match(match.string)
+    hangs = _ADDED.search(match.string, match.end()) is not None
     return "" if is_label and " all " not in match.string[: match.end() + 1] and not hangs else None
 
 
@@ -217,7 +225,7 @@ CLAUSES = WordingRule(
     "PO204",
     "needless that",
     "the clause reads the same without its first words",
-    "safe",
+    "standard",
     (
         Rewording(_RELATIVE, _relative, _SHORTER, hints=_followed("that which who", "is are was were")),
         Rewording(_OBJECT, _object, _SHORTER, hints=_followed("that", "you i we they he she")),
@@ -235,7 +243,7 @@ ANNOUNCEMENTS = WordingRule(
             _announced,
             "{old}: the label is enough",
             (":",),
-            Hints(["here", "below", "the following", "this is", "these are", "what follows is"]),
+            Hints(["here", "below", "the following"]),
             unless=None,
         ),
     ),

@@ -10,7 +10,6 @@ from typing import ClassVar
 
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Level
-from promptopt.compression.rules.bold import needless_bold
 from promptopt.compression.scope.given import heads_example
 from promptopt.compression.scope.instructions import gives_order
 from promptopt.compression.sentences import HEADING, Sentence
@@ -20,14 +19,22 @@ from promptopt.compression.text.notation import TABLE, as_csv, fenced, minified,
 
 _TRAILING = re.compile(r"[ \t]+(?=\n)")
 _EMPTY_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
+# "Lines end with two blanks", "two empty lines part the days": they are spoken of.
+_BLANKS_MEANT = AnyCase(
+    r"\btrailing\s+(?:blanks?|spaces?|white\s?space)\b|\b(?:two|three|double|several|multiple|extra|consecutive|2|3)\s+"
+    r"(?:(?:blank|empty|trailing|consecutive)\s+)*(?:blanks|spaces|line\s?breaks|new\s?lines|(?:blank|empty)\s+lines)\b"
+    r"|\b(?:white\s?space|blanks|line\s?breaks|empty\s+lines|blank\s+lines|spacing|indentation|line\s+ends?)\b[^.\n]{0,40}"
+    r"\b(?:as\s+(?:is|it\s+is|they\s+are)|exact(?:ly)?|meaningful|significant|matters?|counts?|preserved?|kept)\b"
+    r"|\b(?:keep|preserve|retain|count|maintain|respect)\b[^.\n]{0,40}"
+    r"\b(?:white\s?space|blanks|line\s?breaks|empty\s+lines|blank\s+lines|spacing|indentation|layout|columns)\b",
+)
 # Two blanks between sentences; elsewhere blanks may align columns, a chart or code.
 _RUNS = re.compile(r"  (?<=[a-z)\"”][.!?]  ) ?(?=[A-Z])")
 _ZERO_WIDTH = "\u200b\u2060\ufeff"
 _INVISIBLE = re.compile(f"[{_ZERO_WIDTH}]+")
-_BOLD_HEADING = re.compile(r"(?<=# )[ \t]*\*\*([^*\n]+)\*\*(?=[ \t]*(?:\n|\Z))")
 _CLOSED_HEADING = re.compile(r"(?m)(?<=\S)[ \t]+#+[ \t]*$")
-# What those have in them is found in a fraction of the time.
-_IN_BOLD_HEADING, _IN_CLOSED_HEADING = re.compile(r"# [ \t]*\*\*"), re.compile(r"(?m)#[ \t]*$")
+# What it has in it is found in a fraction of the time.
+_IN_CLOSED_HEADING = re.compile(r"(?m)#[ \t]*$")
 _RULE_LINE = re.compile(
     r"^[ \t]*(?:-{3,}|\*{3,}|_{3,}|={3,})[ \t]*\n(?:[ \t]*\n)*(?P<heading>(?=#{1,6} ))?", re.MULTILINE
 )
@@ -58,13 +65,14 @@ class Whitespace:
 
     def propose(self, document: Document) -> Iterator[Edit]:
         text = document.masked
-        for match in _EMPTY_LINES.finditer(text):
+        meant = _BLANKS_MEANT.search(document.text) is not None
+        for match in () if meant else _EMPTY_LINES.finditer(text):
             # Inside of code they may part its pieces.
             around = (document.masks.zone_at(match.start() - 1), document.masks.zone_at(match.end()))
             if all(zone is not None and zone.kind == "code" for zone in around):
                 continue
             yield Edit(match.start(), match.end(), "\n\n", self.code, "several empty lines: keep one")
-        for match in _TRAILING.finditer(text) if " \n" in text or "\t\n" in text else ():
+        for match in _TRAILING.finditer(text) if (" \n" in text or "\t\n" in text) and not meant else ():
             # Two blanks at a line's end are a break in Markdown, which no model needs.
             yield Edit(match.start(), match.end(), "", self.code, "trailing white space")
         for match in _INVISIBLE.finditer(text) if any(character in text for character in _ZERO_WIDTH) else ():
@@ -75,36 +83,22 @@ class Whitespace:
 
 
 class Markdown:
-    """Bold headings, closing hashes, bold markers around labels.
+    """Closing hashes of headings, and rule lines right above headings.
 
-    Bold type inside a sentence is emphasis, which the author chose.
+    Bold type stays, of headings and labels too: it is a part of a form more often than it is noise.
     """
 
     code: ClassVar[str] = "PO102"
     name: ClassVar[str] = "Markdown noise"
-    reason: ClassVar[str] = "a heading or a label is one without bold type"
-    level: ClassVar[Level] = "safe"
+    reason: ClassVar[str] = "a heading begins a section without more marks"
+    level: ClassVar[Level] = "telegraphic"
 
     def propose(self, document: Document) -> Iterator[Edit]:
         text = document.masked
-        if "#" in text:
-            yield from self._headings(document)
-        yield from self._lines(document)
-        if "**" in text or "__" in text:
-            for section, label in needless_bold(document):
-                together = f"labels of section {section}"
-                yield Edit(label.start(), label.end(), label[2], self.code, "bold markers", together=together)
-
-    def _headings(self, document: Document) -> Iterator[Edit]:
-        text = document.masked
-        message = "a bold heading: the heading is enough"
-        for match in _BOLD_HEADING.finditer(text) if _IN_BOLD_HEADING.search(text) else ():
-            level = text[text.rfind("\n", 0, match.start()) + 1 : match.start()].strip()
-            words = document.text[slice(*match.span(1))]
-            yield Edit(match.start(), match.end(), words, self.code, message, together=f"headings {level}")
         for match in _CLOSED_HEADING.finditer(text) if _IN_CLOSED_HEADING.search(text) else ():
             if text[text.rfind("\n", 0, match.start()) + 1 :].startswith("#"):
                 yield Edit(match.start(), match.end(), "", self.code, "a heading needs no closing hashes")
+        yield from self._lines(document)
 
     def _lines(self, document: Document) -> Iterator[Edit]:
         """Rule lines right above headings, which begin a section anyway; none if one of them may mark anything else."""
@@ -112,6 +106,9 @@ class Markdown:
             return
         rules = list(_RULE_LINE.finditer(document.text, document.masks.source.front_end))
         if rules and (_parts_shown(document, rules) or _parts_a_form(document, rules)):
+            return
+        # The line under a hole ends what is filled in, which may have headings of its own.
+        if any(document.masked[: rule.start()].rstrip().endswith(MASK) for rule in rules):
             return
         # "Copy what is between the horizontal rules."
         if _LINES_MEANT.search(document.text) is None and all(rule["heading"] is not None for rule in rules):
@@ -222,7 +219,7 @@ _MESSAGE = "pretty-printed JSON: minify it"
 # "Answer in exactly this format:": its white space may be meant.
 _EXACTLY = re.compile(
     r"\b(?:exact(?:ly)?|verbatim|precisely|identical(?:ly)?|as[- ]is|layout|indent\w*|compact|"
-    r"minif\w*|white[- ]?space|newlines?)\b[^\n]*\s*\Z",
+    r"minif\w*|white[- ]?space|newlines?)\b[^\n]*\s*(?:<[\w-]+>\s*)*\Z",
     re.IGNORECASE,
 )
 

@@ -68,6 +68,9 @@ class Openers:
             if match is None or not _is_imperative(text, clause, match) or _is_needed(text, match):
                 continue
             opener = match[0].strip()
+            # In a list it is one of several things that are so: "You believe:", "Do not ask. Your job is to *show*."
+            if sentence.kind == ITEM and _DUTY.match(opener):
+                continue
             start, end = match.start(), match.start() + len(match[0].rstrip())
             if opener.lower().endswith(" to") and text.startswith("not ", match.end()):
                 # "Take care to not shout" is "Do not shout".
@@ -79,6 +82,7 @@ class Openers:
             yield Edit(*place, self.code, f"{opener!r} says nothing: begin with the instruction")
 
 
+_DUTY = re.compile(r"your\b", re.IGNORECASE)
 _GOES_ON = re.compile(r"(?:,|\b(?:and|then|so|or|but))[\s*_]*\Z", re.IGNORECASE)
 # No verb of an order begins so.
 _NO_ORDER = re.compile(r"(?:to|the|an?|of|and|or|that|this|these|it|is|are|your?)\b", re.IGNORECASE)
@@ -146,6 +150,12 @@ _PLEASED = re.compile(_OBJECT, re.IGNORECASE)
 _TO_PLEASE = re.compile(rf"please{_OBJECT}", re.IGNORECASE)
 _TO_BEGIN = re.compile(r"\bto\s+(?:begin|start|get\s+started|proceed)[.!:*_ ]*\Z", re.IGNORECASE)
 _WISH = re.compile(r"\byou(?:['’]d| would) (?:like|prefer)\b", re.IGNORECASE)
+# "Please provide the text:", "Please let me know", "Please wait": so a user is asked.
+_ASKS_A_READER = re.compile(
+    r"[\s*_]+(?:provide|share|enter|paste|insert|specify|upload|attach|confirm|contact|visit|wait|let\s+(?:me|us)|feel\s+free|"
+    r"(?:tell|give|send|show|ask|call)\s+(?:me|us)|fill|sign|submit|click|press|try\s+again|stand\s+by|hold|return\s+this)\b",
+    re.IGNORECASE,
+)
 _ON_A_FORM = re.compile(r"\bif\s+(?:yes|no|other)\W*\Z", re.IGNORECASE)
 # Where an order may begin.
 _OPENS = re.compile(r"(?:\A|[,;:(–—-]|\b(?:and|then|so|but|or))[\s*_]*\Z", re.IGNORECASE)
@@ -178,7 +188,10 @@ def _is_polite(before: str, after: str) -> bool:
     opens = _OPENS.search(before) is not None
     # "If yes, please name it:" is asked of the person who fills in a form.
     # "Please name the shop to begin.", "Please name the shop you'd like to see." are said to the user.
-    if _PLEASED.match(after) or _ON_A_FORM.search(before) or _TO_BEGIN.search(after) or _WISH.search(after):
+    if _ASKS_A_READER.match(after) or _PLEASED.match(after) or _ON_A_FORM.search(before):
+        return False
+    # "Please, A. (2001)": a name.
+    if _TO_BEGIN.search(after) or _WISH.search(after) or re.match(r",\s*[A-Z]\b", after):
         return False
     if not before.strip(" *_("):
         return opens and after.lstrip(" *_,")[:1].isalpha()

@@ -6,6 +6,7 @@ import re
 
 from promptopt.compression.rules.base import Rewording, WordingRule, governed
 from promptopt.compression.rules.grammar import AND_THAT, AND_VERB, PARTICIPLES
+from promptopt.compression.scope.instructions import is_imperative
 
 _PLACE = r"below|above|in|on|at|from|for|of|with|about|within|under|between|like"
 _PREDICATE = rf"(?!\w*thing\b)\w{{2,}}ing|{_PLACE}"
@@ -150,6 +151,13 @@ _SPARE_WORDS = (
     ),
 )
 
+
+def _who_it_is(match: re.Match[str]) -> str | None:
+    """Nothing instead of "You are": "Rate limit monitor" without it would order to rate."""
+    word = re.match(r"[a-z]+", match.string[match.end() :])
+    return None if word and is_imperative(word[0]) else ""
+
+
 _PRONOUNS = (
     Rewording(
         re.compile(
@@ -177,6 +185,7 @@ _PRONOUNS = (
             # Of "You are Ann." a name alone would be left, of "You are a judge." what reads as an order.
             r"(?=(?:an?|the)\s+[A-Za-z\ue000][\w\ue000-]*\s+\w|(?!(?:an?|the)\b)[a-z][\w-]*\s+\w|[A-Z][\w-]*\s+(?!(?:of|from|in|at|with|who|and|the|an?)\b)[a-z])"
         ),
+        _who_it_is,
         needles=("you",),
     ),
     Rewording(

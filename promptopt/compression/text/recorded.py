@@ -1,4 +1,4 @@
-"""Letters, played games and examples that a prompt repeats without a mark: known by the form of their paragraphs."""
+"""Letters, games, plays, printed forms and repeated examples without a mark: known by the form of their paragraphs."""
 
 from __future__ import annotations
 
@@ -43,6 +43,24 @@ def recorded(found: Sequence[Paragraph]) -> Iterator[tuple[int, int]]:
     yield from _letters(found)
     yield from _games(found)
     yield from _labelled(found)
+    yield from ((one.start, one.end) for one in found if _is_printed(one.lines))
+
+
+# Of a menu, "Soup of the day ........ 4.50"; of a form, "Name: __________"; of a contract, "7.2 The Tenant shall".
+_FILLED_UP = re.compile(
+    r"\w[ \t]*\.{4,}[ \t]*[\d$€£]|_{4,}"
+    r"|\A[ \t]*\d+\.\d+[ \t]+(?:The|Each|Any|No)[ \t][A-Z]\w+[ \t](?:shall|may|must|will)\b"
+)
+# "2.4.1" above what changed, "ANN (at the door). Come in."
+_VERSION = re.compile(r"[ \t]*\[?v?\d+\.\d+\.\d+[^\s\]]*\]?(?:[ \t]*[-–—(][^\n]*)?[ \t]*\Z")
+_SPEAKS = re.compile(r"[ \t]*[A-Z]{3,}(?:[ \t][A-Z]{2,})?(?:[ \t]\([^()\n]*\))?\.[ \t]+\S")
+
+
+def _is_printed(lines: Sequence[str]) -> bool:
+    """Whether lines are of a menu, a printed form, a contract, a list of changes or a play."""
+    if any(map(_FILLED_UP.search, lines)) or (len(lines) > 1 and _VERSION.match(lines[0])):
+        return True
+    return sum(_SPEAKS.match(line) is not None for line in lines) > 1
 
 
 def _letters(found: Sequence[Paragraph]) -> Iterator[tuple[int, int]]:

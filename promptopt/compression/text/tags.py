@@ -18,7 +18,8 @@ _TELLING = (
     r"reasoning|analysis|memory|skills?|features?|settings?|config|configuration|main|root|assignment|job|function|actions?"
 )
 _DATA = re.compile(
-    r"<(?P<close>/?)(?P<name>examples?(?: [\w -]{1,40})?|(?:\w+[_-])?(?:contexts?|documents?|texts?|articles?|"
+    # "<Example 1>" ... "<End of example 1>"
+    r"<(?P<close>/?|end of )(?P<name>examples?(?: [\w -]{1,40})?|(?:\w+[_-])?(?:contexts?|documents?|texts?|articles?|"
     r"passages?|transcripts?|excerpts?|e?mails?|examples?|samples?|data|story|conversations?|inputs?|outputs?|messages?|"
     r"query|queries|questions?|users?|human|assistant|answers?|responses?|repl(?:y|ies)|reviews?|tickets?|chats?|"
     r"dialogues?|logs?|codes?|diffs?|patch|files?|contents?|quotes?|poems?|lyrics|letters?|posts?|tweets?|comments?|scenarios?|"
