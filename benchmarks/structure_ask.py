@@ -160,8 +160,10 @@ def requests(out: Path, prompts: Path) -> None:
 
 
 def _whole(path: Path) -> str:
-    """An answer, with the part that those from before it existed do not have."""
-    return json.dumps({"mistaken": [], **json.loads(path.read_text(encoding="utf-8"))})
+    """An answer, with the parts that those from before they existed do not have."""
+    given = json.loads(path.read_text(encoding="utf-8"))
+    values = [{"format": "", "pattern": "", "max_length": None, **one} for one in given["values"]]
+    return json.dumps({"mistaken": [], **given, "values": values})
 
 
 def answers(folder: Path, prompts: Path) -> None:

@@ -20,9 +20,9 @@ def answer(reading):
 
 
 def _value(short):
-    bounds = dict.fromkeys(("minimum", "maximum", "min_items", "max_items"))
+    bounds = dict.fromkeys(("minimum", "maximum", "min_items", "max_items", "max_length"))
     quotes = [one if isinstance(one, dict) else _quote(one) for one in short["quotes"]]
-    return {"labels": [], **bounds, **short, "quotes": quotes}
+    return {"labels": [], "format": "", "pattern": "", **bounds, **short, "quotes": quotes}
 
 
 def _quote(short):

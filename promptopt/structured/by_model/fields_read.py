@@ -63,6 +63,7 @@ def _schema(node: _Node, shown: str) -> dict[str, Any]:
     if not kinds:
         raise NoSchema(f"{shown} has no type")
     _check(node, value, kinds, shown)
+    _check_text(value, kinds, shown)
     schemas = [_of_kind(node, value, kind, shown) for kind in kinds]
     if value.labels and len(kinds) > 1:
         # The labels are those of a text beside a number.
@@ -102,6 +103,13 @@ def _check(node: _Node, value: ReadValue, kinds: Sequence[str], shown: str) -> N
         raise NoSchema(f"{shown} has a range from {low:g} to {high:g}")
 
 
+def _check_text(value: ReadValue, kinds: Sequence[str], shown: str) -> None:
+    if "string" not in kinds and (value.format or value.pattern or value.max_length):
+        raise NoSchema(f"{shown} has a form of texts and is no text")
+    if value.pattern and not (value.pattern.startswith("^") and value.pattern.endswith("$")):
+        raise NoSchema(f"the pattern {value.pattern!r} of {shown} does not go from ^ to $")
+
+
 def _of_kind(node: _Node, value: ReadValue, kind: str, shown: str) -> dict[str, Any]:
     if kind == "object":
         named = {
@@ -120,6 +128,9 @@ def _of_kind(node: _Node, value: ReadValue, kind: str, shown: str) -> dict[str, 
             schema["enum"] = labels
     if kind == "string" and value.labels and (texts := _texts(value)):
         schema["enum"] = texts
+    elif kind == "string":
+        written = {"format": value.format, "pattern": value.pattern, "maxLength": value.max_length}
+        schema |= {key: one for key, one in written.items() if one}
     return schema
 
 

@@ -31,7 +31,7 @@ lists, spelled as there; another text if its list is only of examples ("e.g.", "
 stands there in the cases of which the prompt says that something is missing, unknown, empty, not applicable or "if any": null, "", or \
 the word that the prompt gives for it. No null and no "" where no words of the prompt speak of such a case.
 - ruled_out: up to 4 values close to those that words of the prompt rule out: a number beyond its range, a text that is not on its \
-closed list, null where the words want a value each time. [] if no words rule any out.
+closed list, a date or code written in another way than the words say, null where the words want a value each time. [] if no words rule any out.
 Of a list the values are numbers of items: those that are allowed, and those that are ruled out. Of an object there is only null, \
 in allowed if it may be null, and else nothing.
 Of each value line and words: the words of the prompt that allow it or rule it out, copied from that line exactly.

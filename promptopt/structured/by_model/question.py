@@ -40,7 +40,13 @@ its key may be left out.
 only gives as examples (e.g., such as) is no label.
 - minimum, maximum: of a number, where the prompt states them, else null.
 - min_items, max_items: of a list, where the prompt states a number of items, else null.
-- quotes: the words that prove it: its key, its type, every label, its range, its count, its null. line is the number before the \
+- format: of a text "date" (YYYY-MM-DD), "date-time", "time" (HH:MM:SS), "email" or "uuid", if the prompt says or shows that it is \
+written so; else "".
+- pattern: of a text of which the prompt's words say another form (DD.MM.YYYY or "none", HH:MM, two capital letters, CL- and 8 digits, \
+lower case with hyphens) a regular expression from ^ to $, with the odd cases that are allowed; "" if it is free, has labels or has a \
+format. A sample alone says no form.
+- max_length: the most characters of a text, where the prompt states it, else null.
+- quotes: the words that prove it: its key, its type, every label, its range, its count, its null, its form. line is the number before the \
 line, words are copied from that line exactly. As many quotes as are needed, each no longer than needed; a list in one line \
 needs one quote. Variables and the inputs of examples prove nothing.
 beside: what the answer is to hold, or may be, that the values do not say; [] if nothing. Of each the kind, line and words: \
@@ -56,6 +62,7 @@ _QUOTE = {
     "required": ["line", "words"],
     "additionalProperties": False,
 }
+FORMATS = ("date", "date-time", "time", "email", "uuid")
 _TYPES = ("string", "integer", "number", "boolean", "object", "array", "null")
 _VALUE = {
     "path": {"type": "string"},
@@ -65,6 +72,9 @@ _VALUE = {
     "maximum": {"type": ["number", "null"]},
     "min_items": {"type": ["integer", "null"]},
     "max_items": {"type": ["integer", "null"]},
+    "format": {"type": "string", "enum": ["", *FORMATS]},
+    "pattern": {"type": "string"},
+    "max_length": {"type": ["integer", "null"]},
     "quotes": {"type": "array", "items": _QUOTE},
 }
 _MISTAKEN = {
@@ -117,6 +127,8 @@ class ReadValue:
         labels: What it is one of; empty if it is free.
         minimum: Of a number; so is ``maximum``.
         min_items: Of a list; so is ``max_items``.
+        format: One of :data:`FORMATS`, of a text; so is ``pattern``, a regular expression. Empty if it has none.
+        max_length: Of a text, in characters.
     """
 
     path: tuple[str, ...]
@@ -126,6 +138,9 @@ class ReadValue:
     maximum: float | None = None
     min_items: int | None = None
     max_items: int | None = None
+    format: str = ""
+    pattern: str = ""
+    max_length: int | None = None
     quotes: tuple[Quotation, ...] = ()
 
     @property
@@ -203,6 +218,9 @@ def reading_of(data: dict[str, Any]) -> FormReading:
             one["maximum"],
             one["min_items"],
             one["max_items"],
+            one["format"],
+            one["pattern"],
+            one["max_length"],
             _quotes(one["quotes"]),
         )
         for one in data["values"]

@@ -13,6 +13,7 @@ from promptopt.structured.by_model.question import FormReading, ReadValue
 from promptopt.structured.fields import PromptText
 from promptopt.structured.guard.quotations import Proofs, said
 from promptopt.structured.guard.types_said import untyped
+from promptopt.structured.guard.written import unwritten
 from promptopt.structured.witness.keys import NUMBER_WORDS, is_index_of
 
 
@@ -44,6 +45,8 @@ def unquoted(document: PromptText, value: ReadValue, proofs: Proofs, reading: Fo
     for count, what in ((value.min_items, "at least"), (value.max_items, "at most")):
         if count is not None and not any(count in _counts(text) for text in texts):
             yield f"{at}no number {count} ({what} so many items) is in the words that are quoted for {value.shown}"
+    if value.max_length is not None and not any(value.max_length in _counts(text) for text in texts):
+        yield f"{at}no number {value.max_length} (characters) is in the words that are quoted for {value.shown}"
 
 
 def unsaid(
@@ -65,6 +68,7 @@ def unsaid(
     ):
         yield f"{at}no null is said of {value.shown} in the words that are quoted for it"
     yield from untyped(value, texts, told, at, json_form=reading.form == "json")
+    yield from unwritten(value, (*texts, *told), at)
 
 
 def _of_all(value: ReadValue, texts: Sequence[str], reading: FormReading) -> list[str]:
@@ -229,6 +233,8 @@ def _in_other_languages(text: str) -> set[float]:
     return {float(_IN_OTHER_LANGUAGES[word]) for word in words if word in _IN_OTHER_LANGUAGES}
 
 
+# Where the words of a key are joined: confidencePercentage, risk_percent
+_IN_ONE = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])_(?=[A-Za-z])")
 # What a word says of the bounds of a number.
 _SAID_BOUNDS = (
     (re.compile(r"\b(?:percent(?:age)?s?)\b|%", re.IGNORECASE), {0.0, 100.0}),
@@ -269,8 +275,9 @@ def _bounds_in(text: str) -> set[float]:
             found.add(-number if match["sign"] else number)
     for word in _NUMBER_WORD.findall(text):
         found.add(float({**NUMBER_WORDS, **_MORE_WORDS}[word.lower()]))
+    words = _IN_ONE.sub(" ", text)
     for pattern, bounds in _SAID_BOUNDS:
-        if pattern.search(text):
+        if pattern.search(words):
             found |= bounds
     return found | _in_other_languages(text)
 

@@ -188,8 +188,8 @@ _SO_MANY = re.compile(
 
 def labels_lost(value: ReadValue, told: Sequence[str], at: str) -> Iterator[str]:
     """Alternatives that are said of a free text."""
-    if "string" not in value.types or "boolean" in value.types:
-        return
+    if "string" not in value.types or "boolean" in value.types or value.format or value.pattern:
+        return  # "MM/YY" are no labels
     for text in told:
         for pattern in _ALTERNATIVES:
             for match in pattern.finditer(text):

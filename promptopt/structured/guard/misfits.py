@@ -7,6 +7,7 @@ range, a count, a label or a null that was read too widely, by which nothing is 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -153,10 +154,18 @@ def _valid(value: Scalar, node: Mapping[str, Any]) -> bool:
 
 
 def _bounded(node: Mapping[str, Any], value: Scalar) -> bool:
-    """Whether a reading has a place for what rules a value out: a free text's length and pattern are read from the words."""
+    """Whether a reading has a place for what rules a value out: of a free text it has none but for how it is written."""
     if isinstance(value, str):
-        return any("enum" in one for one in _options(node, "string"))
+        return any("enum" in one for one in _options(node, "string")) or _is_piece(value)
     return True
+
+
+_LONGEST_PIECE = 30
+
+
+def _is_piece(text: str) -> bool:
+    """Whether a text is written as a date or a code is."""
+    return len(text) <= _LONGEST_PIECE and " " not in text and re.search(r"[\d@#_/-]", text) is not None
 
 
 def _is_number(value: Scalar) -> bool:

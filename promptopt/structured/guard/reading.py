@@ -106,7 +106,13 @@ def _lacking(document: PromptText, reading: FormReading, proofs: dict[ReadValue,
 def _free_text(reading: FormReading) -> Iterator[str]:
     """A bare text: no schema says anything of it."""
     only = reading.values[0] if reading.values else None
-    if only and reading.form == "text" and len(reading.values) == 1 and only.types == ("string",) and not only.labels:
+    if (
+        only
+        and reading.form == "text"
+        and len(reading.values) == 1
+        and only.types == ("string",)
+        and not (only.labels or only.pattern or only.format)
+    ):
         named = re.compile(rf"[<\[]{re.escape(only.name)}[>\]]|(?<!\w){re.escape(only.name)}[*_]*:", re.IGNORECASE)
         if not any(named.search(quote.words) for quote in only.quotes):
             yield f"{only.shown} is one free text without labels, of which a schema says nothing"
