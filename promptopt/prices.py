@@ -343,6 +343,22 @@ def _table_providers() -> frozenset[str]:
     return frozenset(provider.id for provider in get_snapshot().providers)
 
 
+@lru_cache(maxsize=256)
+def table_provider(name: str) -> str | None:
+    """The table's name of a provider that a log calls ``bedrock``, ``gemini`` or ``xai``; ``None`` if it has none."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    written = name.lower()
+    dashed = written.replace("_", "-")
+    for each in (written, dashed, dashed.removesuffix("-ai")):
+        if each in _table_providers():
+            return each
+    try:
+        return get_snapshot().find_provider(None, written, None).id
+    except LookupError:
+        return None
+
+
 def _plain(rate: Decimal | TieredPrices | None) -> Decimal | None:
     """A rate; the highest of those that depend on the length of the input."""
     if rate is None or isinstance(rate, Decimal):

@@ -16,7 +16,7 @@ import numpy as np
 
 from promptopt.auditing.log import CallLog, Flags, Floats, Integers
 from promptopt.config import Config
-from promptopt.prices import PROCESSINGS, Price, Processing, find_price
+from promptopt.prices import PROCESSINGS, Price, Processing, find_price, table_provider
 from promptopt.values import Usage
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _price(
     at: datetime | None,
     config: Config,
 ) -> Price | None:
-    names = ([f"{provider.lower()}/{model}"] if provider and "/" not in model else []) + [model]
+    names = _names(model, provider, config)
     for each in dict.fromkeys((other or processing, processing)):
         # The table has had tiers for some months only: of earlier days, today's is taken.
         for moment in (at,) if each == "standard" else (at, None):
@@ -190,6 +190,21 @@ def _price(
                 if price is not None:
                     return price
     return None
+
+
+def _names(model: str, provider: str | None, config: Config) -> list[str]:
+    """What own prices and the table may call a model of a provider, the most certain name first."""
+    written = [model] if provider is None else [f"{provider.lower()}/{model}", model]
+    if own := [name for name in written if name in config.prices]:
+        return own
+    # A name with its maker before it says no provider: OpenRouter has models of others at prices of its own.
+    table, known = (None if provider is None else table_provider(provider)), written[-1:] if "/" in model else written
+    if table is None:
+        return known
+    head, _, rest = model.partition("/")
+    inner = rest if rest and table_provider(head) == table else model
+    # Its variants (`:free`) are not its maker's.
+    return [f"{table}/{inner}", *([] if table == "openrouter" and ":" in inner else [*known, inner])]
 
 
 def _rate(price: Price) -> TokenRate:

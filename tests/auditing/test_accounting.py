@@ -1,5 +1,7 @@
 """How a log counts cached tokens is settled by its numbers, and asked if they do not say."""
 
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -7,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptopt.auditing.accounting import settle
+from promptopt.auditing.bill import rates_of
 from promptopt.auditing.log import LoggedCall
 from promptopt.auditing.log_builder import LogBuilder
-from promptopt.config import Config
+from promptopt.config import Config, OwnPrice
 from promptopt.errors import InputError
+from promptopt.prices import find_price
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +116,44 @@ def test_rows_with_totals_are_counted_as_they_were_made(rows, relation):
         whole.append(real)
     found, _ = settle(log_of(*calls), config)
     assert found.input_tokens.tolist() == whole
+
+
+def input_rate(config, model, provider, tier=None):
+    log = log_of(LoggedCall(model, input_tokens=100_000, provider=provider, tier=tier))
+    rates = rates_of(log, config)
+    return round(10 * float(rates.dollars(log, log.input_tokens)[0]), 6) if rates.priced[0] else None
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "listed"),
+    [
+        ("gemini/gemini-2.5-flash", "gemini", "google:gemini-2.5-flash"),
+        ("vertex_ai/gemini-2.5-flash", "vertex_ai", "google:gemini-2.5-flash"),
+        ("vertex_ai/claude-sonnet-4-5@20250929", "vertex_ai", "claude-sonnet-4-5"),
+        ("bedrock/us.amazon.nova-pro-v1:0", "bedrock_converse", "aws:amazon.nova-pro-v1:0"),
+        ("amazon.nova-pro-v1:0", "aws.bedrock", "aws:amazon.nova-pro-v1:0"),
+        ("xai/grok-4", "xai", "x-ai:grok-4"),
+        ("together_ai/meta-llama/Llama-3.3-70B-Instruct-Turbo", "together_ai",
+         "together:meta-llama/Llama-3.3-70B-Instruct-Turbo"),
+        ("gpt-4o", "azure.ai.openai", "gpt-4o"),
+        ("anthropic/claude-opus-4.6-fast", "openrouter", "openrouter:anthropic/claude-opus-4.6-fast"),
+        ("openrouter/cohere/command-r", "openrouter", "openrouter:cohere/command-r"),
+        ("meta-llama/x", "my-proxy", None),
+        ("openai/gpt-4o", "my-proxy", "gpt-4o"),
+    ],
+)  # fmt: skip
+def test_a_model_has_the_price_of_its_provider(config, model, provider, listed):
+    expected = None if listed is None else float(find_price(listed, config=config).input_mtok)
+    assert input_rate(config, model, provider) == expected
+
+
+def test_a_free_variant_is_not_its_maker_s_model(config):
+    assert find_price("deepseek/deepseek-chat:free", config=config) is not None
+    assert input_rate(config, "deepseek/deepseek-chat:free", "openrouter") is None
+
+
+def test_own_prices_come_before_those_of_a_row_s_provider(config):
+    own = replace(config, prices={name: OwnPrice(Decimal(7), Decimal(7)) for name in ("gpt-4o", "maker/house")})
+    assert input_rate(own, "gpt-4o", "openai") == 7
+    assert input_rate(own, "maker/house", "openrouter") == 7
+    assert input_rate(own, "gpt-4o", "openai", "batch") is None
