@@ -157,7 +157,6 @@ def _scales_said(text: str) -> Iterator[tuple[int, str, float, float]]:
 _Q = r"(?:\"[^\"\n]{1,40}\"|`[^`\n]{1,40}`|'[^'\n]{1,40}'|“[^”\n]{1,40}”)"
 _THEN = r"\s*(?:\([^()\n]{1,120}\))?\s*"
 _QUOTED_LIST = re.compile(rf"{_Q}(?:{_THEN}(?:,\s*or\b|,|/|\||\bor\b){_THEN}{_Q})+", re.IGNORECASE)
-_CASES = re.compile(rf"{_Q}\s+(?:if|when|for|otherwise)\b[^\"'`\n]+{_Q}", re.IGNORECASE)
 _SAMPLE = re.compile(
     r"\b(?:e\.g|examples?|such as|like|instance|instead of|not|never|avoid|don['’]t|words?|phrases?|mentions?|mentioned|rather than|vs\.?|as in|including|includes?|contains?|says?|titled?|called|named|look(?:ing)? for|search(?:ing)? for|labell?ed|marked|printed|because|→|->)\b",
     re.IGNORECASE,
@@ -187,7 +186,7 @@ def _labels_of_key(document: PromptText, text: str, leaves: Sequence[KeyOfSchema
     for leaf in _open_texts(leaves):
         stops = [start for start, name in marked if name != leaf.name]
         for said in said_of(own, leaf, stops):
-            listed = _QUOTED_LIST.search(said.text) or _CASES.search(said.text)
+            listed = _QUOTED_LIST.search(said.text)
             if listed is None or _SAMPLE.search(said.text[: listed.start()]) or looked_for(text, said.start):
                 continue
             # A bare list of words after the colon, or one that says how its parts are joined.
@@ -247,7 +246,6 @@ def _stands_in(words: str, known: set[str]) -> bool:
 
 # What the prompt is given, and keys and columns.
 _GIVEN = re.compile(r"\b(?:inputs?|receive|given|provided|keys?|fields?|columns?)\b", re.IGNORECASE)
-_AS = re.compile(r"\bas \w+\|")
 _RULE_BELOW = re.compile(r"[^\n]*\n[ \t]*[|:]*-{2,}[-|: \t]*(?:\n|\Z)")
 
 
@@ -262,7 +260,7 @@ def _lists_said(text: str) -> Iterator[tuple[int, str, list[str]]]:
         line = text[begin : match.end()]
         if _RULE_BELOW.match(text, match.end()):
             continue  # the head of a table
-        if not line.lstrip().startswith("|") and not _GIVEN.search(text, begin, match.start()) and not _AS.search(line):
+        if not line.lstrip().startswith("|") and not _GIVEN.search(text, begin, match.start()):
             yield match.start(), match[0], [part.strip() for part in match[0].split("|")]
     for match in _NOUN.finditer(text):
         items = re.split(r",\s*(?:or\s+|and\s+)?|\s+or\s+|;\s*", re.sub(r"\([^()\n]*\)", "", match["list"]).strip(" ."))
@@ -369,9 +367,6 @@ def _fallback(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) ->
             yield f"line {document.line(own.start())}: {own['text']!r} may stand for {leaf.name!r}, which was read as a number"
 
 
-_SHOWN = re.compile(r"\b(?:examples?|e\.g|such as|for instance|like|kinds? of|sort of)\b[^.\n]*\Z", re.IGNORECASE)
-
-
 def _labels_misplaced(
     document: PromptText, instructions: str, found: Inferred, leaves: Sequence[KeyOfSchema]
 ) -> Iterator[str]:
@@ -387,11 +382,6 @@ def _labels_misplaced(
         if len(lost) == len(labels):
             line = document.line(text.index(lost[0]))
             yield f"line {line}: {lost[0]!r} is in an example, and was read as a label of {leaf.name!r}"
-        prose = document.without(found.covered) if found.whole == "JSON" else text
-        first = re.search(rf"[\"'`“]{re.escape(labels[0])}[\"'`”,.]", prose)
-        if first and _SHOWN.search(prose[prose.rfind("\n", 0, first.start()) + 1 : first.start()]):
-            line = document.line(first.start())
-            yield f"line {line}: {labels[0]!r} is a sample of what {leaf.name!r} may be, and was read as one of its labels"
         lines = [line for line in text.split("\n") if all(label in line for label in labels)]
         spoken = re.compile(re.sub(r"[_-]", "[ _-]", re.escape(_plain(leaf.name)).replace("\\_", "_")), re.IGNORECASE)
         others = (

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from promptopt.structured.fields import MASK, Inferred, PromptText, begin_of
 from promptopt.structured.witness.facts import CLAUSE, DENIED, fractions, numbers_of, within
 from promptopt.structured.witness.instructions import instructions
-from promptopt.structured.witness.keys import NUMBER_WORDS, KeyOfSchema, shortened
+from promptopt.structured.witness.keys import KeyOfSchema, shortened
 
 
 def bare_doubted(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
@@ -130,11 +130,6 @@ _MARKED = re.compile(
     r"\b(?:put|add|append|write|use|place|attach|set)\b (?:an?|the) (?:minus|plus|star|asterisk|question mark|exclamation mark|dash|sign|mark|dot|prefix|suffix|hash|colon|symbol|unit|emoji)\b|\b(?:add|append|attach) [\"'“`][^\"'”`\n]{1,12}[\"'”`]|\b(?:only|label|word|letter|number),? (?:twice|two times|three times)\b|\b(?:twice|two times) if\b|\b(?:prefix|suffix|precede) (?:it|the)\b",
     re.IGNORECASE,
 )
-# "yes or no for A, B and C"
-_FOR_SEVERAL = re.compile(
-    r"\b(?:yes or no|(?:the |a )?(?:number|label|letter|score|rating|category|verdict)) for (?:the )?(?:both\b|[\w-]+(?:, [\w-]+)*,? and (?:for )?(?:the )?[\w-]+)|\b(?:pick|choose|select|find|decide|say|tell|name|determine|state|identify)\b[^.;\n]{0,60}\bfor (?:each|every|all)\b (?!criteri|aspect|dimension|of the (?:criteria|aspects)|(?:its|the) )",
-    re.IGNORECASE,
-)
 _STEPS = re.compile(
     r"\b(?:multiples? of|in steps of|steps of|even numbers?|odd numbers?|only (?:even|odd)|(?:half|quarter)[ -](?:points?|steps?|stars?|marks?)|halves|rounded? to|nearest (?:half|quarter|ten|five|\d)|\d+ decimals?|two decimals?|one decimal|decimal places?|decimals? (?:are|is) allowed)\b",
     re.IGNORECASE,
@@ -181,7 +176,6 @@ def value_form(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSche
         (_STEPS, "integer" in leaf.kinds and not stepped, "the scale has other steps than were read"),
         (_LANGUAGE, leaf.labelled, "the labels are written in another language"),
         (_MARKED, True, "the value is written otherwise than it was read"),
-        (_FOR_SEVERAL, True, "one value was read, and there are several"),
         (_TWICE, numeric, "the answer has several numbers, and one was read"),
         (_ALL_OF_THEM, True, "one value was read, and there are several"),
     )
@@ -237,9 +231,8 @@ def other_answers(document: PromptText, found: Inferred, leaves: Sequence[KeyOfS
     yield from _in_some_case(document, text, leaf)
     if more := _EACH_OR_MORE.search(text):
         yield f"line {document.line(more.start())}: {shortened(more[0])!r}: the answer has more than the value that was read"
-    for match in (*_SEPARATED.finditer(text), *_COUNTED.finditer(text)) if leaf.labelled else ():
-        begin = begin_of(text, match.start(), (". ", "\n", ";"))
-        if not _OF_INPUT.search(text, begin, match.start()) and not _denied(text, match.start()):
+    for match in _SEPARATED.finditer(text) if leaf.labelled else ():
+        if not _denied(text, match.start()):
             line = document.line(match.start())
             yield f"line {line}: {shortened(match[0])!r}: one label was read, and the answer may have several"
 
@@ -320,16 +313,7 @@ _PARTS = re.compile(
     r"\beach (?:one |of them )?(?:followed by|along with|together with|with|having|including) (?:an?|its|the|their|one)\b|\b(?:with|and) (?:its|their) (?:answers?|reasons?|explanations?|scores?|sources?|ratings?|confidences?|definitions?|translations?)\b",
     re.IGNORECASE,
 )
-_MANY = "|".join(word for word, number in NUMBER_WORDS.items() if number > 1)
 _SEPARATED = re.compile(
     r"\bcomma[- ]separated\b|\bseparated (?:by|with) (?:an? )?(?:commas?|semicolons?|pipes?)\b|\bseparate\b[^.;\n]{0,20}\b(?:by|with) (?:an? )?(?:commas?|semicolons?|pipes?|new ?lines?)\b|\bone (?:label|tag|category|topic|class)? ?per line\b",
-    re.IGNORECASE,
-)
-_COUNTED = re.compile(
-    rf"\b(?:tag|assign|choose|pick|select|label|mark)\b[^.;:\n]{{0,60}}?(?<![\w.])(?:[2-9]|\d\d|{_MANY})\b(?! (?:or|stars?|points?|words?)\b)[^.;:\n]{{0,40}}?\b[a-z]{{3,}}s\b[^.;:\n]{{0,20}}\b(?:from|out of|of (?:the|these)|among|below)\b",
-    re.IGNORECASE,
-)
-_OF_INPUT = re.compile(
-    r"\b(?!answers?|outputs?|responses?|labels?|tags?|topics?|they\b|it\b)(?:\w+) (?:is|are|was|were|will be|given as|provided as|contains?)\b[^.;\n]*\Z|\b(?:given|inputs?|receive|each row|each line)\b[^.;\n]*\Z",
     re.IGNORECASE,
 )

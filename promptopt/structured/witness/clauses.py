@@ -77,15 +77,7 @@ def _lacks(leaf: KeyOfSchema, said: str) -> tuple[str, str] | None:
         listed = _LISTED.search(said)
         if listed and _are_values(listed["list"]):
             return listed["list"], "without labels"
-    if kinds & {"number", "integer"} and not leaf.bounded and (span := _RANGE.search(said)):
-        return span[0], "without a range"
     return None
-
-
-_RANGE = re.compile(
-    r"\b(?:from|between)\s+-?\d+(?:\.\d+)?%?\s+(?:to|and|through|up to)\s+-?\d+(?:\.\d+)?(?!\s*(?:words|sentences|characters|items|minutes|hours|days|weeks|months|years))",
-    re.IGNORECASE,
-)
 
 
 def _are_values(listed: str) -> bool:

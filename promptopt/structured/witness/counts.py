@@ -54,7 +54,6 @@ def miscounted(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSche
             yield f"{line}: one object was read for all of them"
     yield from _bounds_lost(document, text, lists)
     yield from _as_many(document, text, lists)
-    yield from _of_each(document, text, lists)
     if lists:
         return
     for match in _ALL.finditer(text):
@@ -84,22 +83,6 @@ def _as_many(document: PromptText, text: str, lists: Sequence[KeyOfSchema]) -> I
         for leaf in lists:
             if _one(match["thing"].lower()) in _last(leaf.name) and not {"minItems", "maxItems"} & set(leaf.node):
                 yield f"line {document.line(match.start())}: {shortened(match[0])!r} is said of {leaf.name!r}, which was read without a count"
-
-
-_EACH_HAS = re.compile(
-    rf"\b(?P<n>\d{{1,2}}|{_NUMERALS}) (?:[\w-]+ ){{0,3}}?(?P<thing>[a-z-]+s) (?:[\w-]+ ){{0,2}}?(?:per|for each|for every|about each|from each) (?!line\b)[a-z]+",
-    re.IGNORECASE,
-)
-
-
-def _of_each(document: PromptText, text: str, lists: Sequence[KeyOfSchema]) -> Iterator[str]:
-    """As many things as each of several others has, if a list of the answer has this count in all."""
-    for match in _EACH_HAS.finditer(text):
-        count = NUMBER_WORDS.get(match["n"].lower()) or int(match["n"])
-        for leaf in lists:
-            whole = leaf.node.get("maxItems") == leaf.node.get("minItems") == count
-            if whole and (leaf.name == "items" or _one(match["thing"].lower()) in _last(leaf.name)):
-                yield f"line {document.line(match.start())}: {shortened(match[0])!r}: {leaf.name!r} was read with {count} in all"
 
 
 def _is_soft(text: str, match: re.Match[str]) -> bool:
@@ -183,18 +166,11 @@ _FURTHER = re.compile(
 )
 
 
-_SECOND_LIST = re.compile(
-    r"\b(?:an?|the|another|one) (?:second|third|further|other|another|additional) (?:json )?(?:list|array|one|table)\b|\btwo (?:lists|arrays|tables)\b",
-    re.IGNORECASE,
-)
-
-
 def several(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """One object or value where there are several things; each with its line."""
     text = instructions(document, found)
     listed = any(leaf.listed or "array" in leaf.kinds for leaf in leaves)
-    lists = sum(leaf.listed for leaf in leaves)
-    for match in (_SECOND_LIST if listed else _FURTHER).finditer(text) if lists <= 1 else ():
+    for match in _FURTHER.finditer(text) if not listed else ():
         if MASK not in match[0]:
             yield f"line {document.line(match.start())}: {shortened(match[0])!r}: one answer was read for several things"
     if found.wrapped or listed or found.whole == "table":

@@ -49,10 +49,6 @@ _CASE = re.compile(
     rf"(?:{_IF}(?P<case>[^.!?\n]{{0,160}}?)(?:[,:]|\bthen\b)\s*(?:then |please |you (?:must|should|may|can) |just |simply |only )*|\b(?:otherwise|else|exception:),?\s+)\b{_SAYS}{_HOW}{_VALUE}|\b{_SAYS}{_HOW}{_VALUE.replace('?P<', '?P<late_')}\s*,?\s*(?:if|when|unless)\b",
     re.IGNORECASE,
 )
-_BARRED = re.compile(
-    r"\b(?:not|never|don['’]t|avoid|instead of)\s+(?:ever |just |simply )?\w+(?: with| as)?\s*[\"'`“]?\Z", re.IGNORECASE
-)
-_BY_OTHERS = re.compile(r"\b(?:user|customer|they|he|she|who|speaker|author|document|text|paper)s? \Z", re.IGNORECASE)
 _ROOT_LIST = re.compile(r"list|array|\[", re.IGNORECASE)
 
 
@@ -64,9 +60,7 @@ def _cases(document: PromptText, text: str, found: Inferred, leaves: Sequence[Ke
         group = next((name for name, value in match.groupdict().items() if value and name != "case"), "")
         value, kind = match[group].strip(" .,"), group.removeprefix("late_")
         begin = match.start(group)
-        if _BARRED.search(text, max(match.start(), begin - 40), begin) or _is_known(value.casefold(), known):
-            continue
-        if kind in ("quoted", "capitals") and _BY_OTHERS.search(text, match.start(), match.end()):
+        if _is_known(value.casefold(), known):
             continue
         if kind == "null" and value.lower() != "null":
             # A label is read by those that propose; an answer of a list or a number has none.
@@ -123,9 +117,6 @@ _SCALE = re.compile(
     rf"|\b(?:rate|score|grade)\b[^.\n]{{0,60}}?\b(?:from|between) (?P<low2>{_N})(?: \([^()\n]*\))? (?:to|and) (?P<high2>{_N})(?!\d|\.\d|%)",
     re.IGNORECASE,
 )
-_OF_INPUT = re.compile(
-    r"\b(?:input|given|user['’]?s?|customer|student|original|previous|already|they|was|were|had)\b[^.\n]*\Z"
-)
 
 
 def _other_scales(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
@@ -141,8 +132,7 @@ def _other_scales(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]
         return
     for match in _SCALE.finditer(text):
         low, high = float(match["low"] or match["low2"]), float(match["high"] or match["high2"])
-        begin = text.rfind("\n", 0, match.start()) + 1
-        if low < high and (low, high) not in bounded and not _OF_INPUT.search(text[begin : match.start()]):
+        if low < high and (low, high) not in bounded:
             least, most = min(bounded)
             line = document.line(match.start())
             yield f"line {line}: {shortened(match[0])!r}, and {least:g} to {most:g} was read"
@@ -280,15 +270,6 @@ _TABLE = re.compile(
     r"\b(?:answer|respond|reply|return|output|give|write|provide|make|create|produce)\b[^.\n]{0,60}\b(?:markdown |html )?table\b(?! (?:names?|ids?)\b)|\bthe columns (?:are|of)\b|^[ \t]*\|[^|\n]+\|[^|\n]+\|",
     re.IGNORECASE | re.MULTILINE,
 )
-# '"kcal" is a whole number between 400 and 900'
-_PART = re.compile(
-    r"(?:\A|[.;\n]\s*)(?:[-*•]\s+)?(?:the |each |every )?[\"'`*]*(?P<part>[\w ]{1,30}?)[\"'`*]* (?:is|are|must be|should be|has to be|holds|lies) (?:an? )?(?:whole |integer |decimal )?(?:number |integer |value )?(?:always )?(?:between|from|in)\Z",
-    re.IGNORECASE,
-)
-_ITSELF = re.compile(
-    r"\b(?:it|this|answer|score|rating|grade|number|value|response|output|result|percentage|confidence|probability|range|scale|level|label|you|that|which|mark)s?\b",
-    re.IGNORECASE,
-)
 
 
 def _of_a_part(document: PromptText, text: str, found: Inferred) -> Iterator[str]:
@@ -299,12 +280,6 @@ def _of_a_part(document: PromptText, text: str, found: Inferred) -> Iterator[str
     heads = set(re.findall(r"^[ \t]*\|[ \t*_`\"']*([^|\n]*?)[ \t*_`\"']*\|", text, re.MULTILINE))
     if (table := _TABLE.search(text)) and not (labels and labels <= heads):
         yield f"line {document.line(table.start())}: {shortened(table[0])!r}: a table is asked for, and one value was read"
-    for span in found.covered if any("minimum" in item.schema for item in found.fields) else ():
-        before = re.match(r"[^\d]*", text[span.start : span.end])
-        lead = text[max(0, span.start - 80) : span.start + (before.end() if before else 0)].rstrip()
-        part = _PART.search(lead)
-        if part and not _ITSELF.search(part["part"]):
-            yield f"line {document.line(span.start)}: the range is said of {part['part'].strip()!r}, and was read as the answer's"
 
 
 _LINE = re.compile(

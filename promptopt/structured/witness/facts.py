@@ -66,7 +66,6 @@ def left_over(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchem
     yield from fractions(document, text, leaves)
     yield from _empty_objects(document, text, leaves)
     yield from _codes_listed(document, text, leaves)
-    yield from _one_or_none(document, text, leaves)
     yield from _omitted(document, text, leaves)
 
 
@@ -340,20 +339,6 @@ def _empty_objects(document: PromptText, text: str, leaves: Sequence[KeyOfSchema
 _CODES = re.compile(
     r"(?<![\w.,$€£:/-])\d{1,3}(?:,\s?\d{1,3}(?!\d)){2,},?(?:\s+(?:or|and)\s+\d{1,3})?(?![\w:/]|[.,]\d)|\b(?:allowed|valid|possible|permitted)(?: values)?:? \d{1,3}(?:,\s?\d{1,3})+"
 )
-
-
-_BINARY = re.compile(
-    r"(?<![\w.])1 (?:if|when)\b[^.;\n]{3,90}\b0 (?:otherwise|if|when|else|for)\b|(?<![\w.])0 (?:if|when)\b[^.;\n]{3,90}\b1 (?:otherwise|if|when|else|for)\b",
-    re.IGNORECASE,
-)
-
-
-def _one_or_none(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
-    """Numbers that a sentence lets be 1 or 0, if one of them was read as any number and none as these."""
-    held = any({0.0, 1.0} <= numbers_of(leaf) for leaf in leaves)
-    free = [leaf for leaf in leaves if leaf.kinds & {"number", "integer"} and not leaf.bounded]
-    for match in _BINARY.finditer(text) if free and not held else ():
-        yield f"line {document.line(match.start())}: {shortened(match[0])!r}, and {free[0].name!r} was read as any number"
 
 
 def _codes_listed(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:

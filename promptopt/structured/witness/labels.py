@@ -49,7 +49,6 @@ _NOT = re.compile(r"(?:n['’]t|\b(?:not|never|no|if|even if|when|where|whenever
 
 def labels_doubted(document: PromptText, found: Inferred) -> Iterator[str]:
     """Labels and parts that a bare value lacks, and several labels where one was read; each with its line."""
-    yield from _parts_lost(document, found)
     labels = [str(label) for item in found.fields for label in item.schema.get("enum", ())]
     if not labels:
         return
@@ -171,23 +170,6 @@ def _asides(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str
             yield f"line {line}: {shortened(beside[0])!r}: these may be the labels of {leaf.name!r}, which was read without"
 
 
-_NUMBERED = re.compile(
-    r"^(?P<lead>[^\n]*\b(?:provide|give|include|return|write|produce|respond|answer)\b[^\n]*:)[*_ \t]*\n\s*(?P<items>(?:[ \t]*\d+[.)][ \t]+[*_]*[A-Z][\w &/-]{2,40}[*_]*:[^\n]*\n(?:[ \t]*\n|[ \t]+[^\n]*\n)*){3,})",
-    re.IGNORECASE | re.MULTILINE,
-)
-
-
-def _parts_lost(document: PromptText, found: Inferred) -> Iterator[str]:
-    """Numbered parts that an answer has, of which no field has the name: "provide an evaluation as follows:"."""
-    known = {word for item in found.fields for word in re.findall(r"[a-z]+", item.name.lower())}
-    for match in _NUMBERED.finditer(document.text):
-        names = re.findall(r"^[ \t]*\d+[.)][ \t]+[*_]*([A-Z][\w &/-]{2,40}?)[*_]*:", match["items"], re.MULTILINE)
-        lost = [name for name in names if not known & set(re.findall(r"[a-z]+", name.lower()))]
-        if len(lost) > 1:
-            line = document.line(match.start("items"))
-            yield f"line {line}: {shortened(lost[0])!r} is one of the parts that the answer has, and was not read"
-
-
 def _lost(document: PromptText, text: str, start: int, said: str, known: set[str]) -> Iterator[str]:
     begin = begin_of(text, start, (". ", "\n", "; ", ": ", ", "))
     denied = re.search(r"\b(?:do not|never|contains?|says?|mentions?)\b|n['’]t\b", text[begin:start], re.IGNORECASE)
@@ -247,7 +229,6 @@ def labels_added(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSc
     closed = [leaf for leaf in leaves if leaf.labelled and "string" in leaf.kinds]
     if closed:
         yield from _else(document, text, closed)
-        yield from _or_none(document, text, found, closed)
         yield from _of_cases(document, text, leaves, closed)
         yield from _of_keys(document, text, closed)
     if closed or found.whole in ("sections", "table", "JSON", "keys", "labels"):
@@ -283,25 +264,6 @@ def _else(document: PromptText, text: str, closed: Sequence[KeyOfSchema]) -> Ite
     for match in (*_ELSE.finditer(text), *(_QUOTED.finditer(text) if bare else ())):
         if match["value"].casefold() not in known | (_NO_LABEL - {"none", "both", "all", "nothing"}):
             yield f"line {document.line(match.start())}: {shortened(match[0])!r}: {match['value']!r} is none of the labels that were read"
-
-
-# "Output the label only, or none."
-_OR_NONE = re.compile(
-    r"\b(?:answer|reply|respond|output|return|write|give|print)\b[^.;\n]*,? or (?:with )?(?:(?P<plain>none|nothing|neither|both)|[\"“`](?P<quoted>[^\"”`\n]{1,30})[\"”`])\s*(?=[.;]|$)",
-    re.IGNORECASE | re.MULTILINE,
-)
-
-
-def _or_none(document: PromptText, text: str, found: Inferred, closed: Sequence[KeyOfSchema]) -> Iterator[str]:
-    known = {label.casefold() for leaf in closed for label in leaf.labels}
-    for leaf in closed:
-        for label in leaf.labels if {"yes", "no"} <= {one.casefold() for one in leaf.labels} else ():
-            if label.casefold().endswith("ing"):
-                yield f"{label!r} was read as a label of {leaf.name!r}, and is what is done besides"
-    for match in _OR_NONE.finditer(text) if not found.whole else ():
-        value = (match["plain"] or match["quoted"]).rstrip(" .,")
-        if value.casefold() not in known and MASK not in match[0]:
-            yield f"line {document.line(match.start())}: {shortened(match[0])!r}: {value!r} is none of the labels that were read"
 
 
 def _of_cases(

@@ -137,7 +137,6 @@ _HANGS_ON = re.compile(
     re.IGNORECASE,
 )
 _MARKS_OF_PLACE = re.compile(r"[<>{}\n]|\A[\[(]|[\]]\Z|\.\.\.|…")
-_CODE = re.compile(r"[A-Za-z0-9]+(?:[_-][A-Za-z0-9]+)+")
 
 
 def no_answers(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
@@ -146,21 +145,14 @@ def no_answers(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSche
     for leaf in leaves:
         labels = [label for label in leaf.labels if label not in ("None", "")]
         for label in labels:
-            if _HANGS_ON.search(label) or _MARKS_OF_PLACE.search(label) or _is_open(label):
+            if _HANGS_ON.search(label) or _MARKS_OF_PLACE.search(label):
                 yield f"{shortened(label)!r} was read as a label of {leaf.name!r}, and has words of the prompt in it"
             if re.fullmatch(r"so (?:on|forth)|etc\.?|the like|null|nil", label, re.IGNORECASE):
                 yield f"{label!r} is among the labels of {leaf.name!r}, and is none"
-            if " " in label and len(labels) > 1 and all(_CODE.fullmatch(other) for other in labels if other != label):
-                yield f"{shortened(label)!r} was read as a label of {leaf.name!r}, whose others are single words"
         texts = [label for label in labels if not label.lstrip("-").isdigit()]
         if len(texts) > 1:
             yield from _goes_on(document, leaf, texts)
-            yield from _of_input(document, form, leaf, texts)
             yield from _of_place(document, form, leaf, texts)
-
-
-def _is_open(label: str) -> bool:
-    return any(label.count(left) != label.count(right) for left, right in ("()", "[]"))
 
 
 _ETC = re.compile(
@@ -181,33 +173,6 @@ def _goes_on(document: PromptText, leaf: KeyOfSchema, labels: Sequence[str]) -> 
             if all(label in listed for label in labels):
                 line = document.line(match.start())
                 yield f"line {line}: the labels of {leaf.name!r} go on after {shortened(last)!r}"
-
-
-# Words of others that a prompt lists: what to look for in its input.
-_SOURCE = re.compile(
-    r"\b(?:extract(?:ed)? from|look(?:ing|s)? (?:for|at)|phrases?|keywords?|mentions?|mentioned|says|said|signals?|cues?|triggers?|triggered by|expressions?|wording|containing|contains"
-    r"|written as|spelled|heard|hear|(?:words|terms|things|statements|sentences) (?:like|such as)|user(?:s)? (?:say|write|ask)s?|synonyms?)\b[^.:;\n]{0,40}\Z",
-    re.IGNORECASE,
-)
-_ORDERS = re.compile(
-    r"\b(?:one of|either|exactly|answer|respond|reply|return|output|must be|choose|pick|select|use|set)\b",
-    re.IGNORECASE,
-)
-
-
-def _of_input(document: PromptText, form: str, leaf: KeyOfSchema, labels: Sequence[str]) -> Iterator[str]:
-    """Labels that the prompt quotes only as what its input says: 'Extract from "up at six", "woke at seven"'."""
-    if any(label in form for label in labels):
-        return
-    places = [re.search(rf"[\"'`“]{re.escape(label)}[\"'`”,.]", document.text) for label in labels]
-    first = min((place.start() for place in places if place), default=-1)
-    if first < 0 or not all(places):
-        return
-    begin = begin_of(document.text, first, (". ", "\n"))
-    lead = document.text[begin:first]
-    if _SOURCE.search(lead) and not _ORDERS.search(lead):
-        line = document.line(first)
-        yield f"line {line}: {shortened(labels[0])!r} is what the input may say, and was read as a label of {leaf.name!r}"
 
 
 # Words that are an answer wherever they are set against each other.

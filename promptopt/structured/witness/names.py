@@ -27,7 +27,6 @@ def gainsaid_names(document: PromptText, found: Inferred, *, quoted: bool = Fals
         (_of_something_else(document, found), keyed),
         (_one_of_list(document, found), keyed),
         (_of_a_part(document, found), keyed and not found.wrapped),
-        (_other_objects(document, found), keyed or found.whole in ("labels", "")),
     )
     return reasons(checks)
 
@@ -55,9 +54,6 @@ _KEYS_NAMED = re.compile(
     re.IGNORECASE,
 )
 _ASKED = re.compile(r"\b(?:return|respond|reply|output|provide|give|json|must|include|contain)\b", re.IGNORECASE)
-_SOMETHING_ELSE = re.compile(
-    r"\b(?:input|receive|given|provided|not|never|without|instead|do not|don't)\b", re.IGNORECASE
-)
 
 
 def _names_read(found: Inferred) -> frozenset[str]:
@@ -115,7 +111,7 @@ def _other_keys(document: PromptText, found: Inferred) -> Iterator[str]:
     known = _names_read(found)
     for match in _KEYS_NAMED.finditer(text):
         begin = text.rfind("\n", 0, match.start()) + 1
-        if _SOMETHING_ELSE.search(text, begin, match.start()) or not _ASKED.search(text, begin, match.end()):
+        if not _ASKED.search(text, begin, match.end()):
             continue
         for name in re.findall(r"[\"'`]([A-Za-z]\w+)[\"'`]", match["names"]):
             if name.casefold() not in known and not any(name in str(item.schema) for item in found.fields):
@@ -223,17 +219,9 @@ def _json_asked(document: PromptText) -> Iterator[str]:
         yield f"line {document.line(asked.start())}: {shortened(asked[0])!r}: JSON is asked for, and parts of a text were read"
 
 
-_ARRAY_ONLY = re.compile(
-    r"\b(?:output|response|answer|reply)\b[^.\n]{0,15}\b(?:must|should) be (?:only )?(?:a |an )?(?:single )?(?:valid )?json (?:array|list)\b|\b(?:return|respond with|output) (?:only )?(?:a |the )?(?:valid )?json array (?:of|with only)\b",
-    re.IGNORECASE,
-)
 # "Generate {count} topics", "the required number of topics"
 _SO_MANY = re.compile(
     rf"\b(?:generate|create|write|produce|suggest|propose)\b (?:the required number of|(?:exactly )?(?:{VARIABLE.pattern})+|(?!1 )\d+) (?:[\w-]+ ){{0,3}}?[a-z]+s\b(?! (?:or|long|words|sentences))",
-    re.IGNORECASE,
-)
-_AS_OBJECT = re.compile(
-    r"\b(?:return|respond|reply|output|only)\b[^.\n]{0,40}\bjson object with\b|\ba (?:single )?json object (?:with|containing)\b",
     re.IGNORECASE,
 )
 _AS_LIST = re.compile(
@@ -249,43 +237,12 @@ _GIVEN_LIST = re.compile(
 _THEM = re.compile(r"\b(?:each|every|them|all of)\b", re.IGNORECASE)
 # A copy of what one of them has.
 _OF_ONE = re.compile(r"(?:\A|_)(?:id|index|reference|ref|key)\Z|(?<=[a-z])(?:Id|Index)\Z")
-_OBJECT = re.compile(r"\{\s*\"(?P<key>[A-Za-z_][\w ]*)\"\s*:")
-_NOT_ANSWER = re.compile(
-    r"\b(?:inputs?|given|provided|receive|contexts?|data|request|arguments?|params|parameters|tools?|function|call|config\w*|schema|message|record|document|passage|profile|history|previous|example|instead of|not|never|wrong|incorrect|bad|avoid)\b",
-    re.IGNORECASE,
-)
-_IS_ANSWER = re.compile(
-    r"\b(?:response|verdict|answer|output|return|reply|respond|result|final|first|second|otherwise|if|when|or)\b",
-    re.IGNORECASE,
-)
-
-
-def _other_objects(document: PromptText, found: Inferred) -> Iterator[str]:
-    """JSON below a line that speaks of an answer and none of whose keys was read."""
-    text = document.text
-    known = _names_read(found)
-    told = str([dict(item.schema) for item in found.fields])
-    inside = [(span.start, span.end) for span in found.covered]
-    for match in _OBJECT.finditer(text):
-        if match["key"].casefold() in known or match["key"] in told or any(a <= match.start() < b for a, b in inside):
-            continue
-        lead = re.sub(r"(?:```|~~~)\w*\s*\Z", "", text[max(0, match.start() - 300) : match.start()]).rstrip()
-        lead = lead.rpartition("\n")[2]
-        if lead.endswith(":") and _IS_ANSWER.search(lead) and not _NOT_ANSWER.search(lead):
-            line = document.line(match.start())
-            yield f"line {line}: the answer is shown as JSON with the key {match['key']!r} as well, which was not read"
 
 
 def _one_of_list(document: PromptText, found: Inferred) -> Iterator[str]:
     """A single object where the answer is a list of them."""
-    if found.wrapped and (asked := _AS_OBJECT.search(document.text)):
-        items = found.fields[0].schema.get("items", {})
-        if items.get("type") == "string" and not _AS_LIST.search(document.text):
-            yield f"line {document.line(asked.start())}: {shortened(asked[0])!r}: a list of texts was read instead"
     if found.wrapped or (len(found.fields) == 1 and "'array'" in str(dict(found.fields[0].schema))):
         return
-    if listed := _ARRAY_ONLY.search(document.text):
-        yield f"line {document.line(listed.start())}: {shortened(listed[0])!r}: one object was read, and the answer is a list"
     if any("'array'" in str(dict(item.schema)) for item in found.fields):
         return
     if many := _SO_MANY.search(document.text):

@@ -63,10 +63,6 @@ _TAG_IN_CASE = re.compile(
     r"\b(?:use|write|output|return|give|add|include)\b(?=[^.;\n]*\b(?:if|when|unless|in case)\b)[^.;\n<]{0,20}<(?P<name>[a-z][\w-]*)>[^.;\n]*\b(?:if|when|unless|in case)\b",
     re.IGNORECASE,
 )
-_AT_MOST = re.compile(
-    rf"\b(?:\d+|{_MANY}) (?:[a-z-]+ )?(?!words\b|sentences\b|characters\b|lines\b|paragraphs\b|tokens\b)[a-z]+s? (?:at (?:the )?most|or (?:fewer|less)|max(?:imum)?)\b|\b(?:\d+|{_MANY}) or (?:fewer|less)\b|\b(?:or|and) fewer\b|\b(?:at (?:the )?most|up to|no more than|max(?:imum)?(?: of)?|maximally) (?:\d+|{_MANY}) (?:[a-z-]+ )?(?:items?|bullets?|points?|entries|lines?|rows?|elements?|names?)\b|\b(?:at least|minimum(?: of)?) (?:\d+|{_MANY}) (?:[a-z-]+ )?(?:items?|bullets?|points?|entries|elements?)\b",
-    re.IGNORECASE,
-)
 _NOT = re.compile(r"(?:\b(?:not|never|no|avoid|without|input|given)\b|n['’]t\b)[^,;.]{0,30}\Z", re.IGNORECASE)
 _ORDER_OF = re.compile(
     r"\b(?:stop|period|full stop|comma|newline|colon|space|number|dash|hyphen|end|reasoning)\b", re.IGNORECASE
@@ -109,20 +105,8 @@ def of_parts(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema
                 continue
             if pattern is not _AT_PLACE or not _ORDER_OF.search(match[0]):
                 yield f"line {document.line(match.start())}: {shortened(match[0])!r}: {meaning}"
-    if listed and not found.whole:
-        yield from _counts(document, text, listed)
     if tagged:
         yield from _tags(document, text, found, leaves)
-
-
-def _counts(document: PromptText, text: str, listed: Sequence[KeyOfSchema], offset: int = 0) -> Iterator[str]:
-    """Counts that no list was read with: "four items at most"."""
-    for match in _AT_MOST.finditer(text):
-        counts = [(leaf.node.get("minItems"), leaf.node.get("maxItems")) for leaf in listed]
-        least = re.search(r"at least|minimum", match[0], re.IGNORECASE) is not None
-        exact = all(low is not None and low == high for low, high in counts)
-        if exact or not any(low if least else high for low, high in counts):
-            yield f"line {document.line(offset + match.start())}: {shortened(match[0])!r}: no list was read with this count"
 
 
 def _tags(document: PromptText, text: str, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
@@ -199,10 +183,8 @@ def _bodies(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str
             continue
         name = loosely_spaced(leaf.name)
         for match in re.finditer(_HEADING.format(name=name), document.text, re.IGNORECASE | re.MULTILINE):
-            if leaf.listed:
-                if none := _OR_NONE.search(match["said"]):
-                    yield f"line {document.line(match.start('said'))}: {shortened(none[0])!r}: {leaf.name!r} may be a word instead of a list"
-                yield from _counts(document, match["said"], [leaf], match.start("said"))
+            if leaf.listed and (none := _OR_NONE.search(match["said"])):
+                yield f"line {document.line(match.start('said'))}: {shortened(none[0])!r}: {leaf.name!r} may be a word instead of a list"
             if leaf.listed and (parts := _ITEM_PARTS.search(match["said"])):
                 yield f"line {document.line(match.start('said'))}: {shortened(parts[0])!r}: the items of {leaf.name!r} have parts, and were read as texts"
             if not leaf.listed and (value := _VALUE.match(match["said"])):

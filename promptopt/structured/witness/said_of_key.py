@@ -212,18 +212,14 @@ def _range_lacks(leaf: KeyOfSchema, bare: str, others: Sequence[str]) -> tuple[s
     return (shortened(ranged[0]), "without a range") if ranged else None
 
 
-_ONE_OF_FOLLOWING = re.compile(r"\bone of(?: the)? following(?: \w+)?:? ?[\w'\"]", re.IGNORECASE)
-
-
 def _labels_lack(leaf: KeyOfSchema, text: str, *, quoted: bool, value: bool) -> tuple[str, str] | None:
     if leaf.labelled or leaf.kinds & {"boolean", "object", "number", "integer"}:
         return None
     either = _EITHER.fullmatch(text.strip()) if quoted and not leaf.listed else None
     listed = _ONE_OF.search(_QUOTED.sub('""', text)) or ((_BARRED.match(text) or either) if value else None)
-    listed = listed or _ONE_OF_FOLLOWING.search(text)
     if listed is None or VARIABLE.search(text, listed.start()):
         return None
-    near = listed.start() < (_NEAR // 2 if quoted else _NEAR) or _ONE_OF_FOLLOWING.match(text, listed.start())
+    near = listed.start() < (_NEAR // 2 if quoted else _NEAR)
     return (shortened(listed[0]), _UNLABELLED) if near else None
 
 

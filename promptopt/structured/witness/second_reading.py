@@ -109,7 +109,7 @@ def _left_over(
         (other_answers(document, found, leaves), not found.whole),
         (parts_of_items(document, found, leaves), keyed),
         (unread_elsewhere(document, found, leaves), keyed and not quoted),
-        (denied(document, found, leaves), found.whole in ("JSON", "keys")),
+        (denied(document, found), found.whole in ("JSON", "keys")),
         (instead(document, found, leaves), not quoted),
         (labels_added(document, found, leaves), not quoted),
         (value_form(document, found, leaves), not found.whole and not quoted),

@@ -56,9 +56,7 @@ def unsaid(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]
 
 
 _OPEN = re.compile(rf"(?P<open>\.\.\.|…|[A-Z][A-Z_]*|(?:{VARIABLE.pattern})+)\s*(?:[,}}\n])")
-_NOT_THAT = re.compile(r"(?!null\b)\S")
 _LETTER = re.compile(r"[\"'](?P<code>[A-H])[\"']")
-_LETTERS_MEANT = re.compile(r"(?<![\w'\"])([A-H]) ?(?:\([a-z]|= ?[a-z])")
 # "from A to E"
 _LETTER_SPAN = re.compile(r"(?<![\w'])[A-C](?: ?\([^()\n]{1,30}\))? ?(?:[-–]|to|through) ?[B-H](?![\w'-])")
 # "P2", beside which a prompt has P1 and P3
@@ -94,7 +92,6 @@ def shown(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
             len(spoken) < 2
             and not is_text_by_name(leaf.name)
             and (null := next(values_shown(text, leaf.name, _NULL), None))
-            and not any(values_shown(text, leaf.name, _NOT_THAT))
         ):
             yield f"line {document.line(null.start())}: nothing says what {leaf.name!r} is, which is shown as null"
         yield from _codes_shown(text, leaf)
@@ -104,9 +101,6 @@ def shown(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
 def _codes_shown(text: str, leaf: KeyOfSchema) -> Iterator[str]:
     """A code that the form shows as a text, if the prompt has others of its kind."""
     for match in values_shown(text, leaf.name, _LETTER):
-        listed = {other[1] for other in _LETTERS_MEANT.finditer(text)}
-        if match["code"] in listed and len(listed) > 1:
-            yield f"{match['code']!r} is shown as {leaf.name!r}, and {', '.join(sorted(listed))} are in the prompt: they were not read"
         if span := _LETTER_SPAN.search(text):
             yield f"{match['code']!r} is shown as {leaf.name!r}, and {shortened(span[0])!r} is in the prompt: its letters were not read"
     for match in values_shown(text, leaf.name, _CODE):

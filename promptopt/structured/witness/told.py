@@ -18,9 +18,6 @@ def untold(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema])
     open_keys = [leaf for leaf in leaves if not (leaf.labelled or leaf.listed) and leaf.kinds <= {"string", "null"}]
     yield from _words_after(document, text, open_keys)
     yield from _codes(document, text, leaves, open_keys)
-    yield from _questions(document, text, open_keys)
-    yield from _beside(document, text, leaves)
-    yield from _ranges(document, text, open_keys)
     yield from _some_of(document, text, leaves)
     yield from _pairs(document, text, open_keys)
     yield from _kinds(document, text, leaves, open_keys)
@@ -72,53 +69,6 @@ def _codes(
         if follows and near and first["code"][-1] in "01A" and not _SEQUENCE.search(lead) and MASK not in first[0]:
             yield f"line {document.line(first.start())}: {first['code']!r} and {second['code']!r} are codes, and no value has them"
             return
-
-
-_WHETHER = re.compile(r"\bwhether (?P<words>[^.,;:()\n]{3,80})", re.IGNORECASE)
-
-
-def _questions(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
-    """An order to decide whether something holds, in the words of a key that was read as an open text."""
-    for match in _WHETHER.finditer(text):
-        said = {_root(word) for word in re.findall(r"[a-z]+", match["words"].lower())}
-        for leaf in leaves:
-            words = {
-                _root(word) for word in re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", leaf.name).lower())
-            }
-            if len(words) > 1 and words <= said:
-                yield f"line {document.line(match.start())}: {shortened(match[0])!r} is asked, and {leaf.name!r} was read as a text"
-
-
-def _root(word: str) -> str:
-    return re.sub(r"(?:ed|s|e)\Z", "", word)
-
-
-# 'JSON with tone, style and a "remarks" field'
-_MIXED = re.compile(
-    r"\bjson\b[^.\n\"'`]{0,60}?\b(?:with|containing|including|has|having|keys|fields)(?: the| keys| fields)*:? (?P<plain>[a-z]\w*(?:, [a-z]\w*)*),? (?:and|plus) (?:an? |the )?[\"'`](?P<quoted>\w+)[\"'`]",
-    re.IGNORECASE,
-)
-
-
-def _beside(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
-    """Words without quotation marks that stand in a list with a key in such marks, and are no keys."""
-    names = {leaf.name for leaf in leaves}
-    for match in _MIXED.finditer(text):
-        lost = [word for word in match["plain"].split(", ") if word not in names]
-        if match["quoted"] in names and lost:
-            yield f"line {document.line(match.start())}: {lost[0]!r} stands in a list with {match['quoted']!r}, and was not read"
-
-
-def _ranges(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
-    """A range right after the name of an open text: "a priority from 1 to 4"."""
-    for leaf in leaves:
-        spoken = re.sub(r"_|(?<=[a-z])(?=[A-Z])", "[ _]?", leaf.name)
-        said = re.compile(
-            rf"\b{spoken}[\"'`*]*,? (?:from|between|of|on a scale (?:of|from)) -?\d[\d.]* ?(?:to|and|-|–) ?-?\d(?![\d.,]* (?:words|sentences|characters|lines|items|steps|paragraphs))",
-            re.IGNORECASE,
-        )
-        if match := said.search(text):
-            yield f"line {document.line(match.start())}: {shortened(match[0])!r} is a range, and {leaf.name!r} was read as a text"
 
 
 def _some_of(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
@@ -246,19 +196,10 @@ _NAMELESS = frozenset(
         "where",
     ]
 )
-# "Add the town if you know it."
-_IF_KNOWN = re.compile(
-    r"(?:^|[.!?]\s+)(?:please )?(?:add|include|append|mention|give) (?:the|an?|its|any) (?P<what>[^.;,\n]{2,40}?),? (?:if|when|where|in case)\b",
-    re.IGNORECASE | re.MULTILINE,
-)
 # "Add why as a third key"
 _AS_KEY = re.compile(
     r"\b(?:add|include|put|use|give|append)\b [\"'`*]*(?:the |a |an )?(?P<name>[A-Za-z_][\w-]*)[\"'`*]* as (?:an?|the|another|one more) (?:\w+ )?(?:key|field|property|column)\b",
     re.IGNORECASE,
-)
-_ALSO = re.compile(
-    r"(?:^|[.!?]\s+)(?:please )?(?:also|in addition,?|additionally,?|besides,?|furthermore,?)\s+(?:please )?(?:give|return|extract|add|state|include|output|list|report|provide|name|note|say|write|mention)\s+(?P<what>[^.;\n]{2,60})",
-    re.IGNORECASE | re.MULTILINE,
 )
 
 
@@ -268,7 +209,6 @@ def more_keys(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchem
     read = _Read(found, leaves)
     yield from _listed(document, text, read)
     yield from _added(document, text, read)
-    yield from _besides(document, text, read)
 
 
 class _Read:
@@ -317,13 +257,3 @@ def _added(document: PromptText, text: str, read: _Read) -> Iterator[str]:
         begin = text.rfind("\n", 0, match.start()) + 1
         if name not in _NAMELESS and not read.has(name) and not _NOT_ANSWER.search(text, begin, match.start()):
             yield f"line {document.line(match.start())}: {shortened(match[0])!r}: {match['name']!r} was not read"
-
-
-_OF_REASON = re.compile(r"\b(?:expla\w+|reason\w*|why|it|them|that|this|json)\b", re.IGNORECASE)
-
-
-def _besides(document: PromptText, text: str, read: _Read) -> Iterator[str]:
-    """What is to be given besides, in words that no key has."""
-    for match in (*_IF_KNOWN.finditer(text), *_ALSO.finditer(text)):
-        if MASK not in match[0] and not read.speaks_of(match["what"]) and not _OF_REASON.search(match["what"]):
-            yield f"line {document.line(match.start())}: {shortened(match[0].lstrip('.!? '))!r}: no field is for it"

@@ -14,7 +14,6 @@ from promptopt.structured.fields import Inferred, PromptText
 from promptopt.structured.witness.keys import (
     KeyOfSchema,
     form_of,
-    is_index_of,
     mentions,
     said_of,
     shortened,
@@ -44,7 +43,6 @@ _NAMES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("an object", re.compile(r"(?:\A|_)(?:json|object|dict|data|metadata|config|params|parameters|schema)\Z")),
     ("a choice", re.compile(r"\A[a-z]_?or_[a-z]\Z|\A(?:yes_or_no|true_or_false|pass_or_fail)\Z")),
 )
-_FILE = re.compile(r"(?:\A|_)(?:file|path|filename|filepath|module)\Z")
 # What is said of a value, at the begin.
 _SAID: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
@@ -83,7 +81,6 @@ def doubted(
     """
     yield from _undecided(document, found, plain)
     yield from _left_over(plain)
-    yield from _bounded_counts(document, plain)
     yield from _empty_lists(document, found, leaves)
     yield from _lists_by_name(document, found, leaves)
     yield from _free_keys(leaves)
@@ -113,19 +110,9 @@ _EMPTY = re.compile(r"\[\s*(?:\.\.\.|…)?\s*\]")
 _HOLDS = re.compile(r"\[\s*[^\]\s.…]")
 
 
-def _line_of_file(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
-    """A line beside the name of a file, if it was read as a text and nothing calls it one."""
-    files = any(_FILE.search(_plain(other.name)) for other in leaves)
-    for leaf in leaves if files else ():
-        told = any(_TEXT.search(said.text[:_BEGIN]) for said in said_of(document, leaf, ()))
-        if _plain(leaf.name) == "line" and leaf.kinds <= {"string", "null"} and not told:
-            yield f"{_at(document, found, leaf)}{leaf.name!r} was read as a text, and is a number beside a file"
-
-
 def _undecided(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """Values that were read as texts for want of a word on them; each with what it may be."""
     form = form_of(document, found)
-    yield from _line_of_file(document, found, leaves)
     places = sorted((match.start(), leaf.name) for leaf in leaves for match in mentions(document.text, leaf.name))
     for leaf in leaves:
         if leaf.labelled or leaf.kinds - {"string", "null"} or not leaf.kinds:
@@ -202,7 +189,6 @@ _OTHER_TYPE = re.compile(
     r"\W*(?:an? )?(?P<type>object|array|dict|integer|boolean)\b,? (?:with|of|if|or|when)\b", re.IGNORECASE
 )
 _JSON_TYPE = {"object": "object", "array": "array", "dict": "object", "integer": "integer", "boolean": "boolean"}
-_LEFT_OVER = re.compile(r"\s*(?:[|,;)\]}]|or\b\s)")
 
 
 def _left_over(leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
@@ -210,8 +196,6 @@ def _left_over(leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     for leaf in leaves:
         for node in (leaf.node, leaf.value):
             said = node.get("description", "")
-            if isinstance(said, str) and _LEFT_OVER.match(said):
-                yield f"{shortened(said)!r} is left over of what {leaf.name!r} is, and was not read"
             other = _OTHER_TYPE.match(said) if isinstance(said, str) else None
             if other and node.get("type") and _JSON_TYPE[other["type"].lower()] not in str(node["type"]):
                 yield f"{shortened(said)!r} is said of {leaf.name!r}, which was read as one type"
@@ -284,22 +268,6 @@ def _free_keys(leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     for leaf in leaves:
         if _PLACE_KEY.search(leaf.name):
             yield f"{leaf.name!r} takes the place of keys that depend on what is answered"
-
-
-_COUNTED = re.compile(r"(?:\A|_)(?:index|idx|id|rank|page|line|position|year|row|column)\Z")
-
-
-def _bounded_counts(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
-    """Numbers that count, with the range of something else."""
-    sizes = {leaf.node["minItems"] for leaf in leaves if leaf.node.get("minItems") == leaf.node.get("maxItems", -1)}
-    for leaf in leaves:
-        if "maximum" not in leaf.value or not _COUNTED.search(_plain(leaf.name)):
-            continue
-        if is_index_of(leaf.value.get("minimum", -1), leaf.value["maximum"], sizes):
-            continue
-        bound = f"{leaf.value['maximum']:g}"
-        if not any(re.search(rf"(?<![\d.]){bound}(?:\.0+)?(?!\d)", said.text) for said in said_of(document, leaf, ())):
-            yield f"{leaf.name!r} was read with the range of something else"
 
 
 _ITEMS = r"[<\[{(]\s*(?P<word>[A-Za-z]+)\s?1\s*,\s*(?P=word)\s?2\b"

@@ -52,6 +52,21 @@ def read(prompt: str) -> str:
         ("Rate the plan from 1 to 10. Name its weakest point as well.", "weakest"),
         ("Grade the answer from 1 to 6 with a sentence for the parents.", "sentence"),
         ("Does it name a date? And a place? Answer yes or no.", "place"),
+        # how it is written, how often, of what type
+        ("Is it polite? Answer yes or no, in French.", "French"),
+        ("Rate the risk from 1 to 5 before and after the repair. Reply with the number only.", "before and after"),
+        ("Classify the mail as billing or shipping. Prefix the label with #. Reply with the label only.", "Prefix"),
+        ("Split the question into exactly three queries. Return one query per line. Mark the best.", "Mark the"),
+        ("Classify the mail as one of: billing, shipping. Reply with the labels, comma separated.", "comma separated"),
+        ("Use this format:\nMood: good | bad\nTopic: <phrase>\nThe topic is a whole number.", "whole number"),
+        ("Use this format:\nMood: good | bad\nTopics: <phrase>, <phrase>, ...", "a list is shown"),
+        ("List the fruits. Return a table with the columns Name and Kind. At most 5 rows.", "5 rows"),
+        # a label, a key or a part that was not read
+        ('Classify the mail as loss or damage. A stolen parcel is "theft". Reply with the label only.', "theft"),
+        ("Does it name a price? Answer yes or no. Where it does, copy the words.", "copy the words"),
+        ("Return JSON with the keys vendor and city. Add a field called paid.", "paid"),
+        ("Fields to extract: vendor, total, city\nReturn JSON with the keys vendor and city.", "total"),
+        ('Return {"owner": {"name": "..."}, "note": "..."}. Without an owner, use an empty object.', "empty object"),
         # text around the form
         (f"Greet the captain, then return {_PORT.removeprefix('Return ')}", "Greet"),
         (f"{_PORT} Close with a wish for a good voyage.", "wish"),

@@ -23,9 +23,6 @@ def _reasons(text: str, fields: dict[str, dict]) -> str:
     [
         ("Return JSON.\nmove (str): wait, sail, anchor", {"move": TEXT}, "'wait, sail, anchor'"),
         ("K1 - the hull leaks\nK2 - the paint is off\nReturn JSON with damage.", {"damage": TEXT}, "'K1' and 'K2'"),
-        ("Say whether the hull needs a repair. JSON with keys needs_repair, why.", {"needs_repair": TEXT}, "is asked"),
-        ('Return JSON with hull, mast and a "log" field.', {"log": TEXT}, "'hull' stands in a list"),
-        ("Give it a rank from 1 to 9. Return JSON with rank, why.", {"rank": TEXT, "why": TEXT}, "is a range"),
         ("Return JSON with cargo (list, any of: tea, rum).", {"cargo": TEXTS}, "are labels"),
         ("Return JSON with hull (sound or not), mast (list).", {"answer": TEXT}, "'hull' is named as a key"),
         ("Return json {hull, mast}. hull is a number.", {"score": TEXT}, "'hull' is named as a key"),
