@@ -324,5 +324,5 @@ def _quality(variant: str, answers: Sequence[JudgedAnswer]) -> CalibratedQuality
         found.upper(LEVEL / 2),
         found.alone(LEVEL),
         found.effective_labels,
-        found.judges_share,
+        found.judges_share(LEVEL),
     )

@@ -307,7 +307,7 @@ def _quality(test: _Tested) -> QualityEvidence:
         difference=labelled.mean,
         labels=len(labelled.labels),
         judged=seen.difference,
-        judges_share=labelled.judges_share,
+        judges_share=labelled.judges_share(ALPHA_EACH),
     )
 
 

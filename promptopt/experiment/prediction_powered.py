@@ -124,12 +124,16 @@ class Rectified:
         own, both = self._variances()
         return len(self.labels) * own / both if both > 0 else math.inf
 
-    @property
-    def judges_share(self) -> float:
-        """The share of the interval's width that is the judge's: what it would be narrower with a label everywhere."""
-        own, both = self._variances()
-        everywhere = own * len(self.labels) / (len(self.labels) + len(self.others))
-        return 1 - math.sqrt(everywhere / both) if both > 0 else 0.0
+    def judges_share(self, level: float) -> float:
+        """How much narrower the two-sided interval would be, as a share, with a label of every answer.
+
+        Those that are not there yet are taken to be spread as the others are.
+        """
+        count = len(self.labels) + len(self.others)
+        everywhere = np.sort(self.labels)[np.arange(count) * len(self.labels) // count] if count else self.labels
+        narrow = upper_bound(everywhere, self.high, level / 2) - lower_bound(everywhere, self.low, level / 2)
+        wide = self.upper(level / 2) - self.lower(level / 2)
+        return max(0.0, 1 - narrow / wide) if wide > 0 else 0.0
 
     def _variances(self) -> tuple[float, float]:
         """Of the mean of the labels alone, and of the estimate."""

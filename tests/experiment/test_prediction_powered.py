@@ -39,7 +39,11 @@ def test_a_good_judge_is_worth_labels_and_a_useless_one_costs_nothing() -> None:
     low, high = found.alone(0.05)
     assert found.upper(0.025) - found.lower(0.025) < 0.8 * (high - low)
     assert found.effective_labels > 150
-    assert 0 < found.judges_share < 1
+    # What is said is what comes true: with all labels the interval is so much narrower.
+    everywhere = Rectified.of(labels, good, labels[:0])
+    wide, narrow = (each.upper(0.025) - each.lower(0.025) for each in (found, everywhere))
+    assert found.judges_share(0.05) == pytest.approx(1 - narrow / wide, abs=0.02)
+    assert everywhere.judges_share(0.05) == pytest.approx(0, abs=1e-6)
     useless = np.ones(2000)
     found = Rectified.of(labels[:100], useless[:100], useless[100:])
     assert (found.weight, found.mean) == (0, labels[:100].mean())
