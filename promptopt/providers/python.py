@@ -324,4 +324,5 @@ def _file_of(name: str) -> Path | None:
 
 @lru_cache(maxsize=64)
 def _digest(path: Path, _mtime_ns: int) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    # git may check out other ends of lines on another machine, and the program is the same.
+    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()[:16]

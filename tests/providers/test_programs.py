@@ -169,8 +169,10 @@ def test_a_run_goes_on_after_a_fault_and_prints_stay_out_of_the_report(project) 
 def test_recorded_answers_replay_until_the_program_or_the_variables_change(project) -> None:
     suite = '- {description: sum, vars: {question: "1+1", hidden: a}, assert: [{type: contains, value: "2"}]}'
     files = {"pyproject.toml": APP, "prompts/q.j2": "{{ question }}", "suites/q.yaml": suite}
-    project.write({**files, "app.py": "def answer(question): return '2'"})
+    project.write({**files, "app.py": "def answer(question):\n    return '2'\n"})
     assert project.run("compare", "q", "--model", "app").returncode == 0
+    # As git checks it out on Windows.
+    (project.root / "app.py").write_bytes(b"def answer(question):\r\n    return '2'\r\n")
     assert "1 replayed" in project.run("compare", "q", "--model", "app", "--record", "none").stdout
     project.write({"suites/q.yaml": suite.replace("hidden: a", "hidden: b")})
     stale = project.run("compare", "q", "--model", "app", "--record", "none")
