@@ -31,9 +31,13 @@ FEWEST_WORDS = 3
 _PLAIN = {"staticmethod", "classmethod", "property", "cache", "lru_cache", "cached_property"}
 
 
+# Signs that are no part of a word, with blanks around them.
+_SIGNS = re.compile(r"(?<!\S)[^\w\s]+(?!\S)")
+
+
 def words_of(text: str) -> int:
-    """How many words a text has; in Chinese, Japanese and Korean each letter is one."""
-    return len(re.findall(r"[\u3040-\u9fff\uac00-\ud7af]|[^\W\u3040-\u9fff\uac00-\ud7af]+", text))
+    """How many words a text has, a name or an address being one; in Chinese, Japanese and Korean each letter is one."""
+    return len(re.findall(r"[\u3040-\u9fff\uac00-\ud7af]|[^\s\u3040-\u9fff\uac00-\ud7af]+", _SIGNS.sub(" ", text)))
 
 
 def literal_words(text: Pieces) -> int:

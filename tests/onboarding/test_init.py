@@ -277,6 +277,12 @@ def test_what_is_carried_over_or_no_prompt_is_not_named(project) -> None:
     assert len(proposal.prompts) == 1
 
 
+def test_a_name_or_an_address_in_a_file_of_prompts_is_no_prompt(project) -> None:
+    program = "CHEAP = 'gpt-4.1-nano'\nFILE = 'data/golden-set.v2.json'\nURL = 'https://example.com/v1/chat'\n"
+    project.write({"prompts.py": program + "RULES = 'Answer in French.'\n"})
+    assert [found.where for found in propose(project.root, model="gpt-4o-mini").prompts.values()] == ["RULES"]
+
+
 def test_functions_that_make_prompts_for_what_is_not_seen_are_carried_over(project) -> None:
     program = """import llm
 class Agent:
