@@ -14,7 +14,7 @@ from promptopt.minimization.confirmation import EXAMPLES
 from promptopt.minimization.oracle import Oracle
 from promptopt.minimization.units import Units, read_units
 from promptopt.suites import Case
-from promptopt.suites.variables import fill
+from promptopt.suites.variables import fill_expected
 from promptopt.templates import Template
 from promptopt.templates.source import read_source
 
@@ -68,7 +68,7 @@ def _expected(oracle: Oracle, choice: Reduced, case: Case) -> str | None:
     value = case.asserts[0].value
     if not isinstance(value, str):
         return None
-    text = str(fill(value, case.vars))
+    text = str(fill_expected(value, case.vars, whole=False))
     variant = oracle.variant(choice)
     schema = None if variant is None else variant.template.front.output_schema
     if schema is None:

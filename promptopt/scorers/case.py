@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
-
-from jinja2 import StrictUndefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from promptopt.errors import SuiteError
 from promptopt.files import show_path
@@ -16,6 +14,7 @@ from promptopt.scorers.base import Check, Judge, Subject, make_check, transforme
 from promptopt.scorers.tools import call_problem
 from promptopt.suites import Assertion, Case, Suite
 from promptopt.suites.case import Turn
+from promptopt.suites.variables import fill_expected, has_template
 from promptopt.templates.answer import AnswerExtractor, NoAnswer
 from promptopt.values import Cost, Response, Score, Tool, canonical_json
 
@@ -28,6 +27,11 @@ _NO_ANSWER = {
     "no_tool_result": "a call of a tool has no result",
 }
 _SCHEMAS = ("is-json", "contains-json")
+# Those that compare the answer with values: one that takes a single text refuses a list.
+_COMPARES = re.compile(
+    r"equals|i?contains(?:-all|-any)?|starts-with|regex|levenshtein|numeric|(?:word|sentence)-count|bleu|gleu|meteor"
+    r"|rouge-.|token-f1|similar(?::\w+)?|g-eval"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,35 +323,12 @@ def _filled(assertion: Assertion, variables: Mapping[str, Any], path: str) -> As
     """The assert with ``{{ variables }}`` of the case filled into its value and its metric."""
     # The braces of a schema are a pattern's, and no template.
     written = None if isinstance(assertion.value, Mapping) and assertion.type in _SCHEMAS else assertion.value
-    if not _has_template(written) and not _has_template(assertion.metric):
+    if not has_template(written) and not has_template(assertion.metric):
         return assertion
+    whole, code = _COMPARES.fullmatch(assertion.type) is not None, assertion.type == "python"
     try:
-        value = assertion.value if written is None else _fill(written, variables)
-        metric = _fill(assertion.metric, variables)
-    except Exception as error:  # noqa: BLE001 - what a template computes may raise anything
+        value = assertion.value if written is None else fill_expected(written, variables, whole=whole, code=code)
+        metric = fill_expected(assertion.metric, variables, whole=False)
+    except ValueError as error:
         raise SuiteError(f"assert {assertion.name}: {error}", path=path, line=assertion.line) from None
     return replace(assertion, value=value, metric=str(metric) if metric else None)
-
-
-def _has_template(value: object) -> bool:
-    if isinstance(value, str):
-        return "{{" in value or "{%" in value
-    if isinstance(value, Mapping):
-        return any(map(_has_template, value.values()))
-    return isinstance(value, list) and any(map(_has_template, value))
-
-
-def _fill(value: object, variables: Mapping[str, Any]) -> object:
-    if isinstance(value, Mapping):
-        return {key: _fill(item, variables) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_fill(item, variables) for item in value]
-    if isinstance(value, str) and _has_template(value):
-        return _template(value).render(variables)
-    return value
-
-
-@lru_cache(maxsize=1024)
-def _template(text: str) -> Any:
-    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-    return environment.from_string(text)

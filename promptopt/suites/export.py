@@ -17,7 +17,7 @@ from promptopt.suites.case import Assertion, Case, Suite
 from promptopt.suites.datasets import SEVERAL
 from promptopt.suites.load import load_suite
 from promptopt.suites.table import split_list
-from promptopt.suites.variables import fill
+from promptopt.suites.variables import fill_expected
 from promptopt.values import Media
 
 EXPORT_FORMATS = ("csv", "inspect", "jsonl", "langfuse", "openai-evals")
@@ -94,7 +94,7 @@ def _filled(case: Case, kind: str, form: str, suite: Suite) -> Case:
             replace(
                 each,
                 type=kind.removeprefix("not-"),
-                value=_values(kind, fill(each.value, case.vars), in_one=each.type in _ONE_OF),
+                value=_values(kind, fill_expected(each.value, case.vars), in_one=each.type in _ONE_OF),
             )
             for each in case.asserts
         )
@@ -235,7 +235,7 @@ def _compare(suite: Suite, cases: tuple[Case, ...], again: tuple[Case, ...], for
         raise SuiteError(f"{len(cases)} cases would be {len(again)} in {form}", path=show_path(suite.path))
     for case, other in zip(cases, again, strict=True):
         if form not in _OWN:
-            filled = (replace(each, value=fill(each.value, other.vars)) for each in other.asserts)
+            filled = (replace(each, value=fill_expected(each.value, other.vars)) for each in other.asserts)
             other = replace(other, asserts=tuple(filled))  # noqa: PLW2901 - the same case with its texts as they are compared
         before, after = _said(case), _said(other)
         for part, value in before.items():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from promptopt.errors import SuiteError
 from promptopt.files import decode, show_path
@@ -163,17 +164,71 @@ def fill(value: Any, variables: Mapping[str, Any]) -> Any:
     Raises:
         ValueError: A text names a variable that is not there.
     """
+    return _filled(value, variables, _Filling())
+
+
+def fill_expected(value: Any, variables: Mapping[str, Any], *, whole: bool = True, code: bool = False) -> Any:
+    """The value of an assert with variables filled in: true, false, null and whole numbers as JSON has them.
+
+    Args:
+        whole: A text that is one variable, which is a list or a mapping, is that list or mapping.
+        code: It is Python, which writes them otherwise.
+
+    Raises:
+        ValueError: A text names a variable that is not there.
+    """
+    if whole and isinstance(value, str) and (one := _ONE.fullmatch(value)):
+        found = variables.get(one[1])
+        if isinstance(found, list | Mapping):
+            return found
+    return _filled(value, variables, _Filling(as_json=not code, keep_trailing_newline=False))
+
+
+_ONE = re.compile(r"\s*\{\{-?\s*([A-Za-z_]\w*)\s*-?\}\}\s*")
+
+
+class _Filling(NamedTuple):
+    as_json: bool = False
+    keep_trailing_newline: bool = True
+
+
+def _filled(value: Any, variables: Mapping[str, Any], filling: _Filling) -> Any:
     if isinstance(value, Mapping):
-        return {key: fill(item, variables) for key, item in value.items()}
+        return {key: _filled(item, variables, filling) for key, item in value.items()}
     if isinstance(value, list):
-        return [fill(item, variables) for item in value]
-    if not isinstance(value, str) or "{{" not in value:
+        return [_filled(item, variables, filling) for item in value]
+    if not isinstance(value, str) or not has_template(value):
         return value
+    try:
+        return _template(value, filling).render(variables)
+    except Exception as error:  # noqa: BLE001 - what a template computes may raise anything
+        raise ValueError(f"{value!r}: {error}") from None
+
+
+def has_template(value: object) -> bool:
+    """Whether there is something to fill in, in a value or in what it holds."""
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    if isinstance(value, Mapping):
+        return any(map(has_template, value.values()))
+    return isinstance(value, list) and any(map(has_template, value))
+
+
+@lru_cache(maxsize=1024)
+def _template(text: str, filling: _Filling) -> Any:
     from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
-    try:
-        return environment.from_string(value).render(variables)
-    except Exception as error:  # noqa: BLE001 - what a template computes may raise anything
-        raise ValueError(f"{value!r}: {error}") from None
+    environment = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined,
+        keep_trailing_newline=filling.keep_trailing_newline,
+        finalize=_json_name if filling.as_json else None,
+    )
+    return environment.from_string(text)
+
+
+def _json_name(value: Any) -> Any:
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e21
+    return int(value) if whole else value

@@ -386,6 +386,31 @@ def test_values_are_filled_with_the_cases_variables() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "value", "variable", "answer", "wrong"),
+    [
+        ("equals", "{{ want }}", True, "true", "True"),
+        ("equals", "it is {{ want }}", None, "it is null", "it is None"),
+        ("equals", "{{ want }}", 3.0, "3", "3.0"),
+        ("equals", "{{ want }}", {"a": [1, 2]}, '{"a": [1, 2]}', '{"a": [2, 1]}'),
+        ("contains-all", "{{ want }}", ["x", "y, z"], "y, z and x", "x, y"),
+        ("python", "output == 'yes' and {{ want }}", True, "yes", "no"),
+    ],
+)
+def test_variables_that_are_no_texts_are_compared_as_json_has_them(
+    kind: str, value: str, variable: object, answer: str, wrong: str
+) -> None:
+    checks = SuiteChecks(suite(Case("a", {"want": variable}, (Assertion(kind, value=value),))))
+    assert checks.score("a", Response("m", answer), None, None).passed
+    assert not checks.score("a", Response("m", wrong), None, None).passed
+
+
+def test_a_list_is_no_text_that_an_answer_contains() -> None:
+    case = Case("a", {"want": ["x", "y"]}, (Assertion("contains", value="{{ want }}"),))
+    with pytest.raises(SuiteError, match=r"assert contains: needs a text as `value`, not \['x', 'y'\]"):
+        SuiteChecks(suite(case))
+
+
+@pytest.mark.parametrize(
     "value", ["{{ missing }}", "{{ 1 / 0 }}", "{{ want.__class__.__mro__ }}", "{{ want", "{{ a|b }}"]
 )
 def test_a_value_that_cannot_be_filled_is_refused(value: str) -> None:
