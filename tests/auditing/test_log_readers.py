@@ -510,6 +510,49 @@ def test_an_id_that_comes_twice_is_one_call(read):
     assert sorted(log.output_tokens.tolist()) == [80, 99]
 
 
+def codex_session(own, *calls, parent=None, copied=(), at="2026-09-01T08:00:0"):
+    """A rollout of Codex; ``calls`` are the input of each, which the session's sum grows by."""
+    metas = [{"id": own, **({"forked_from_id": parent} if parent else {})}, *({"id": each} for each in copied)]
+    lines = [{"type": "session_meta", "timestamp": f"{at}0Z", "payload": each} for each in metas]
+    lines.append({"type": "turn_context", "timestamp": f"{at}0Z", "payload": {"model": "gpt-5-codex"}})
+    whole = 0
+    for second, size in enumerate(calls):
+        whole += size
+        info = {"total_token_usage": {"total_tokens": whole}, "last_token_usage": {"input_tokens": size}}
+        payload = {"type": "token_count", "info": info}
+        lines.append({"type": "event_msg", "timestamp": f"{at}{second}Z", "payload": payload})
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+@pytest.mark.parametrize("names", ["abcd", "dcba"])
+def test_what_a_fork_of_codex_copies_is_counted_once(tmp_path, names):
+    folder = tmp_path / "sessions"
+    folder.mkdir()
+    files = [
+        codex_session("old", 10, 20),
+        codex_session("fork", 10, 20, 5, parent="old", copied=["old"], at="2026-09-02T08:00:0"),
+        codex_session("agent", 10, 20, 5, 7, parent="fork", copied=["fork", "old"], at="2026-09-03T08:00:0"),
+        codex_session("another", 10, 20),
+    ]
+    for name, text in zip(names, files, strict=True):
+        (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
+    found = read_log([folder])
+    assert sorted(found.log.input_tokens.tolist()) == [5, 7, 10, 10, 20, 20]
+    assert (found.duplicates, found.formats) == (5, {"codex": 6})
+    # Each call is that of the session, and of the time, in which it was made.
+    sessions = {found.log.input_tokens[row]: found.log.name("session", row) for row in range(6)}
+    assert (sessions[5], sessions[7]) == ("fork", "agent")
+    assert found.log.at[found.log.input_tokens == 20].max() < 1_788_307_200
+
+
+def test_agents_of_codex_that_copy_nothing_are_counted(tmp_path):
+    folder = tmp_path / "sessions"
+    folder.mkdir()
+    (folder / "a.jsonl").write_text(codex_session("old", 10, 20), encoding="utf-8")
+    (folder / "b.jsonl").write_text(codex_session("agent", 4, 6, parent="old"), encoding="utf-8")
+    assert sorted(read_log([folder]).log.input_tokens.tolist()) == [4, 6, 10, 20]
+
+
 def test_rows_out_of_order_are_put_in_order(read):
     _, log = read(*({**PLAIN, "timestamp": at} for at in (30, 10, 20)))
     assert log.at.tolist() == [10, 20, 30]

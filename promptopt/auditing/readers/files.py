@@ -159,6 +159,7 @@ class _Reading:
         self._rejected = self._duplicates = 0
         self._seen: dict[int, int] = {}
         self._parents: dict[str, str] = {}
+        self._sessions: list[codex.CodexSession] = []
 
     def file(self, path: Path, format_name: str | None, columns: tuple[str, ...]) -> None:
         if not path.is_file():
@@ -186,8 +187,11 @@ class _Reading:
             records = iter(records)
             self.take_plain(reader, path, iter(lambda: list(islice(records, _BATCH)), []))
             return
-        calls = codex.CodexSession().calls if reader.NAME == codex.NAME else reader.calls
-        if reader.NAME == otel.NAME:
+        calls = reader.calls
+        if reader.NAME == codex.NAME:
+            self._sessions.append(codex.CodexSession())
+            calls = self._sessions[-1].calls
+        elif reader.NAME == otel.NAME:
             calls = self._with_parents
         others = (
             [] if is_named else [cast("LogReader", load("reader", name)) for name in formats() if name != plain.NAME]
@@ -335,6 +339,9 @@ class _Reading:
     def done(self) -> ReadLog:
         self._progress(len(self._builder))
         self._drop_repeated_sums()
+        copied = {self._seen.get(_number(codex.NAME, each), -1) for each in codex.copies(self._sessions)} - {-1}
+        self._builder.drop(copied)
+        self._duplicates += len(copied)
         codes = np.frombuffer(self._formats, np.uint8) if self._formats else np.zeros(0, np.uint8)
         kept = np.bincount(codes[self._builder.kept()], minlength=len(self._names)).tolist()
         read = {name: count for name, count in zip(self._names, kept, strict=True) if count}
