@@ -6,11 +6,12 @@
 The prompts are those of ``FOLDER`` (benchmarks/rewrites), whose files benchmarks/rewrites.py describes. Each passage is
 rewritten by itself, the rest of its prompt stays: once as the editor wrote it and once for each loss.
 
-``--requests`` writes what the reviewer is asked: of what the guard takes, whole or in part, or with ``--unguarded`` of
-all. ``OUT/1/HASH.txt`` is the request as text. Neither its name nor its place says whether it is of a faithful rewrite.
-No two of one passage are in the same folder, so that whoever answers one folder cannot compare them. The answer is the
-JSON that is asked for, in ``ANSWERS/.../HASH.json``. ``--answers`` serves these as the reviewer's and prints what came
-of them. A question that comes up only then (after an objection: of the sentences that are left) has no answer, and what
+``--requests`` writes what the reviewer is asked: of what the guard is not certain to be a loss, whole or in part, with
+what it suspects, or with ``--unguarded`` of all and without suspicions. ``OUT/1/HASH.txt`` is the request as text.
+Neither its name nor its place says whether it is of a faithful rewrite. No two of one passage are in the same folder,
+so that whoever answers one folder cannot compare them. The answer is the JSON that is asked for, in
+``ANSWERS/.../HASH.json``. ``--answers`` serves these as the reviewer's and prints what came of them. A question that
+comes up only then (after an objection: of the next rewrite, or of the sentences that are left) has no answer, and what
 it asks of is not taken; with ``--requests`` it is written.
 """
 
@@ -30,14 +31,28 @@ from unittest.mock import patch
 
 from rewrites import FOLDER, Editor, Judged, Loss, Passage, Sample, _flat, answering, blocks_of, completion, run
 
-from promptopt.compression.by_model.paragraph import RewrittenParagraph
-from promptopt.compression.by_model.review import ANSWER_SCHEMA
+from promptopt.compression.by_model.paragraph import GuardVerdict, RewrittenParagraph
 from promptopt.templates.source import same_code
 from promptopt.tokens import tokenizer_for
 
 REVIEWER = "gpt-4.1"
-KEPT = json.dumps({"lost": [], "added": []})
 UNANSWERED = "(no answer yet)"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the reviewer is asked, as text, and the schema of its answer."""
+
+    text: str
+    schema: dict[str, Any]
+
+    @property
+    def complete(self) -> str:
+        """The answer that all is kept."""
+        numbers = self.schema["properties"].get("suspected", {"properties": {}})["properties"]
+        kept = {"why": "nothing else can be done", "verdict": "kept", "words": ""}
+        suspected = {"suspected": dict.fromkeys(numbers, kept)} if numbers else {}
+        return json.dumps({**suspected, "lost": [], "added": []})
 
 
 @dataclass
@@ -50,19 +65,20 @@ class Server:
     """
 
     answers: dict[str, str] | None = None
-    asked: dict[str, str] = field(default_factory=dict)
+    asked: dict[str, Question] = field(default_factory=dict)
     editor: Editor = field(default_factory=Editor)
 
     def reply(self, body: dict[str, Any]) -> bytes:
         if body["model"] != REVIEWER:
             return self.editor.reply(body)
         text = "\n\n".join(f"===== {each['role']} =====\n{each['content']}" for each in body["messages"])
+        question = Question(text, body["response_format"]["json_schema"]["schema"])
         name = hashlib.sha256(text.encode()).hexdigest()[:12]
         if self.answers is not None and name in self.answers:
             return completion(self.answers[name], REVIEWER)
         if UNANSWERED not in text:
-            self.asked[name] = text
-        return completion(KEPT if self.answers is None else UNANSWERED, REVIEWER)
+            self.asked[name] = question
+        return completion(question.complete if self.answers is None else UNANSWERED, REVIEWER)
 
 
 @dataclass(frozen=True)
@@ -131,52 +147,66 @@ def cases(samples: Sequence[Sample]) -> Iterator[Case]:
 def unguarded() -> ExitStack:
     """What is shorter reaches the reviewer, whole or not at all."""
 
-    def refusal(paragraph: RewrittenParagraph, new: str) -> str:
-        return "" if new and paragraph.count(new) < paragraph.count(paragraph.old) else "is not shorter"
+    def judged(paragraph: RewrittenParagraph, new: str) -> GuardVerdict:
+        return GuardVerdict("" if new and paragraph.count(new) < paragraph.count(paragraph.old) else "is not shorter")
 
     stack = ExitStack()
-    stack.enter_context(patch.object(RewrittenParagraph, "refusal", refusal))
+    stack.enter_context(patch.object(RewrittenParagraph, "judged", judged))
     stack.enter_context(patch.object(RewrittenParagraph, "kept_sentences", lambda paragraph, *_: paragraph.old))
     return stack
 
 
-def write(asked: dict[str, str], out: Path) -> None:
+def write(asked: dict[str, Question], out: Path) -> None:
     """The questions, in as many folders as the most of one passage."""
     seen: Counter[str] = Counter()
-    schema = json.dumps(ANSWER_SCHEMA, indent=1)
-    for name, text in sorted(asked.items()):
-        passage = re.search(r"<passage>.*?</passage>", text, re.DOTALL)
+    for name, question in sorted(asked.items()):
+        schema = json.dumps(question.schema)
+        passage = re.search(r"<passage>\n.*?\n</passage>", question.text, re.DOTALL)
         seen[passage[0] if passage else ""] += 1
         folder = out / str(seen[passage[0] if passage else ""])
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}.txt").write_text(f"{text}\n\n===== schema of the answer =====\n{schema}\n", encoding="utf-8")
+        text = f"{question.text}\n\n===== schema of the answer =====\n{schema}\n"
+        (folder / f"{name}.txt").write_text(text, encoding="utf-8")
     print(f"{len(asked)} questions in {out}")
 
 
-def report(found: Sequence[tuple[Case, Judged, Judged]], listed: bool) -> None:
-    """What came of each passage without a reviewer, and with one."""
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one passage: without a reviewer, with one who finds everything complete, and with the answers."""
+
+    case: Case
+    alone: Judged
+    complete: Judged
+    reviewed: Judged
+
+
+def report(found: Sequence[Outcome], listed: bool) -> None:
+    """What came of all passages."""
     count = tokenizer_for(None).count
     taken: Counter[str] = Counter()
     twins: Counter[str] = Counter()
-    before = first = then = 0
-    for case, guarded, reviewed in found:
+    before = first = then = refused_alone = waved = 0
+    for one in found:
+        case, reviewed = one.case, one.reviewed
         why = "; ".join(dict.fromkeys(reason for _, reason in reviewed.refused))
         if case.loss is None:
             before += count(case.passage.was)
-            first += guarded.saved
+            first += one.alone.saved
             then += reviewed.saved
             state = "whole" if case.whole(reviewed) else "in part" if reviewed.accepted else "not at all"
             taken[state] += 1
-            taken["whole without review"] += case.whole(guarded)
-            if listed and case.whole(guarded) and state != "whole":
+            taken["whole without review"] += case.whole(one.alone)
+            if listed and case.whole(one.complete) and state != "whole":
                 print(f"{case.sample.name}: faithful, taken {state}: {why}\n    {_flat(case.passage.now)}")
             continue
         state = "by guard"
-        if case.passes(guarded):
+        if case.passes(one.complete):
             unread = "not reviewed" if "was not reviewed" in why else "unnamed"
             how = "named" if case.loss.named_in(why) else unread
             state = "PASSED" if case.passes(reviewed) else f"by review, {how}"
         twins[state] += 1
+        refused_alone += not case.passes(one.alone)
+        waved += state == "PASSED" and not case.passes(one.alone)
         if listed and state not in ("by guard", "by review, named"):
             print(f"{case.sample.name}: {state}, lost: {case.loss.lost}\n    {_flat(case.loss.becomes)}\n    {why}")
     passages = taken["whole"] + taken["in part"] + taken["not at all"]
@@ -190,6 +220,7 @@ def report(found: Sequence[tuple[Case, Judged, Judged]], listed: bool) -> None:
     print(
         f"twins with one loss: {refused} of {twins.total()} refused ({refused / max(1, twins.total()):.1%}): {states}"
     )
+    print(f"  without review {refused_alone} refused, of which {waved} passed with it")
 
 
 def main() -> None:
@@ -214,12 +245,13 @@ def main() -> None:
         if given.unguarded:
             stack.enter_context(unguarded())
         server.editor.url = stack.enter_context(answering(server.reply))
-        guarded = [run(server.editor, case.alone, *options) for case in found]
+        complete = [run(server.editor, case.alone, *options) for case in found]
         if given.answers is not None:
             server.asked.clear()
             server.answers = {path.stem: path.read_text(encoding="utf-8") for path in given.answers.rglob("*.json")}
             reviewed = [run(server.editor, case.alone, *options) for case in found]
-            report(list(zip(found, guarded, reviewed, strict=True)), given.listed)
+            alone = [run(server.editor, case.alone) for case in found]
+            report(list(map(Outcome, found, alone, complete, reviewed)), given.listed)
             print(f"{len(server.asked)} questions have no answer; what they ask about is not taken")
         if given.requests is not None:
             write(server.asked, given.requests)

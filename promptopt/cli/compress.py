@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the diff.")
 @click.option("--suite", metavar="SUITE", help="Compare old and new over these cases and say whether to keep the new.")
 @click.option("--rewrite", metavar="MODEL", help="Let a model propose a rewrite; it is taken if it loses no fact.")
-@click.option("--review", metavar="MODEL", help="With --rewrite: take only what this model too finds complete.")
+@click.option("--review", metavar="MODEL", help="With --rewrite: this model decides what may be lost.")
 def command(
     prompt: str,
     level: Level,

@@ -54,7 +54,7 @@ SAME = [
 
 @pytest.mark.parametrize(("before", "after", "named"), LOST)
 def test_a_use_without_a_place_of_its_own_is_named(before, after, named):
-    assert named in ", ".join(lost_in_rewrite(before, after))
+    assert named in ", ".join(map(str, lost_in_rewrite(before, after)))
 
 
 @pytest.mark.parametrize(("before", "after"), SAME)

@@ -3,6 +3,7 @@
 import pytest
 
 from promptopt.compression.guard.asked import root
+from promptopt.compression.guard.deviation import Deviation
 from promptopt.compression.guard.losses import added_by_rewrite, lost_in_rewrite
 from promptopt.templates.source import same_code
 
@@ -226,14 +227,14 @@ def test_another_wording_loses_nothing(before, after):
 
 @pytest.mark.parametrize(("before", "after", "named"), LOST)
 def test_a_lost_fact_is_named(before, after, named):
-    assert named in ", ".join(lost_in_rewrite(before, after)).lower()
+    assert named in ", ".join(map(str, lost_in_rewrite(before, after))).lower()
 
 
 def test_one_of_several_things_is_lost_though_the_rest_of_the_prompt_has_its_word():
     before = "Skip the captain's jokes, as well as anything that is said below the deck. Keep the weather."
     after = "Skip the captain's jokes. Keep the weather."
     context = "Summarise what was said on the deck."
-    assert "'anything said below deck'" in lost_in_rewrite(before, after, context)
+    assert "'anything said below deck'" in map(str, lost_in_rewrite(before, after, context))
 
 
 @pytest.mark.parametrize("text", sorted({text for pair in (*SAME, *LOST) for text in pair[:2]}))
@@ -244,33 +245,69 @@ def test_a_text_loses_nothing_to_itself(text):
 
 def test_every_lost_fact_is_named():
     lost = lost_in_rewrite("Paint all ships, whales, gulls, crabs and tides.", "Paint.")
-    assert [word.strip("'") for word in lost] == ["ships", "whales", "gulls", "crabs", "tides"]
+    assert [one.what.strip("'") for one in lost] == ["ships", "whales", "gulls", "crabs", "tides"]
 
 
 def test_what_the_rest_of_the_prompt_says_need_not_be_said_again():
     before, after = "The sailor reads the chart on paper.", "It is read on paper."
     assert lost_in_rewrite(before, after, "Check the sailor's chart.") == []
-    assert lost_in_rewrite(before, after) == ["'sailor'", "'chart'"]
+    assert [one.what for one in lost_in_rewrite(before, after)] == ["'sailor'", "'chart'"]
 
 
 def test_a_limit_counts_where_it_is():
-    assert "'working'" in lost_in_rewrite(
-        "Deliver within 3 working days.", "Deliver within 3 days.", "The working group."
-    )
+    lost = lost_in_rewrite("Deliver within 3 working days.", "Deliver within 3 days.", "The working group.")
+    assert "'working'" in map(str, lost)
 
 
 def test_new_numbers_and_quotes_are_additions():
-    assert added_by_rewrite("Write about whales.", 'Write 3 lines about "whales".') == ['quote "whales"', "number 3"]
+    added = added_by_rewrite("Write about whales.", 'Write 3 lines about "whales".')
+    assert added == [Deviation(what, True, True) for what in ('quote "whales"', "number 3")]
 
 
 def test_a_new_degree_is_an_addition():
-    added = ["degree 'very' (bright) instead of 'little'"]
+    added = [Deviation("degree 'very' (bright) instead of 'little'", is_added=True)]
     assert added_by_rewrite("Make it a little brighter.", "Make it very bright.") == added
     assert added_by_rewrite("Make it really bright.", "Make it very bright.") == []
 
 
 def test_a_new_negation_is_an_addition():
-    assert added_by_rewrite("Use the glossary.", "Never use the glossary.") == ["negation 'never' (use glossary)"]
+    added = added_by_rewrite("Use the glossary.", "Never use the glossary.")
+    assert [one.what for one in added] == ["negation 'never' (use glossary)"]
+
+
+CERTAIN = [
+    ("Sing at most 3 songs.", "Sing songs.", "number at most 3"),
+    ("Sing 3 songs.", "Sing songs.", "number 3"),
+    ("Stay 3 nights at 12 euros per night.", "Stay 3 nights at 12 euros.", "per night"),
+    ('Call it "Gull".', "Call it so.", 'quote "Gull"'),
+    ("Never paint the mast.", "Paint the mast.", "negation 'never'"),
+    ("Paint the mast unless it rains.", "Paint the mast.", "exception 'unless'"),
+    ("Paint only the mast.", "Paint the mast.", "restriction 'only'"),
+    ("Paint the mast.", "Do not paint the mast.", "negation 'not'"),
+    ("Sing songs.", "Sing 3 songs.", "number 3"),
+]
+SUSPECTED = [
+    ("Paint the old mast.", "Paint the mast.", "'old mast'"),
+    (
+        "Never paint the mast and never polish the oars.",
+        "Never paint the mast and polish the oars.",
+        "negation 'never'",
+    ),
+    ("Paint only the mast, and never polish it.", "Paint the mast, and never polish it.", "restriction 'only'"),
+    ("Paint the mast first, then the oars.", "Paint the mast and the oars.", "first"),
+    ("Paint the mast if it rains.", "Paint the mast.", "condition 'if'"),
+    ("You must paint the mast.", "You may paint the mast.", "permission 'may'"),
+    ("Use the glossary. Never paint oars.", "Never use the glossary. Never paint oars.", "negation 'never'"),
+]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "named", "is_certain"),
+    [(*row, True) for row in CERTAIN] + [(*row, False) for row in SUSPECTED],
+)
+def test_what_no_reader_can_take_for_the_same_is_certain(before, after, named, is_certain):
+    found = [*lost_in_rewrite(before, after), *added_by_rewrite(before, after)]
+    assert {one.is_certain for one in found if named in one.what} == {is_certain}
 
 
 def test_variables_and_tags_stay_in_their_order():
@@ -361,4 +398,4 @@ def test_words_that_only_join_may_go(before, after):
 @pytest.mark.parametrize(("before", "after", "named"), TURNED)
 def test_what_is_turned_round_or_weakened_is_named(before, after, named):
     found = [*lost_in_rewrite(before, after), *added_by_rewrite(before, after)]
-    assert named in ", ".join(found).lower()
+    assert named in ", ".join(map(str, found)).lower()

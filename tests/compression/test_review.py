@@ -2,59 +2,29 @@
 
 import json
 import math
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reviewing import KEPT, REVIEWER, Compress, Says, added, asked, lost, rewritten
 
-import promptopt
-from promptopt.compression.by_model.rewrite import rewrite_prompt
-from promptopt.compression.engine import compress_prompt
 from promptopt.prices import find_price
-from promptopt.values import Response, Usage
+from promptopt.values import Usage
 
 WORDY = "Please be so kind as to describe the harbour of the town, and make sure to keep to at most 90 words.\n"
 SHORT = "Describe the town's harbour in at most 90 words."
-KEPT = {"lost": [], "added": []}
 TWO = (
     "Please be so kind as to describe the harbour of the town in your own words. "
-    "You should always take care that you never mention the price of the boats.\n"
+    "You should always make sure that you never mention the price of the boats.\n"
 )
 SHORT_TWO = "Describe the town's harbour in your own words. Never mention the price of the boats."
 PARTLY = "Describe the town's harbour in your own words. "
-REVIEWER = "gpt-4.1"
-
-
-def lost(words, why="one may do without"):
-    return {"lost": [{"words": words, "why": why}], "added": []}
-
-
-def added(words, why="nobody asked for it"):
-    return {"lost": [], "added": [{"words": words, "why": why}]}
-
-
-def asked(endpoint, model=REVIEWER):
-    return [body for body in endpoint.requests if body["model"] == model]
 
 
 @pytest.fixture
 def compress(project, endpoint):
-    """The real command. Writer and reviewer give these answers one after the other, the last one again and again."""
-
-    def run(rewrites, reviews, *options, prompt=WORDY, model="gpt-4o-mini"):
-        texts = {
-            model: rewrites,
-            REVIEWER: [one if isinstance(one, str) else json.dumps(one) for one in reviews],
-        }
-        endpoint.requests.clear()
-        endpoint.reply = lambda body: texts[body["model"]][
-            min(len(asked(endpoint, body["model"])), len(texts[body["model"]])) - 1
-        ]
-        project.write({"prompts/p/v1.j2": prompt})
-        options = ("--rewrite", model, "--review", REVIEWER, "--ignore", "PO1,PO2", *options)
-        return project.run("compress", "p", *options, **endpoint.environment)
+    def run(rewrites, reviews, *options, prompt=WORDY):
+        return Compress(project, endpoint)(prompt, rewrites, reviews, *options)
 
     return run
 
@@ -71,7 +41,7 @@ def test_what_both_find_complete_is_taken_after_one_question(compress, endpoint)
     assert f"<rewrite>\n{SHORT}\n</rewrite>" in question["messages"][1]["content"]
 
 
-def test_only_what_the_guard_takes_is_reviewed(compress, endpoint):
+def test_what_the_guard_is_certain_of_is_not_reviewed(compress, endpoint):
     done = compress(["Describe the town's harbour."], [KEPT])
     assert "0 of 1 proposals kept every fact" in done.stderr
     assert asked(endpoint) == []
@@ -129,16 +99,16 @@ def test_what_only_the_rewrite_asks_for_is_named_as_added(compress):
 
 
 def test_of_a_refused_rewrite_the_sentences_without_the_loss_are_taken_if_they_are_reviewed(compress, endpoint):
-    done = compress([SHORT_TWO], [lost("take care"), KEPT], "--json", prompt=TWO)
+    done = compress([SHORT_TWO], [lost("make sure"), KEPT], "--json", prompt=TWO)
     found = json.loads(done.stdout)
     assert found["text"].startswith(PARTLY)
-    assert "take care that you never mention" in found["text"]
+    assert "make sure that you never mention" in found["text"]
     assert found["rewrite"]["partly"] == 1
     assert found["text"].strip() in asked(endpoint)[1]["messages"][1]["content"]
 
 
 def test_sentences_are_left_out_until_the_reviewer_names_nothing(compress, endpoint):
-    done = compress([SHORT_TWO], [lost("take care"), lost("so kind")], "--json", prompt=TWO)
+    done = compress([SHORT_TWO], [lost("make sure"), lost("so kind")], "--json", prompt=TWO)
     found = json.loads(done.stdout)
     assert found["text"] == TWO
     assert found["rewrite"]["partly"] == 0
@@ -295,22 +265,6 @@ def test_a_writer_that_reasons_is_sent_no_temperature(project, endpoint):
     assert all("temperature" not in body for body in endpoint.requests)
 
 
-@dataclass
-class Says:
-    """A model that gives these answers one after the other, the last one again and again."""
-
-    answers: list[str]
-    asked: list[tuple[str, str]] = field(default_factory=list)
-
-    def complete(self, request):
-        answer = self.answers[min(len(self.asked), len(self.answers) - 1)]
-        self.asked.append((request.messages[1].content, answer))
-        return Response(request.model, answer, usage=Usage(input_tokens=1, output_tokens=1))
-
-    def close(self):
-        pass
-
-
 WORDS = TWO.split()
 QUOTED = st.tuples(st.integers(0, len(WORDS) - 1), st.integers(1, 6)).map(lambda at: " ".join(WORDS[at[0] : sum(at)]))
 ITEMS = st.lists(st.fixed_dictionaries({"words": QUOTED | st.text(max_size=9), "why": st.text(max_size=9)}), max_size=2)
@@ -319,19 +273,11 @@ BROKEN = st.builds(lambda text, end, more: text[:end] + more, REVIEWS, st.intege
 ANSWERS = st.lists(st.just(json.dumps(KEPT)) | REVIEWS | BROKEN | st.text(), min_size=1, max_size=5)
 
 
-def rewritten(reviewer):
-    path = Path("p.j2")
-    path.write_text(TWO)
-    template = promptopt.load_prompt(path)
-    compression = compress_prompt(template, "safe", ignore=("PO1", "PO2"))
-    return rewrite_prompt(template, compression, "gpt-4o-mini", Says([SHORT_TWO]), review="r", reviewer=reviewer)
-
-
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(answers=ANSWERS)
 def test_nothing_is_taken_but_what_was_reviewed_and_found_complete(answers, project):
     reviewer = Says(answers)
-    result = rewritten(reviewer)
+    result = rewritten(reviewer, TWO, SHORT_TWO)
     found = {answer for asked, answer in reviewer.asked if f"<rewrite>\n{result.compression.text.strip()}\n<" in asked}
     if result.compression.text != TWO:
         assert any(_is_complete(answer) for answer in found)
@@ -349,6 +295,6 @@ def _is_complete(answer):
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(words=QUOTED)
 def test_nothing_is_taken_while_words_of_the_original_are_named(words, project):
-    result = rewritten(Says([json.dumps(lost(words))]))
+    result = rewritten(Says([json.dumps(lost(words))]), TWO, SHORT_TWO)
     assert result.compression.text == TWO
     assert result.reviewed.objected + result.reviewed.unread == result.reviewed.texts > 0

@@ -103,7 +103,7 @@ SAME = [
 
 @pytest.mark.parametrize(("before", "after", "named"), LOST)
 def test_what_is_lost_is_named(before, after, named):
-    assert named in ", ".join(lost_in_rewrite(before, after))
+    assert named in ", ".join(map(str, lost_in_rewrite(before, after)))
 
 
 @pytest.mark.parametrize(("before", "after"), SAME)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise, product
 
 from promptopt.compression.guard.asked import asked_in
+from promptopt.compression.guard.deviation import Deviation, would
 from promptopt.compression.guard.losses import added_by_rewrite, lost_in_rewrite
 from promptopt.templates.source import same_code
 
@@ -16,6 +17,34 @@ MOST_PAIRS = 900
 """Sentences of a passage times those of its rewrite beyond which no part of a refused rewrite is tried."""
 # After a full stop, before a list item, at an empty line.
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^\sa-z])|\n(?=[ \t]*(?:[-*•#]|\d+[.)])[ \t])|\n\s*\n")
+
+
+@dataclass(frozen=True, slots=True)
+class GuardVerdict:
+    """What the guard says of a rewrite. A reason is the rest of a sentence that begins with "it"; empty: there is none.
+
+    Attributes:
+        unfit: Why it is none: it is not shorter, or its code is another.
+        deviations: What it loses or adds.
+    """
+
+    unfit: str = ""
+    deviations: tuple[Deviation, ...] = ()
+
+    @property
+    def refusal(self) -> str:
+        """Why it is not taken if nobody reads it."""
+        return self.unfit or would(self.deviations)
+
+    @property
+    def certain_refusal(self) -> str:
+        """Why it is not taken, whoever reads it."""
+        return self.unfit or would(one for one in self.deviations if one.is_certain)
+
+    @property
+    def suspicions(self) -> tuple[Deviation, ...]:
+        """What whoever reads it has to decide."""
+        return tuple(one for one in self.deviations if not one.is_certain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +71,20 @@ class RewrittenParagraph:
         """The prompt with ``new`` in the paragraph's place."""
         return self.text[: self.start] + new + self.text[self.end :]
 
-    def refusal(self, new: str) -> str:
-        """Why ``new`` is not taken, as the rest of a sentence that begins with "it"; empty: it is."""
+    def judged(self, new: str) -> GuardVerdict:
+        """What the guard says of ``new`` in the paragraph's place."""
         if not new or self.count(new) >= self.count(self.old):
-            return "is not shorter"
+            return GuardVerdict("is not shorter")
         # "from {{ a }} to {{ b }}" is another request the other way round.
         if not same_code(self.text, self.replaced_by(new)):
-            return "would change a tag or an expression, or their order"
-        if lost := lost_in_rewrite(self.old, new, self.replaced_by("\n\n")):
-            return "would lose " + ", ".join(lost)
-        if added := added_by_rewrite(self.old, new):
-            return "would add " + ", ".join(added)
-        return ""
+            return GuardVerdict("would change a tag or an expression, or their order")
+        return GuardVerdict("", _deviations(self.old, new, self.replaced_by("\n\n")))
 
-    def kept_sentences(self, new: str, objected: Callable[[str, str], bool]) -> str:
-        """The paragraph with the sentences of a refused rewrite that lose nothing, each in the place of its own.
+    def kept_sentences(self, new: str, objected: Callable[[str, str, Sequence[Deviation]], bool]) -> str:
+        """The paragraph with the sentences of a refused rewrite that may be taken, each in the place of its own.
 
         Args:
-            objected: Whether one that would take the place of another is not to be taken, whatever it loses.
+            objected: Whether one that would take the place of another is not to be taken, given what differs.
         """
         parts, offered = _sentences(self.old), _sentences(new)
         if len(parts) < LEAST_SENTENCES or len(parts) * len(offered) > MOST_PAIRS:
@@ -71,14 +96,13 @@ class RewrittenParagraph:
             now = now.rstrip() + end_of if now.strip() else ""
             # What the paragraph says elsewhere is known, as it is from the rest of the prompt.
             rest = self.replaced_by("\n\n" + "".join((*parts[:first], *parts[second:])) + "\n\n")
-            fine = (
-                len(now) < len(was)
-                and not objected(was, now)
-                and not lost_in_rewrite(was, now, rest)
-                and not added_by_rewrite(was, now)
-            )
+            fine = len(now) < len(was) and not objected(was, now, _deviations(was, now, rest))
             mixed += now if fine else was
         return mixed
+
+
+def _deviations(was: str, now: str, rest: str) -> tuple[Deviation, ...]:
+    return (*lost_in_rewrite(was, now, rest), *added_by_rewrite(was, now))
 
 
 def _sentences(text: str) -> list[str]:

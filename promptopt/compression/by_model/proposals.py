@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from promptopt.compression.by_model.paragraph import RewrittenParagraph
 from promptopt.compression.by_model.review import NamedChange, Review, Reviewer
+from promptopt.compression.guard.deviation import Deviation
 from promptopt.providers import Provider
 from promptopt.providers.asking import next_question, steady
 from promptopt.values import Message, Request, Usage
@@ -52,7 +53,8 @@ def rewritten(writer: Writer, reviewer: Reviewer | None, paragraph: RewrittenPar
     """Ask for a paragraph in other words until a proposal is taken, :data:`ROUNDS` times at most.
 
     Args:
-        reviewer: Reads what the guard takes; what it objects to, or does not review, is not taken.
+        reviewer: Reads what the guard is not certain to be a loss; what it objects to, or does not review, is not
+            taken. Without one nothing is taken that the guard suspects.
 
     Raises:
         ProviderError: An endpoint did not answer.
@@ -65,9 +67,10 @@ def rewritten(writer: Writer, reviewer: Reviewer | None, paragraph: RewrittenPar
         response = writer.provider.complete(request)
         writer.usages.append(response.usage)
         new = _answer(response.text)
-        why = paragraph.refusal(new)
+        verdict = paragraph.judged(new)
+        why = verdict.refusal if reviewer is None else verdict.certain_refusal
         if not why and reviewer is not None:
-            review = reviewer.review(paragraph, new)
+            review = reviewer.review(paragraph, new, verdict.suspicions)
             why = review.refusal
             named += review.named
             if review.unread:
@@ -90,15 +93,20 @@ def _in_part(
     """The sentences of refused proposals that lose nothing and that the reviewer did not object to."""
     proposals, found = list(refused), [*named]
 
-    def objected(was: str, now: str) -> bool:
-        return any(one.is_in(was, now) for one in found)
+    def objected(was: str, now: str, deviations: Sequence[Deviation]) -> bool:
+        if reviewer is None:
+            return bool(deviations)
+        return any(one.is_certain for one in deviations) or any(one.is_in(was, now, deviations) for one in found)
 
     for _ in range(ROUNDS):
         mixed = [paragraph.kept_sentences(each, objected) for each in proposals]
         new = min(mixed, key=paragraph.count)
-        if new == paragraph.old or paragraph.refusal(new):
+        if new == paragraph.old:
             break
-        review = Review() if reviewer is None else reviewer.review(paragraph, new)
+        verdict = paragraph.judged(new)
+        if verdict.refusal if reviewer is None else verdict.certain_refusal:
+            break
+        review = Review() if reviewer is None else reviewer.review(paragraph, new, verdict.suspicions)
         if not review.refusal:
             return ParagraphOutcome(new, refused)
         refused[new] = review.refusal

@@ -76,8 +76,8 @@ def rewrite_prompt(
 
     Args:
         provider: Answers instead of the one that the model's name selects.
-        review: A model that reads what would be taken, beside the original; where it names a loss nothing is taken, nor
-            where it does not answer the question.
+        review: A model that reads each rewrite beside the original, unless it certainly loses something, and decides
+            what is only suspected; where it finds a loss nothing is taken, nor where it does not answer the question.
         reviewer: Answers instead of the one that the name of ``review`` selects.
 
     Raises:

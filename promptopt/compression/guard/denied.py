@@ -13,7 +13,8 @@ SHARE = 0.6
 """The part of what a denial is said of that another denial of the rewrite has to be said of as well."""
 DEMANDED = 2
 """Words of what is not to be left out that the rewrite has to ask for together."""
-_KINDS = frozenset({"negation", "exception", "restriction", "opposite", "mere", "demand"})
+DENIALS = frozenset({"negation", "exception", "restriction", "opposite", "mere", "demand"})
+"""Markers that deny something."""
 _REMOVED = frozenset(map(root, ("delete", "remove", "drop", "lose")))
 
 
@@ -99,7 +100,7 @@ def is_demanded(marker: Marker, scope: Sequence[Word], other: Asked) -> bool:
 
 
 def _denials(asked: Asked) -> Iterator[tuple[Marker, Clause]]:
-    return ((marker, clause) for clause in asked.clauses for marker in clause.markers if marker.kind in _KINDS)
+    return ((marker, clause) for clause in asked.clauses for marker in clause.markers if marker.kind in DENIALS)
 
 
 def content(words: Sequence[Word]) -> list[Word]:

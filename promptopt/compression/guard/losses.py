@@ -30,7 +30,8 @@ from promptopt.compression.guard.asked import (
 )
 from promptopt.compression.guard.asserted import asserted
 from promptopt.compression.guard.crowded import crowded
-from promptopt.compression.guard.denied import is_demanded, undenied
+from promptopt.compression.guard.denied import DENIALS, is_demanded, undenied
+from promptopt.compression.guard.deviation import Deviation, certain, named_once, suspected
 from promptopt.compression.guard.implied import (
     is_counted,
     is_folded,
@@ -87,6 +88,8 @@ _WEAKER = {
     ),
 }
 """Markers that a rewrite may not add unless the original has one of these words."""
+_STRICT = frozenset({"negation", "exception", "restriction"})
+"""Markers that are certainly lost if the rewrite denies nothing at all, and added if the original does not."""
 _HEADING = re.compile(r"(?m)^#+[ \t].*$")
 _ALL = ("all", "every", "each", "any", "whole", "entire", "both")
 _MUST = ("must", "have", "has", "need", "needs", "should", "always")
@@ -96,8 +99,8 @@ _ADDED = frozenset({"negation", "after"})
 """Markers that a rewrite may not add."""
 
 
-def lost_in_rewrite(before: str, after: str, context: str = "") -> list[str]:
-    """What ``before`` asks for and ``after`` does not, each as a person would name it; empty if all is kept.
+def lost_in_rewrite(before: str, after: str, context: str = "") -> list[Deviation]:
+    """What ``before`` asks for and ``after`` does not; empty if all is kept.
 
     Args:
         context: The rest of the prompt. A word that is in it as well is a reference, and need not be said again.
@@ -111,29 +114,29 @@ def lost_in_rewrite(before: str, after: str, context: str = "") -> list[str]:
     old, new = asked_in(before), asked_in(after)
     rest = [asked_in(part) for part in re.split(r"\n\s*\n", context)]
     known = frozenset().union(*(part.concepts for part in rest))
-    found = [f"{kind_of(text)} {text}" for text in old.verbatim if not new.verbatim[text]]
+    found = certain(f"{kind_of(text)} {text}" for text in old.verbatim if not new.verbatim[text])
     joined = _compounded(old, new)
     concepts = new.concepts | stems_in(new.verbatim) | joined
     words, implied = _lost_words(old, new, before, concepts, known)
-    found += words
+    found += suspected(words)
     numbers = {(limit, n.value) for clause in new.clauses for n in clause.numbers for limit in (n.limit, "")}
     for clause in old.clauses:
         lost = (n for n in clause.numbers if (n.limit, n.value) not in numbers)
-        found += [str(n) for n in lost if not is_counted(n, old, clause)]
+        found += certain(str(n) for n in lost if not is_counted(n, old, clause))
     for clause in old.clauses:
-        found += [
-            described(marker, before)
-            for marker in clause.markers
-            if not _is_kept(marker, clause, old, new, concepts, implied)
-            and not any(_is_reference(marker, part) for part in rest)
-        ]
-    found += [*unlisted(before, after), *swapped(before, after), *unsaid(old, new), *lost_measures(old, new)]
-    found += lost_orders(old, new) + turned_round(old, new) + other_choice(old, new)
-    found += parted(old, new, concepts, joined) + undenied(old, new, before) + unsupposed(old, new, before)
-    found += crowded(old, new, concepts, known, joined) + lost_parts(old, new, concepts, known)
+        for marker in clause.markers:
+            if _is_kept(marker, clause, old, new, concepts, implied) or any(_is_reference(marker, one) for one in rest):
+                continue
+            of_kind = suspected if marker.kind not in _STRICT or _denies(new) else certain
+            found += of_kind([described(marker, before)])
+    found += certain([*unlisted(before, after), *swapped(before, after)])
+    found += suspected(unsaid(old, new)) + certain(lost_measures(old, new))
+    others = lost_orders(old, new) + turned_round(old, new) + other_choice(old, new)
+    others += parted(old, new, concepts, joined) + undenied(old, new, before) + unsupposed(old, new, before)
+    others += crowded(old, new, concepts, known, joined) + lost_parts(old, new, concepts, known)
     each = Places.of(old, new, joined)
-    found += unaccounted(old, new, each) + left_out(each) + asserted(old, each) + fewer(old, new)
-    return list(dict.fromkeys(found))
+    others += unaccounted(old, new, each) + left_out(each) + asserted(old, each) + fewer(old, new)
+    return named_once([*found, *suspected(others)])
 
 
 def _lost_words(
@@ -190,27 +193,35 @@ def _compounded(old: Asked, new: Asked) -> frozenset[str]:
     return frozenset(found)
 
 
-def added_by_rewrite(before: str, after: str) -> list[str]:
+def added_by_rewrite(before: str, after: str) -> list[Deviation]:
     """The numbers, negations, quoted texts, code and parts of a whole that only ``after`` has."""
     old, new = asked_in(before), asked_in(after)
     numbers = {number.value for clause in old.clauses for number in clause.numbers} | digits_in(old.verbatim)
     numbers |= {"2"} if "both" in old.forms else set()
-    found = [f"{kind_of(text)} {text}" for text in new.verbatim if not old.verbatim[text]]
+    found = certain((f"{kind_of(text)} {text}" for text in new.verbatim if not old.verbatim[text]), is_added=True)
     concepts = old.concepts
     for clause in new.clauses:
         for marker in clause.markers:
             if marker.kind in _WEAKER:
                 denied = marker.kind == "permission" and "negation" in clause.kinds  # "no puzzle may" is "must not"
                 if not denied and not _is_as_weak(marker, old):
-                    found.append(described(marker) + _instead(old, marker))
+                    found += suspected([described(marker) + _instead(old, marker)], is_added=True)
             elif marker.kind == "degree":
                 if not any(form in old.forms for form in _DEGREES):
-                    found.append(described(marker) + _instead(old, marker))
+                    found += suspected([described(marker) + _instead(old, marker)], is_added=True)
             elif marker.said.startswith("even if"):
                 continue  # "nothing, not even commas" denies once
             elif marker.kind in _ADDED and not _is_kept(marker, clause, new, old, concepts):
-                found.append(described(marker))
-    return found + [str(n) for clause in new.clauses for n in clause.numbers if n.value not in numbers]
+                of_kind = suspected if marker.kind not in _STRICT or _denies(old) else certain
+                found += of_kind([described(marker)], is_added=True)
+    return found + certain(
+        (str(n) for clause in new.clauses for n in clause.numbers if n.value not in numbers), is_added=True
+    )
+
+
+def _denies(asked: Asked) -> bool:
+    """Whether a text denies something in any way; "at most" does, which "never more than" is read as."""
+    return any(m.kind in DENIALS or m.kind == "limit" for clause in asked.clauses for m in clause.markers)
 
 
 def _is_kept(
