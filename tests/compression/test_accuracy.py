@@ -33,7 +33,7 @@ def test_planted_losses_are_caught_and_harmless_edits_are_not(texts):
 
 
 @pytest.mark.usefixtures("benchmarks")
-@pytest.mark.parametrize(("level", "saved"), [("safe", 0.0005), ("standard", 0.004), ("telegraphic", 0.04)])
+@pytest.mark.parametrize(("level", "saved"), [("safe", 0.0005), ("standard", 0.003), ("telegraphic", 0.04)])
 def test_shorter_prompts_pass_the_gate(texts, level, saved):
     """The gate puts an output back that loses a fact, a sentence or a list line (see benchmarks/gate.py)."""
     from gate import failures

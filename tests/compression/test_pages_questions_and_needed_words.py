@@ -77,6 +77,10 @@ AS_IT_IS = {
     "example in tags that say where it ends": (
         "<Example 1>\nCLEAN:\n\nPlease be on time. It is late, in order to see.\n\n<End of example 1>"
     ),
+    "clause of the farther noun": "List the cakes of the guest that you baked.",
+    "table to be filled in": f"Fill in the card:\n\n{TABLE.replace('|---', '|------')}",
+    "blanks of a form": "## Card  \n\n**Cake:** [the cake]  \n- Large or small.  \n\n## Time\n\n[the hour]",
+    "blanks of what does not instruct": "The cake was old.  \nIt was blue.",
     "form that is written exactly, in a tag": 'Respond with exactly this:\n\n<CAKE>\n{\n  "size": 1,\n  "name": "bun"\n}\n</CAKE>',
 }
 
@@ -90,6 +94,7 @@ def test_what_is_printed_named_or_spoken_of_stays(text) -> None:
     ("text", "kept"),
     [
         ("You are a rate limit monitor of ovens.", "You're rate limit"),
+        ("Else a cake is large.", "Else a cake"),
         ("Just say the thing.", "say the thing"),
         ("The ovens fail across the board.", "across the board"),
         ("Read [[The Cakes]] below.\n\n## The Cakes\n\nBake each.", "## The Cakes"),
@@ -99,6 +104,11 @@ def test_what_is_printed_named_or_spoken_of_stays(text) -> None:
 )  # fmt: skip
 def test_what_notes_need_as_it_is_stays(text, kept) -> None:
     assert kept in compress(text, "telegraphic").text
+
+
+def test_blanks_at_the_ends_of_lines_that_instruct_go() -> None:
+    text = "## Bread\n\nName the bread.  \nBe brief.  \nWrite it down.\n\n## Card\n\n[the bread]  \n"
+    assert compress(text, "safe").text == text.replace(".  \n", ".\n")
 
 
 def test_words_of_a_text_that_shows_more_than_it_says_stay(monkeypatch) -> None:

@@ -98,6 +98,7 @@ _IDIOM = re.compile(
 _PREDICATE = re.compile(
     r"(?:\b(?:is|are|was|were|be|been|being|as|become|becomes|not|such|what)|['’]s)(?:\s+[a-z]+ly)?\s*\Z", re.IGNORECASE
 )
+_ELSE = re.compile(r"\b(?:else|otherwise|if (?:not|so))\s+\Z", re.IGNORECASE)
 _HAVE = re.compile(r"\b(?:have|has|had|['’]ve)\s*\Z", re.IGNORECASE)
 _REQUIRED = re.compile(r"\s+(?:\w+(?:ed|en)|known|shown|drawn|made|found|built|sent|set)\b", re.IGNORECASE)
 _FOLLOW = re.compile(r"\bfollow(?:s|ing)?\s*\Z", re.IGNORECASE)
@@ -173,6 +174,8 @@ def _is_needed(before: str, after: str) -> bool:
             (_PLURAL_BEFORE.search(before) and _SAYS_OF_IT.match(after)) or _NAMED_BY_PLACE.match(after),
             # "things that a user has" would be those of that user, "what the name is" would be "what name is".
             _THAT.search(before) or (_ASKED_FOR.search(before) and _IS_ASKED.match(after)),
+            # "Else a statement is neutral": no "else statement".
+            _ELSE.search(before) is not None,
             # "in the process," is an idiom.
             _SET_APART.search(before) and _APART.match(after),
             # "a terminal in a painting": something would be done.

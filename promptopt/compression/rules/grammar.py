@@ -177,10 +177,18 @@ _SAID_TO = re.compile(
 )
 
 
+# "headlines of the list that you used": it belongs to the farther noun.
+_OF_A_NOUN = re.compile(
+    r"\w\s+(?:of|from|in|on|for|with|by|at|among|about|to)\s+(?:(?:the|an?|your|any|this|these|each|every)\s+)?(?:[\w'’-]+\s+){0,2}"
+    r"(?<!\bsure )(?<!\bclear )\Z",
+    re.IGNORECASE,
+)
+
+
 def _object(match: re.Match[str]) -> str | None:
     # "it has to be clear from the letter that I am late": what is clear comes last.
     before = match.string[: match.start()]
-    return None if _IT_IS.search(before) or _SAID_TO.search(before) else _kept(match, "")
+    return None if _IT_IS.search(before) or _SAID_TO.search(before) or _OF_A_NOUN.search(before) else _kept(match, "")
 
 
 # "Here's an example, but just use this format:" a clause that the verb goes with.

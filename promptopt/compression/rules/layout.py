@@ -72,14 +72,33 @@ class Whitespace:
             if all(zone is not None and zone.kind == "code" for zone in around):
                 continue
             yield Edit(match.start(), match.end(), "\n\n", self.code, "several empty lines: keep one")
-        for match in _TRAILING.finditer(text) if (" \n" in text or "\t\n" in text) and not meant else ():
+        for start, end in () if meant else _trailing(document):
             # Two blanks at a line's end are a break in Markdown, which no model needs.
-            yield Edit(match.start(), match.end(), "", self.code, "trailing white space")
+            yield Edit(start, end, "", self.code, "trailing white space")
         for match in _INVISIBLE.finditer(text) if any(character in text for character in _ZERO_WIDTH) else ():
             yield Edit(match.start(), match.end(), "", self.code, "zero-width characters")
         for sentence in document.prose if _RUNS.search(text) else ():
             for match in _RUNS.finditer(text, sentence.start, sentence.end):
                 yield Edit(match.start(), match.end(), " ", self.code, "a run of blanks: keep one")
+
+
+def _trailing(document: Document) -> Iterator[tuple[int, int]]:
+    """Blanks at the ends of lines that instruct; none in a section where they end a hole or what is shown as well.
+
+    Lines of a form keep theirs, or lose them, together.
+    """
+    masked = document.masked
+    if " \n" not in document.text and "\t\n" not in document.text:
+        return
+    headings = [sentence.start for sentence in document.sentences if sentence.kind == HEADING]
+    found = list(_TRAILING.finditer(document.text, document.masks.source.front_end))
+    forms = {bisect_left(headings, blanks.start()) for blanks in found if masked[blanks.start() - 1] == MASK}
+    for blanks in found:
+        line = masked[masked.rfind("\n", 0, blanks.start()) + 1 : blanks.start()]
+        sentence = document.sentence_at(blanks.start() - 1)
+        said = sentence is not None and sentence.start in document.instructed.strict
+        if bisect_left(headings, blanks.start()) not in forms and (said or not line.strip()):
+            yield blanks.span()
 
 
 class Markdown:
@@ -195,7 +214,7 @@ LEAST_CHARACTERS = 20
 # After these words, data may be an example of what the model should write.
 _FORM = re.compile(
     r"\b(?:formats?|formatted|outputs?|returns?|respond|responses?|answers?|reply|replies|examples?|samples?|schemas?|"
-    r"produce|generate|emit|like|structure|structured|forms?|templates?|results?|write|create|json|markdown|e\.g\.)\b",
+    r"produce|generate|emit|fill|like|structure|structured|forms?|templates?|results?|write|create|json|markdown|e\.g\.)\b",
     re.IGNORECASE,
 )
 # "A card for posting in the kitchen.": a line without a verb names the table, which is shown as it is.
@@ -271,7 +290,7 @@ class Tables:
     code: ClassVar[str] = "PO305"
     name: ClassVar[str] = "padded tables"
     reason: ClassVar[str] = "a model reads columns without their being aligned"
-    level: ClassVar[Level] = "safe"
+    level: ClassVar[Level] = "standard"
 
     def propose(self, document: Document) -> Iterator[Edit]:
         tables = list(TABLE.finditer(document.text)) if "|" in document.text else []
