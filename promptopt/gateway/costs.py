@@ -87,7 +87,7 @@ class Costs:
 
     def price(self, call: Call) -> Price | None:
         """The price, now, of the model that the call is sent to and of its processing tier."""
-        return self._price(call.model, call.body.get("service_tier"), call.upstream)
+        return self._price(call.model, _asked_tier(call), call.upstream)
 
     def _price(self, model: str, tier: Any, upstream: Upstream | None) -> Price | None:
         # Prices change at most once a day, and are looked for several times a call.
@@ -191,7 +191,7 @@ class Costs:
 
         An answer that names a cheaper one is not believed: some servers name the same one always.
         """
-        asked = call.body.get("service_tier")
+        asked = _asked_tier(call)
         price = self._price(model, asked, call.upstream)
         if not answered or _PROCESSING.get(answered) in (None, "standard", _PROCESSING.get(str(asked))):
             return price
@@ -253,9 +253,15 @@ def _written(answer: Answer) -> str:
         return answer.text
 
 
+def _asked_tier(call: Call) -> Any:
+    """The tier that a call asks for; Anthropic calls its more expensive one a speed."""
+    speed = call.body.get("speed") if call.endpoint == "messages" else None
+    return call.body.get("service_tier") if speed in (None, "standard") else speed
+
+
 def _tier(price: Price | None, call: Call) -> str | None:
     """The service tier of a bill."""
-    asked = call.body.get("service_tier")
+    asked = _asked_tier(call)
     processing = _PROCESSING.get(str(asked), str(asked)) if price is None else price.processing
     return None if processing == "standard" else processing
 
@@ -269,7 +275,7 @@ def _unpriced(call: Call) -> str:
     """Why a call has no price, and what to do."""
     if not call.model:
         return "the request names no model, and what a stored prompt asks is not known here. Name the model"
-    tier = call.body.get("service_tier")
+    tier = _asked_tier(call)
     processing = _PROCESSING.get(str(tier))
     if processing is None:
         return f"the price of service_tier = {tier!r} is not known"

@@ -379,6 +379,12 @@ def test_times_are_read_in_every_unit(read):
         assert log.at[0] == 1_790_000_000.0, written
 
 
+def test_a_faster_answer_of_anthropic_s_is_not_priced_as_a_plain_one(read):
+    fast = {**ANTHROPIC, "usage": {**ANTHROPIC["usage"], "speed": "fast"}}
+    _, log = read(fast, {**ANTHROPIC, "id": "msg_2"})
+    assert [log.name("tier", row) for row in range(2)] == ["fast", None]
+
+
 def test_a_cache_of_the_log_s_own_gateway_was_not_paid(read):
     _, log = read({**LITELLM, "cache_hit": "True"})
     assert log.own_hit.tolist() == [True]

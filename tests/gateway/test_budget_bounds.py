@@ -6,7 +6,7 @@ import json
 import sqlite3
 import struct
 from contextlib import closing
-from dataclasses import fields
+from dataclasses import fields, replace
 from decimal import Decimal
 
 import pytest
@@ -16,7 +16,7 @@ from upstream import Reply, answer, ask, response, wait_until
 
 import promptopt
 from promptopt.call_options import CallOptions
-from promptopt.config import load_config
+from promptopt.config import OwnPrice, load_config
 from promptopt.gateway.bounds import Unbounded, bound_of, is_possible, loose_bound
 from promptopt.gateway.call import Answer, Call, Wire
 from promptopt.gateway.costs import Costs, nano
@@ -277,6 +277,21 @@ def test_tiers_have_their_own_prices():
     assert tier_usd("default") == tier_usd("auto") == standard
     assert tier_usd("batch") == flex
     assert tier_usd("ultra") is None
+
+
+def test_a_speed_of_anthropic_s_is_a_tier_without_a_price():
+    def usd(config, **body):
+        call = Call.of("messages", "", {"model": "claude-opus-4-6", "max_tokens": 10, "messages": [], **body})
+        bill = Costs(config).bill(call, Answer(usage=Usage(input_tokens=100_000, output_tokens=10)))
+        return bill.usd, bill.service_tier
+
+    config = load_config()
+    standard = usd(config)
+    assert usd(config, speed="standard") == standard
+    assert usd(config, speed="fast") == (None, "fast")
+    own = replace(config, prices={"claude-opus-4-6@fast": OwnPrice(Decimal(30), Decimal(150))})
+    assert usd(own, speed="fast") == (standard[0] * 6, "fast")
+    assert usd(own) == standard
 
 
 def test_an_answer_may_name_a_tier_that_costs_more():

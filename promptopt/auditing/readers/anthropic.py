@@ -62,7 +62,7 @@ def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
         session=text(record, "sessionId", "session_id"),
         user=text(request, "metadata.user_id"),
         tag=text(record, "cwd", "tag"),
-        tier="batch" if usage.get("service_tier") == "batch" else None,
+        tier="batch" if usage.get("service_tier") == "batch" else "fast" if usage.get("speed") == "fast" else None,
         digest=digest_of(request) if messages else 0,
         **text_of([request.get("tools"), request.get("system"), messages] if messages else None),
         effort=text(request, *EFFORT),

@@ -38,7 +38,7 @@ from promptopt.values import canonical_json
 log = logging.getLogger("promptopt.gateway")
 
 # What of a request its price depends on once its usage is known.
-_PRICED_BY = ("model", "service_tier", "tools", "max_tool_calls")
+_PRICED_BY = ("model", "service_tier", "speed", "tools", "max_tool_calls")
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.01, 0.1
 # A call that may cost less than this part of each of its budgets reserves loosely, without counting its tokens, and is
 # settled when its budget's file is written.
