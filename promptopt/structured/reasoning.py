@@ -174,7 +174,9 @@ EXPLAINS = re.compile(
 # What is to be written before the value itself.
 FIRST = re.compile(
     r"\b(?:begin|start|first|before)\b[^.\n]{0,80}\b(?:expla\w+|justif\w+|rationale|reason\w*)\b|\bafter (?:you )?(?:\w+ing )?(?:provid|giv|writ|stat)?\w* ?(?:your |the |an? )?(?:expla\w+|reason\w*|justif\w+)"
-    r"|\b(?:expla\w+|justif\w+|reason\w*|rationale)\b[^.\n]{0,80}\b(?:then|followed by|before)\b|\bstep[- ]by[- ]step\b",
+    r"|\b(?:expla\w+|justif\w+|reason\w*|rationale)\b[^.\n]{0,80}\b(?:then|followed by|before)\b|\bstep[- ]by[- ]step\b"
+    r"|\b(?:expla\w+|justif\w+|reason\w*|rationale)\b[^.\n]{0,80}\b(?:first\b(?! (?:answer|response|one|option|text|summary)\b)|(?:and|;) (?:finish|end|conclude|close)\b)"
+    r"|\b(?:expla\w+|justif\w+|reason\w*|rationale)\b[^.\n]{0,80}[.\n]\s*(?:(?:then|finally),? )?(?:finish|end|conclude|close)\b[^.\n]{0,30}\b(?:with|by|in|your|the)\b",
     re.IGNORECASE,
 )
 _QUOTED_WORDS = re.compile(r"\"[^\"\s]+[ \t]+[^\"\s]+[ \t][^\"\n]{0,300}\"")

@@ -76,6 +76,16 @@ _IF_NUMBER = re.compile(
 )
 
 
+def _of_other(names: Sequence[str]) -> re.Pattern[str]:
+    """Where null is said of one of some keys by the words around it: "leave advice null", "fix (string) - null if"."""
+    key = rf"[\"'`*]*(?:{'|'.join(map(re.escape, sorted(names, key=len, reverse=True)))})(?![\w-])[\"'`*]*"
+    return re.compile(
+        rf"\b(?:leave|set|make|keep|put) (?:the )?{key}(?: (?:to|as|at))? null\b"
+        rf"|(?:,|\b(?:and|or|but)) (?:the )?{key}(?: ?\([^()\n]*\)\s*(?:,|[-–—]+)\s*(?:or )?| (?:is|may be|can be|must be) )null\b",
+        re.IGNORECASE,
+    )
+
+
 def _null_lost(value: ReadValue, told: Sequence[str], proofs: Proofs, at: str) -> Iterator[str]:
     names = {other.name for other in proofs if other.name}
     within = {other.name for other in proofs if other.path[: len(value.path)] == value.path} - {value.name, ""}
@@ -92,6 +102,8 @@ def _null_lost(value: ReadValue, told: Sequence[str], proofs: Proofs, at: str) -
             yield f"{at}null is said of {value.shown}, which was read without it"
         if "number" not in value.types and "integer" not in value.types:
             text = _IF_NUMBER.sub("", text)  # noqa: PLW2901 - null is for numbers only
+        if others and begins:
+            text = _of_other(others).sub(" ", text)  # noqa: PLW2901 - null is said of the key before that word
         if (begins or not others) and _null_said(text):
             yield f"{at}null is said of {value.shown}, which was read without it"
         elif begins and (optional := _LEFT_OUT.search(text)):

@@ -9,7 +9,7 @@ from typing import Any
 
 import regex
 
-from promptopt.structured.fields import BOUNDARY, MASK, PromptText, Span, field_name, scan
+from promptopt.structured.fields import BOUNDARY, MASK, PromptText, Span, begin_of, field_name, scan
 from promptopt.structured.prose.cases import far_cases, near_cases
 from promptopt.structured.prose.choice_patterns import ASK, CLOSE, INNER, PATTERNS, QUOTE
 from promptopt.structured.prose.chosen_lists import CONDITION, chosen_lists, subject_lists, table_labels
@@ -157,6 +157,16 @@ def choices(document: PromptText) -> Iterator[Choice]:
 
 
 _NOT_ONE = re.compile(r"\band/or\b|\betc\b")
+# "Decide if the review is good or bad" asks for it; "null if the risk is 0 or 1" is a case of something else.
+_WANTS_TO_KNOW = re.compile(
+    r"\b(?:decid|determin|say|tell|stat|judg|check|assess|identif|predict|indicat|find|see|evaluat|detect|classif|report|verif|know|ask|specif|analy[sz]|conclud|answer|infer|show|estimat|examin|review|mark|label|return|output)\w*\b(?!.*\bnull\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def _clause(text: str, end: int) -> str:
+    """A clause up to a position in it."""
+    return text[begin_of(text, end, ("\n", ". ", "! ", "? ", ";", ", ", " - ", " – ", BOUNDARY)) : end]
 
 
 def _of_sentence(document: PromptText, match: re.Match[str], kind: str, listed: str, end: int) -> Choice | None:
@@ -164,6 +174,8 @@ def _of_sentence(document: PromptText, match: re.Match[str], kind: str, listed: 
     text, groups = document.text, match.groupdict()
     begin = match.start("list" if match["list"] else "listed")
     if is_denied(text, begin) or _NOT_ONE.search(text[begin : end + 5]):
+        return None
+    if kind == "whether" and match[0][:2].lower() == "if" and not _WANTS_TO_KNOW.search(_clause(text, match.start())):
         return None
     values = labels(_ASIDES.sub(lambda match: match["quoted"] or "", listed))
     said_of_others = kind == "answer" and _BY_OTHERS.search(text[max(0, match.start() - 30) : match.start()])

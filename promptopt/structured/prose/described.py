@@ -216,7 +216,13 @@ _HEADS = (
             r"\W*(?:an?\s+|the\s+)?(?:\w+\s+(?:as|in)\s+(?:an?\s+)?)?(?:integer|int|whole number)\b", re.IGNORECASE
         ),
     ),
-    ("number", re.compile(r"\W*(?:an?\s+)?(?:number|float|decimal|numeric(?: value)?)\b(?! of\b)", re.IGNORECASE)),
+    (
+        "number",
+        re.compile(
+            r"\W*(?:(?:an?\s+)?(?:number|float|decimal|numeric(?: value)?)\b(?! of\b)|the number(?: (?:on|from|of) (?:the|this|that) scale| (?:above|below))?\W*\Z)",
+            re.IGNORECASE,
+        ),
+    ),
     (
         "string",
         re.compile(r"\W*(?:an?\s+|the\s+)?(?:\w+\s+)?(?:string|text|sentence|explanation|summary)\b", re.IGNORECASE),

@@ -191,7 +191,7 @@ def with_only_scale(schema: dict[str, Any], clauses: KeyClauses) -> dict[str, An
         return schema
     numbers = [name for name, child in properties.items() if _types(child) & {"integer", "number"}]
     free = [name for name in numbers if not {"minimum", "maximum", "enum"} & set(properties[name])]
-    if len(numbers) != 1 or len(free) != 1 or _COUNTS.search(field_name(free[0])) or _holds_numbers(schema):
+    if len(numbers) != 1 or len(free) != 1 or COUNTS.search(field_name(free[0])) or _holds_numbers(schema):
         return schema
     found = {bounds[:2] for start, end in clauses.clauses for bounds in _asked(clauses.text[start:end])}
     if len(found) != 1:
@@ -275,7 +275,7 @@ def _is_scale(said: str, match: re.Match[str]) -> bool:
 
 
 # What counts something has no scale of its own.
-_COUNTS = re.compile(
+COUNTS = re.compile(
     r"(?:\A|_)(?:counts?|totals?|amounts?|prices?|costs?|fees?|years?|ages?|quantity|numbers?|num|n|index|idx|lines?|pages?|ids?|duration|minutes|seconds|hours|days|weeks|months|size|length|width|height"
     r"|weight|salary|budget|revenue|calories|grams?|distance|temperature|tax|sum|stock|servings|answers|errors)\Z|\A(?:num|n|no|count|total|max|min)_"
 )

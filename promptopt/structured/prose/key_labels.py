@@ -9,6 +9,7 @@ from typing import Any
 from promptopt.structured.fields import MASK, PromptText, Span
 from promptopt.structured.prose.alternatives import LABELS, TYPES
 from promptopt.structured.prose.counts import NUMERALS, bounds_of, number_of
+from promptopt.structured.prose.described import stated
 from promptopt.structured.prose.label_items import Item, items_at
 from promptopt.structured.prose.plain_labels import is_kind
 
@@ -65,8 +66,10 @@ class KeyClauses:
             for name, subject in subjects.items()
             for match in subject.finditer(clause)
         )
-        for number, (_, after, name) in enumerate(found):
-            stop = next((begin for begin, _, other in found[number + 1 :] if other != name), end - start)
+        for number, (begin, after, name) in enumerate(found):
+            if _IF_KEY.search(clause, 0, begin):
+                continue  # "null if risk is 0 or 1" is no list of what the risk can be
+            stop = next((later for later, _, other in found[number + 1 :] if other != name), end - start)
             said = text[start + after : start + stop]
             if lines := _CODE_LINES.match(text, end) if said.strip(" *_\"'`") == ":" else None:
                 said += ", ".join(lines[0].split("\n"))
@@ -89,6 +92,16 @@ class KeyClauses:
         said = self._said.get(name, [])
         return said if alone else [*said, *(one for one in self._joint.get(name, ()) if one not in said)]
 
+    def said_jointly(self, name: str) -> dict[str, Any]:
+        """The schema of a key by what a clause says of it and of others: "pros and cons are lists of short texts"; empty if nothing."""
+        found = [
+            stated(_PLURAL.sub(r"\g<one>", _IS_JOINTLY.sub("", said)))
+            for said in self._joint.get(name, ())
+            if MASK not in said
+        ]
+        same = bool(found) and all(one == found[0] for one in found)
+        return dict(found[0] or {}) if same else {}
+
     @property
     def marks_texts(self) -> bool:
         """Whether the form has a text in quotation marks as some key's value, so that a bare word is none."""
@@ -106,6 +119,13 @@ class KeyClauses:
         return re.findall(rf"[\"']{re.escape(name)}[\"']\s*:\s*({pattern})", self._shown)
 
 
+_IS_JOINTLY = re.compile(
+    r"\A[\"'`*_]*\s*(?:(?:are|is|must be|should be|have to be|has to be|will be)\b(?: (?:both|all|each|always))?|:)\s*",
+    re.IGNORECASE,
+)
+# "are integers": each is one
+_PLURAL = re.compile(r"\A(?P<one>boolean|integer|whole number|number|string|text|float|decimal)s\b", re.IGNORECASE)
+_IF_KEY = re.compile(r"\b(?:if|when|whenever|unless|while|until) (?:the |its |this |your )?[\"'`*]*\Z", re.IGNORECASE)
 _ITEM = re.compile(r"[ \t]*(?:[-*•]|\d+[.)])[ \t]")
 # "Look for these signals:", and below it words of the input
 _SIGNALS = re.compile(

@@ -135,18 +135,18 @@ def _below_each_other(document: PromptText, kind: str) -> LabelCodes | None:
     counted = _OF_OPTION.search(document.text) is not None
     runs = [run for run in coded_lines(document) if all(re.fullmatch(kind, code) for code in run.codes)]
     runs = [
-        run for run in runs if (counted or not run.numbered) and not _NO_OPTIONS.search(_lead(document.text, run.span))
+        run for run in runs if (counted or not run.numbered) and not NO_OPTIONS.search(lead_of(document.text, run.span))
     ]
     return LabelCodes(runs[0].codes, runs[0].span) if len(runs) == 1 else None
 
 
-_NO_OPTIONS = re.compile(
+NO_OPTIONS = re.compile(
     r"\b(?:steps?|rules?|instructions|guidelines|criteria|tasks?|process|procedure|notes|principles|considerations|questions)\b",
     re.IGNORECASE,
 )
 
 
-def _lead(text: str, run: Span) -> str:
+def lead_of(text: str, run: Span) -> str:
     """The line that is next before a run."""
     return text[: run.start].rstrip().rpartition("\n")[2]
 

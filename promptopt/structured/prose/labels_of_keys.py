@@ -164,6 +164,8 @@ _OF_INPUT = re.compile(
     re.IGNORECASE,
 )
 _END = re.compile(r"[ \t]*(?:[.;\n]|\Z)")
+# "leave the advice empty if the risk is 0 or 1": not what the risk can be
+_IF = re.compile(r"\b(?:if|when|whenever|unless|while|until) (?:the |its |this |your )?\Z", re.IGNORECASE)
 _LONGEST = 4
 
 
@@ -196,7 +198,7 @@ def _labels(text: str, noun: re.Match[str], *, spelled: bool) -> list[str]:
     """
     begin = begin_of(text, noun.start(), ("\n", ". ", "! ", "? "))
     before = text[begin : noun.start()]
-    if MASK in before or is_denied(text, noun.start()) or _OF_INPUT.search(before):
+    if MASK in before or is_denied(text, noun.start()) or _OF_INPUT.search(before) or _IF.search(before):
         return []
     items = items_at(text, noun.end())
     if items is None or not any(item.joint in ("or", "/", "|") for item in items):

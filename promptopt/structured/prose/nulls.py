@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -26,7 +27,8 @@ def is_text_by_name(name: str) -> bool:
 
 # "What is not said is null." says it of what is not said.
 _NOT_NULL = re.compile(
-    r"\b(?:not|never|no|non|without|instead of)\b[^.\n]{0,20}(?<!\bis )(?<!\bare )\bnull\b", re.IGNORECASE
+    r"\b(?:not|never|no|non|without|instead of)\b[^.\n]{0,20}(?<!\bis )(?<!\bare )\bnull\b|\bneither\b[^.,\n]{0,60}\bnull\b",
+    re.IGNORECASE,
 )
 _ABSENT = re.compile(
     r"\b(?:values?|fields?|keys?|information|anything|missing|unknown|absent|unclear|(?:not|n['’]t|cannot be) (?:\w+ )?(?:on|in|given|found|present"
@@ -128,7 +130,11 @@ def nulls_of(
         said = (
             name in owned
             or general
-            or any(_is_said(named, _without_conditions(part, names)) for text in sentences for part in _each_null(text))
+            or any(
+                _is_said(named, part) and not _is_before_others(name, part, names)
+                for text in sentences
+                for part in (_without_conditions(one, names) for one in _each_null(text))
+            )
         )
         return or_null(schema) if said else schema
 
@@ -174,6 +180,38 @@ _NULL_FOR_KEYS = re.compile(
 _AND_NULL = re.compile(r"[,;]? and (?=[^.;\n]*\bnull\b)", re.IGNORECASE)
 
 
+# "Do not leave the title null"
+_DENIED = re.compile(r"(?:\b(?:not|never)|n['’]t)\s*\Z", re.IGNORECASE)
+_NEAR = 10
+
+
+def _stated_of_some(prose: str, names: Sequence[str]) -> tuple[set[str], str]:
+    """The keys that are the subject of a clause about null, or its object; and the prose without these clauses.
+
+    "start and end are null when they are not said", "leave advice null if risk is 0", "fix (string) - null if risk is 0".
+    """
+    one = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
+    key = rf"[\"'`*]*(?<!\w)(?:{one})(?!\w)[\"'`*]*"
+    keys = rf"(?:both )?(?:the )?(?P<keys>{key}(?:(?:\s*,\s*(?:and |or )?|\s+(?:and|or) |\s*[/&]\s*)(?:the )?{key})*)"
+    # Up to where the sentence goes on with another null.
+    unless = r"(?: (?:for|in|where|when|if|unless) (?:(?!,? (?:and|or|but) [^.;\n]*\bnull\b)[^.;\n])*)?"
+    subject = rf"{keys}(?: fields?| keys?| values?)?,? (?:(?:is|are|may|can|must|should|has to|have to|will)(?: also| both| all| each| only)?(?: be)?(?: set to)?|=) null\b{unless}"
+    order = rf"\b(?:leave|set|make|keep|put|return|write|use)\s+{keys}(?: fields?| keys?| values?)?(?: (?:as|to|at|to be))? null\b{unless}"
+    line = rf"^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*(?P<keys>{key}(?:(?:\s*,\s*(?:and |or )?|\s+(?:and|or) |\s*[/&]\s*){key})+)[ \t]*(?::|[-–—](?=\s))[^\n]*\bnull\b[^\n]*"
+    further = rf"(?:,|\b(?:and|or|but))\s+{keys} (?:to|as|at) null\b{unless}"
+    beside = rf"(?<!\w){keys} ?\([^()\n]*\)\s*(?:,|[-–—]+)\s*(?:or )?null (?:for|where|when|if|unless) [^.;\n]*"
+    owned: set[str] = set()
+    for said in (subject, order, further, beside, line):
+        pattern = re.compile(said, re.IGNORECASE | re.MULTILINE)
+        for match in pattern.finditer(prose):
+            if _DENIED.search(prose, max(0, match.start() - _NEAR), match.start()) or _NOT_NULL.search(match[0]):
+                continue
+            spelled = {part.casefold() for part in re.findall(one, match["keys"], re.IGNORECASE)}
+            owned |= {name for name in names if name.casefold() in spelled}
+        prose = pattern.sub(" ", prose)
+    return owned, prose
+
+
 def _stated_of_one(prose: str, names: Sequence[str]) -> tuple[set[str], str]:
     """The keys beside whose names brackets, or the rest of their line, speak of null; and the prose without these words."""
     if not names:
@@ -197,7 +235,13 @@ def _stated_of_one(prose: str, names: Sequence[str]) -> tuple[set[str], str]:
         rf"(?<!\w)[\"'`*]*(?P<name>{one})[\"'`*]* (?:is|are|=|must be|should be|may be|can be) (?P<rest>null\b(?: (?:for|in|where|when) [^.;,\n]*)?)(?=[.;,\n]|\Z)",
         re.MULTILINE,
     )
-    for pattern in (line, brackets, colon, itself):
+    for pattern in (line, brackets):
+        found = list(pattern.finditer(prose))
+        owned |= {match["name"] for match in found if not _NOT_NULL.search(match["rest"])}
+        prose = pattern.sub("\n", prose)
+    some, prose = _stated_of_some(prose, names)
+    owned |= some
+    for pattern in (colon, itself):
         found = list(pattern.finditer(prose))
         owned |= {match["name"] for match in found if not _NOT_NULL.search(match["rest"])}
         prose = pattern.sub("\n", prose)
@@ -244,6 +288,26 @@ def _is_said(named: re.Pattern[str], text: str) -> bool:
     if first is not None and listed is not None:
         return named.search(listed["keys"]) is not None
     return first is not None and (null is None or first.start() < null.start() or _NULL_FOR.search(text) is not None)
+
+
+def _is_before_others(name: str, text: str, names: Sequence[str]) -> bool:
+    """Whether a sentence names other keys between a key and null: what it says of null it says of the last ones.
+
+    "name and city come first, street may be null": keys that "and" or commas join are one subject.
+    """
+    null = _NULL.search(text)
+    one = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
+    named = list(re.finditer(rf"(?<!\w)(?:{one})(?!\w)", text[: null.start()] if null else text, re.IGNORECASE))
+    last = max((n for n, match in enumerate(named) if match[0].casefold() == name.casefold()), default=len(named))
+    return any(
+        not _JOINS.fullmatch(text, former.end(), later.start()) for former, later in itertools.pairwise(named[last:])
+    )
+
+
+_JOINS = re.compile(
+    r"[\"'`*]*(?: ?\([^()\n]*\))?(?:\s*(?:,|/|&)\s*(?:and |or )?|\s+(?:and|or) )(?:the |its |their )?[\"'`*]*",
+    re.IGNORECASE,
+)
 
 
 def _mention(name: str) -> re.Pattern[str]:

@@ -149,7 +149,7 @@ def _blocks(document: PromptText) -> Iterator[Block]:
     done = 0
     tried = 0
     for start in starts(text):
-        if start < done or _OF_WORDS.match(text, start):
+        if start < done or _OF_WORDS.match(text, start) or _is_place(text, start):
             continue
         tried += 1
         if tried > _MOST_BLOCKS:
@@ -181,6 +181,24 @@ def _read(text: str, span: Span, schema: dict[str, Any]) -> Block | None:
     if role is not None and (under := _UNDER.search(text, max(0, start - 120), start)):
         schema = object_schema({under["key"]: {"type": "array", "items": schema}})
     return Block(_plain_example(schema) if role else schema, span, role)
+
+
+# "[what to do]", a place that words keep
+_PLACE = re.compile(r"\[\s*[A-Za-z][\w '’/.-]*\](?P<rest>[^\n]*)")
+
+_OTHER_PLACE = re.compile(r"[\[<][A-Za-z][^\[\]<>\n]*[\]>]\W")
+
+
+def _is_place(text: str, start: int) -> bool:
+    """Whether a bracket is a place of a line of text, which goes on after it: "TASK: [what] | WHO: [name]"."""
+    place = _PLACE.match(text, start)
+    if place is None:
+        return False
+    before = text[text.rfind("\n", 0, start) + 1 : start]
+    quoted = before.count('"') % 2 == 1 or before.count("“") > before.count("”")
+    return (
+        quoted or _OTHER_PLACE.search(before) is not None or re.search(r"\w", place["rest"].split("`")[0]) is not None
+    )
 
 
 # "- crew: [string]": the value of a key in a list of keys

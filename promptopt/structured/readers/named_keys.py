@@ -49,7 +49,7 @@ _WITH = r"\b(?:include|including|containing|contains|with|has|have|holds?)\s+(?:
 _FIELDS = rf"\b(?:output|answer|response|reply)\b[^.\n]{{0,40}}\b(?:using|with|in) (?:two|three|four|five|\d) {_KINDS}\s*[;:,]\s*"
 # "JSON with the keys 'score' (number) and 'verdict' ("faithful" or "unfaithful")"
 _QUOTED = regex.compile(
-    rf"(?:{_OBJECT}[^.\n]{{0,80}}?\b{_KINDS}\b[^.\n\"'`“:]{{0,30}}:?\s*|{_FIELDS}|{_OBJECT}[^.\n]{{0,60}}?{_WITH})"
+    rf"(?:{_OBJECT}[^.\n]{{0,80}}?\b{_KINDS}\b(?:[^.\n\"'`“:()]|\([^()\n\"'`“]*\)){{0,30}}:?\s*|{_FIELDS}|{_OBJECT}[^.\n]{{0,60}}?{_WITH})"
     + _list_of(_QUOTED_KEY),
     regex.IGNORECASE,
 )

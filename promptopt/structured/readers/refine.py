@@ -30,11 +30,13 @@ from promptopt.structured.prose.labels_of_keys import (
     with_prose,
 )
 from promptopt.structured.prose.nulls import nulls_of, with_null_parts
+from promptopt.structured.prose.ordered_labels import with_ordered_keys
 from promptopt.structured.prose.plain_labels import whole_list
 from promptopt.structured.prose.quiz_options import with_options
 from promptopt.structured.prose.ranges import grades_of, numbers, shared_range
 from promptopt.structured.prose.said_of_keys import items_said, with_bounds, with_labels, with_least, with_most
 from promptopt.structured.prose.sample_labels import LabelLists, labels_of_place
+from promptopt.structured.prose.scale_lines import with_scale_lines
 from promptopt.structured.prose.wording import is_numeric, or_null
 from promptopt.structured.readers.labelled import read_pattern
 from promptopt.structured.readers.named_keys import named_keys
@@ -66,6 +68,7 @@ def refined(
     keys = {*_keys(schema), *_keys_of_items(document, schema)}
     ranges = list(numbers(document))
     lists = [choice for choice in said if "enum" in choice.schema and not document.depends(choice.span)]
+    lists = with_ordered_keys(document, lists, sorted(keys))
     words = {
         key.name: key.said
         for key in named_keys(document, known=True)
@@ -127,7 +130,7 @@ def refined(
     told = with_each_value(
         with_each_number(document, with_only_scale(with_one_or_none(visit(schema), clauses), clauses), lists), clauses
     )
-    return with_options(document, with_only_key(told, lists), covered)
+    return with_options(document, with_scale_lines(document, with_only_key(told, lists)), covered)
 
 
 # "- budget: number", in a list of the keys

@@ -21,6 +21,7 @@ from promptopt.structured.fields import (
 from promptopt.structured.prose.alternatives import TYPES
 from promptopt.structured.prose.choices import Choice
 from promptopt.structured.prose.described import described, stated
+from promptopt.structured.prose.key_labels import KeyClauses
 from promptopt.structured.prose.labels_of_keys import (
     with_choices,
     with_items,
@@ -31,10 +32,12 @@ from promptopt.structured.prose.labels_of_keys import (
 )
 from promptopt.structured.prose.list_counts import with_counts
 from promptopt.structured.prose.nulls import nulls_of
+from promptopt.structured.prose.ordered_labels import with_ordered_keys
 from promptopt.structured.prose.quiz_options import with_options
 from promptopt.structured.prose.ranges import grades_of, numbers
 from promptopt.structured.prose.said_in_passing import SaidInPassing
 from promptopt.structured.prose.said_of_keys import list_under_key, with_bounds, with_labels, with_most
+from promptopt.structured.prose.scale_lines import with_scale_lines
 from promptopt.structured.readers.named_keys import NamedKey, keys_below, named_keys
 from promptopt.structured.readers.pseudo_json import NotPseudo, read_pseudo
 from promptopt.structured.readers.refine import with_aside
@@ -67,8 +70,10 @@ def told_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
         return Inferred(problems=(outside,))
     ranges = list(numbers(document))
     lists = _without_keys([choice for choice in said if "enum" in choice.schema], keys)
+    lists = with_ordered_keys(document, lists, [key.name for key in keys])
     graded = grades_of(document)
     passing = SaidInPassing(document, [key.name for key in keys], [key.span for key in keys])
+    clauses = KeyClauses(document, [key.name for key in keys], [key.span for key in keys])
     fields = []
     for key in keys:
         if bad := conditional(document, key.span):
@@ -80,10 +85,11 @@ def told_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
         if not key.inner:
             near = [choice for choice in ranges if key.span.overlaps(choice.span)] if len(keys) > 1 else []
             schema = _told(document, key, schema, (near, ranges, _not_of_others(key, keys, lists)), graded)
-            schema = schema if stated(key.said) else _in_passing(key, schema, passing, keys)
+            schema = schema if stated(key.said) else _in_passing(key, schema, (passing, clauses), keys)
         fields.append(Field(key.name, with_most(key.name, schema, document), f"key in the prose, line {line}", line))
     named_only = {key.name for key in keys if not stated(key.said)}
     whole = _with_only_key(object_schema({item.name: dict(item.schema) for item in fields}), lists, named_only)
+    whole = with_scale_lines(document, object_schema(whole))["properties"]
     fields = [replace(item, schema=whole[item.name]) for item in fields]
     if len(fields) == 1:
         fields = [with_only_list(fields[0], lists)]
@@ -140,11 +146,15 @@ def _outside(document: PromptText, keys: list[NamedKey]) -> str | None:
     return f"line {line}: {bare['name']!r} is a key outside of an object: the form cannot be read"
 
 
-def _in_passing(key: NamedKey, schema: dict[str, Any], passing: SaidInPassing, keys: list[NamedKey]) -> dict[str, Any]:
+def _in_passing(
+    key: NamedKey, schema: dict[str, Any], told: tuple[SaidInPassing, KeyClauses], keys: list[NamedKey]
+) -> dict[str, Any]:
     """The schema of a key of which nothing is said where it is named."""
     if key.name == "line" and not key.said and any(_FILE.fullmatch(other.name) for other in keys):
         return {"type": "integer"}  # of a file it is the number
-    return passing.of(key.name, schema)
+    passing, clauses = told
+    schema = passing.of(key.name, schema)
+    return (schema in ({"type": "string"}, {"type": "number"}) and clauses.said_jointly(key.name)) or schema
 
 
 def _both(document: PromptText, together: StatedKeys | None, named: list[NamedKey]) -> list[NamedKey]:

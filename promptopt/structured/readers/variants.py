@@ -97,7 +97,7 @@ def check_one_form(document: PromptText, blocks: Sequence[Block]) -> None:
 
 
 _MEANS = re.compile(
-    r"\b(?:why|how|what|whether|which|explanation|explain\w*|brief\w*|short|concise|detailed|one|sentences?|your|justif\w+|reason\w*|descri\w+|summary|list|if)\b",
+    r"\b(?:why|how|what|whether|which|where|who|whom|when|explanation|explain\w*|brief\w*|short|concise|detailed|one|sentences?|your|justif\w+|reason\w*|descri\w+|summary|list|if)\b",
     re.IGNORECASE,
 )
 _SHOWN = 3
@@ -105,7 +105,14 @@ _SHOWN = 3
 
 # "The name of the buyer": words that say what belongs there, and no sample of it.
 _TELLS = re.compile(r"(?:the|an?|full|exact|specific|number|name|date) [a-z]", re.IGNORECASE)
-_FIGURE = re.compile(r":\s*-?\d+(?:\.\d+)?\s*[,}\n]")
+_FIGURE = re.compile(r":\s*(?:-?\d+(?:\.\d+)?|true|false)\s*[,}\n]")
+# A date, a code, an amount or an address, as an answer has it: "2024-02-01", "E11.9", "A-113", "12.50"
+_CONCRETE = re.compile(
+    r"\d{4}-\d\d-\d\d\b.*|\d{1,2}[./]\d{1,2}[./]\d{2,4}|(?=[^ ]*[A-Z])(?=[^ ]*\d\d)[A-Z\d][A-Z\d./-]{2,}|\d+[.,]\d{1,3}(?: ?\S{1,3})?|[\w.]+@[\w.-]+"
+)
+_TEXT = re.compile(r"\"(?P<key>[^\"\n]+)\"\s*:\s*\"(?P<text>[^\"\n]+)\"")
+# Such as "..." and "string": neither a sample nor a description.
+_NEUTRAL = re.compile(r"\W*|(?:string|str|text|value|date)|[\w-]+\.\.\.", re.IGNORECASE)
 
 
 def without_samples(schema: Any, shown: str = "", texts: Mapping[str, set[str]] | None = None) -> Any:
@@ -123,8 +130,10 @@ def without_samples(schema: Any, shown: str = "", texts: Mapping[str, set[str]] 
     if texts is None:
         found: dict[str, set[str]] = {}
         _collect(schema, found)
-        figures = _FIGURE.search(shown) is not None and not re.search(r"[<>|]", shown)
-        texts = {name: said for name, said in found.items() if len(said) >= _SHOWN or figures}
+        filled = _is_filled(shown)
+        texts = {name: said for name, said in found.items() if len(said) >= _SHOWN or filled}
+        if filled and not _instructs(shown):
+            texts = {name: set() for name in texts}
     known = dict(schema)
     if isinstance(known.get("properties"), Mapping):
         known["properties"] = {
@@ -140,13 +149,31 @@ def without_samples(schema: Any, shown: str = "", texts: Mapping[str, set[str]] 
     return known
 
 
+def _is_filled(shown: str) -> bool:
+    """Whether a form has values as an answer has them."""
+    if re.search(r"[<>|]", shown):
+        return False
+    concrete = any(_CONCRETE.fullmatch(match["text"]) for match in _TEXT.finditer(shown))
+    return concrete or _FIGURE.search(shown) is not None
+
+
+def _instructs(shown: str) -> bool:
+    """Whether half of the texts of a form, and more, say what belongs in their places."""
+    texts = [match.groups() for match in _TEXT.finditer(shown) if not _NEUTRAL.fullmatch(match["text"])]
+    return sum(_says_what(key, text) for key, text in texts) * 2 >= len(texts)
+
+
+def _says_what(key: str, text: str) -> bool:
+    """Whether a text says what belongs there: in words for that, or in those of its key, as "Email address" of ``email``."""
+    named = any(word.lower() in text.lower() for word in re.findall(r"[A-Z]?[a-z]{3,}", key))
+    return bool(named or _MEANS.search(text) or _TELLS.match(text) or text.endswith("..."))
+
+
 def _is_sample(name: str, texts: Mapping[str, set[str]]) -> bool:
     """Whether few of the texts of a key say what belongs there, or how."""
     if name not in texts:
         return False
-    return sum(
-        bool(_MEANS.search(text) or _TELLS.match(text) or text.endswith("...")) for text in texts[name]
-    ) * 2 < len(texts[name])
+    return not texts[name] or sum(_says_what(name, text) for text in texts[name]) * 2 < len(texts[name])
 
 
 def _collect(schema: Any, found: dict[str, set[str]]) -> None:

@@ -130,7 +130,11 @@ def _nulls(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> It
 
 def _last_clause(part: str, name: str) -> bool:
     """Whether a key is named in the clause that goes up to null, and in no condition."""
-    clause = re.split(r"[,;]\s+(?!and\b|or\b|\w+\s+(?:and|to)\b)", part)[-1]
+    clause = re.split(r"[,;]\s+(?!and\b|or\b|\w+\s+(?:and|to)\b)|\s[-–—]+\s", part)[-1]
+    # "chair is always given and deputy is null": what has a verb of its own is over
+    clause = re.sub(
+        r"\A.*?\b(?:is|are|was|were|has|have)\b.*\b(?:and|but) (?=[\w\"'`*]+ (?:is|are|may|can|must)\b)", "", clause
+    )
     clause = re.split(r"\b(?:then|set|use|return|make|leave)\b", clause)[-1]
     return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", clause) is not None and not re.search(
         rf"\b(?:if|when|unless|where)\b[^,]*(?<!\w){re.escape(name)}(?!\w)", clause

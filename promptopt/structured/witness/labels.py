@@ -108,6 +108,7 @@ def keys_doubted(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSc
     yield from _samples(document, found, leaves)
     yield from _asides(document, leaves)
     yield from _of_numbers(document, leaves)
+    yield from _of_two(document, found, leaves)
     open_texts = [leaf for leaf in leaves if leaf.kinds == {"string"} and not leaf.labelled and not leaf.listed]
     known = {word.casefold() for leaf in leaves for word in (leaf.name, *leaf.labels)}
     for match in _ORDERED.finditer(instructions(document, found)) if open_texts else ():
@@ -127,6 +128,37 @@ def _samples(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema
         samples = {match["sample"].strip() for match in values_shown(form, leaf.name, _SAMPLE)} if labels else set()
         for sample in sorted(samples - labels) if samples & labels else ():
             yield f"{sample!r} is shown as {leaf.name!r} and is none of the labels that were read"
+
+
+# What says that a list is that of several keys.
+_OF_ALL = re.compile(
+    r"\b(?:each|every|both|all|any|either|following|possible|allowed|levels|labels|values|options|ratings|scores|grades|categories|answers|fields|keys|respectively|same)\b",
+    re.IGNORECASE,
+)
+
+
+def _of_two(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
+    """Labels of two keys that the prompt lists in one place only, which names no more than one of them."""
+    form = form_of(document, found)
+    for number, leaf in enumerate(leaves):
+        labels = set(leaf.labels)
+        same = [other for other in leaves[number + 1 :] if other.name != leaf.name and set(other.labels) == labels]
+        if len(labels) < 2 or not same or all(label in form for label in labels):
+            continue
+        places = [line for line in document.text.split("\n") if all(label in line for label in labels)]
+        if len(places) != 1 or _OF_ALL.search(places[0]):
+            continue
+        if sum(_is_named(one.name, places[0]) for one in (leaf, *same)) < _TWO:
+            line = document.line(document.text.find(places[0]))
+            yield f"line {line}: {shortened(places[0])!r} lists labels once, and {leaf.name!r} and {same[0].name!r} were read with them"
+
+
+_TWO = 2
+
+
+def _is_named(name: str, line: str) -> bool:
+    """Whether a line has all words of a key."""
+    return all(re.search(rf"(?<![a-z]){word}", line, re.IGNORECASE) for word in re.findall(r"[A-Z]?[a-z]+|\d+", name))
 
 
 _MARKED_WORD = (

@@ -32,6 +32,7 @@ from promptopt.structured.witness.places import lines_otherwise, shown_otherwise
 from promptopt.structured.witness.said_of_key import lacking, null_of_kind, null_of_none
 from promptopt.structured.witness.shown import kinds_shown, labels_beside_text, set_to, shown, unlike, unsaid
 from promptopt.structured.witness.told import first_key_lost, more_keys, untold
+from promptopt.structured.witness.two_forms import two_forms
 from promptopt.structured.witness.types import doubted, free_objects, listed_places
 
 
@@ -109,6 +110,7 @@ def _left_over(
         (other_answers(document, found, leaves), not found.whole),
         (parts_of_items(document, found, leaves), keyed),
         (unread_elsewhere(document, found, leaves), keyed and not quoted),
+        (two_forms(document, found, leaves), found.whole == "JSON"),
         (denied(document, found), found.whole in ("JSON", "keys")),
         (instead(document, found, leaves), not quoted),
         (labels_added(document, found, leaves), not quoted),

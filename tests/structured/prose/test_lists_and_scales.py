@@ -134,6 +134,13 @@ def _schema(text: str, key: str) -> dict[str, object]:
             {"type": "array", "items": {"type": "string"}, "minItems": 3, "maxItems": 5},
             id="a number of things that are called like the key",
         ),
+        pytest.param(
+            "RUBRIC\n  3 — all knots hold.\n  2 — some hold.\n  1 — none holds.\n"
+            'Set "rigging_level" to the grade. Return JSON: {"rigging_level": 2, "sure": "<1-5>"}',
+            "rigging_level",
+            {"type": "integer", "minimum": 1, "maximum": 3},
+            id="a scale in lines, of the only open number",
+        ),
     ],
 )
 def test_what_is_read(text: str, key: str, schema: dict[str, object]) -> None:
@@ -145,9 +152,9 @@ def test_what_is_read(text: str, key: str, schema: dict[str, object]) -> None:
     [
         pytest.param(
             "RUBRIC\n  3 — all knots hold.\n  2 — some hold.\n  1 — none holds.\n"
-            'Set "rigging_level" to the grade. Return JSON: {"rigging_level": 2, "sure": "<1-5>"}',
-            "'rigging_level' was read without a range",
-            id="a scale that nobody holds",
+            'Set "rigging_level" to the grade. Return JSON: {"rigging_level": 2, "hull_level": 1, "why": ""}',
+            "_level' was read without a range",
+            id="a scale that two may hold",
         ),
         pytest.param(
             'Give it 1-7. Return JSON: {"vote": number, "why": string}', "'vote' was read", id="a scale said of no key"
