@@ -40,7 +40,7 @@ _CALLERS_STARTS = ("bash_", "computer_", "memory_", "str_replace", "text_editor_
 _SEARCHES = {"web_search": "web_searches_kcount", "file_search": "storage_searches_kcount"}
 _FREE_TOOLS = frozenset({"mcp", "tool_search"})
 # Parameters by which other providers search or route to other models on their own.
-_UNPRICED_KEYS = ("web_search_options", "search_parameters", "plugins", "models", "route")
+_UNPRICED_KEYS = ("web_search_options", "search_parameters", "plugins", "models", "route", "fallbacks")
 _PLAIN = frozenset({"role", "content"})
 # Fields of a plain request, which say all that it uses.
 _PLAIN_FIELDS = frozenset(
@@ -221,10 +221,21 @@ class _Reader:
         # What a tool of the provider's brought is read again after each of its calls.
         total = text if not calls else text + calls * (window or 0)
         total += self._apart
+        if self._compacts:
+            # What is compacted is read once more, and its summary written.
+            total, output = 2 * total, 2 * output
         sounds = total if self._sounds else 0
         spoken = output if "audio" in (self._body.get("modalities") or ()) else 0
         usage = Usage(input_tokens=total, output_tokens=output, input_audio_tokens=sounds, output_audio_tokens=spoken)
         return Bound(usage, fees, estimated=self._estimated or self._beyond is not None or calls > 0)
+
+    @property
+    def _compacts(self) -> bool:
+        """Whether Anthropic may compact the context, beside what it answers."""
+        managed = self._body.get("context_management")
+        edits = managed.get("edits") if isinstance(managed, Mapping) else None
+        kinds = [str(each.get("type")) for each in edits or () if isinstance(each, Mapping)]
+        return self._body.get("compaction") is not None or any(kind.startswith("compact") for kind in kinds)
 
     def _input(self) -> int:
         """Tokens of what the request says; what it refers to, and its images, are noted."""

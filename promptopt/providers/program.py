@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from promptopt.providers.openai.usage import read_usage
@@ -181,6 +181,8 @@ def _camel_usage(value: Mapping[str, Any]) -> Usage:
 def anthropic_usage(value: Mapping[str, Any]) -> Usage | None:
     """Tokens of an Anthropic usage object, which counts those of the prompt cache beside its ``input_tokens``.
 
+    What compacting a context used is in none of its sums, and is added.
+
     Returns:
         ``None`` if it does not count input.
 
@@ -189,6 +191,18 @@ def anthropic_usage(value: Mapping[str, Any]) -> Usage | None:
     """
     if value.get("input_tokens") is None:
         return None
+    used = [_one_usage(value), *map(_one_usage, iterations(value, "compaction"))]
+    return Usage(**{field.name: sum(getattr(each, field.name) for each in used) for field in fields(Usage)})
+
+
+def iterations(value: Mapping[str, Any], *kinds: str) -> list[Mapping[str, Any]]:
+    """The steps of some kinds that an Anthropic usage object lists."""
+    listed = value.get("iterations")
+    steps = listed if isinstance(listed, list) else []
+    return [each for each in steps if isinstance(each, Mapping) and each.get("type") in kinds]
+
+
+def _one_usage(value: Mapping[str, Any]) -> Usage:
     details = value.get("output_tokens_details")
     thought = details.get("thinking_tokens") if isinstance(details, Mapping) else 0
     read, written = _count(value.get("cache_read_input_tokens")), _count(value.get("cache_creation_input_tokens"))
@@ -196,7 +210,7 @@ def anthropic_usage(value: Mapping[str, Any]) -> Usage | None:
     hour = _count(kept.get("ephemeral_1h_input_tokens")) if isinstance(kept, Mapping) else 0
     output = _count(value.get("output_tokens"))
     return Usage(
-        input_tokens=_count(value["input_tokens"]) + read + written,
+        input_tokens=_count(value.get("input_tokens")) + read + written,
         cache_read_tokens=read,
         cache_write_tokens=written,
         output_tokens=output,

@@ -379,6 +379,21 @@ def test_times_are_read_in_every_unit(read):
         assert log.at[0] == 1_790_000_000.0, written
 
 
+def test_steps_of_an_answer_of_anthropic_s_that_are_in_no_sum_are_calls(read):
+    step = {"input_tokens": 7, "cache_read_input_tokens": 20, "cache_creation_input_tokens": 0, "output_tokens": 3}
+    steps = [
+        {**step, "type": "message"},
+        {**step, "type": "advisor_message", "model": "claude-opus-4-6"},
+        {**step, "type": "compaction", "output_tokens": 5},
+    ]
+    record = {**CLAUDE_CODE, "message": {**ANTHROPIC, "usage": {**ANTHROPIC["usage"], "iterations": steps}}}
+    found, log = read(record, {**record, "uuid": "u2"})
+    assert found.duplicates == 3
+    assert [log.name("model", row) for row in range(3)] == ["claude-sonnet-4-5", "claude-opus-4-6", "claude-sonnet-4-5"]
+    assert log.input_tokens.tolist() == [2250, 27, 27]
+    assert log.output_tokens.tolist() == [40, 3, 5]
+
+
 def test_a_faster_answer_of_anthropic_s_is_not_priced_as_a_plain_one(read):
     fast = {**ANTHROPIC, "usage": {**ANTHROPIC["usage"], "speed": "fast"}}
     _, log = read(fast, {**ANTHROPIC, "id": "msg_2"})

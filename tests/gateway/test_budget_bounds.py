@@ -138,7 +138,9 @@ def test_tools_of_the_provider_need_a_number_of_calls_and_a_price():
 
 
 @pytest.mark.parametrize(
-    "body", [{"web_search_options": {}}, {"plugins": [{"id": "web"}]}, {"models": ["a", "b"]}], ids=str
+    "body",
+    [{"web_search_options": {}}, {"plugins": [{"id": "web"}]}, {"models": ["a", "b"]}, {"fallbacks": [{"model": "b"}]}],
+    ids=str,
 )
 def test_what_a_provider_does_on_its_own_is_not_bounded(body):
     with pytest.raises(Unbounded, match="on its own"):
@@ -292,6 +294,18 @@ def test_a_speed_of_anthropic_s_is_a_tier_without_a_price():
     own = replace(config, prices={"claude-opus-4-6@fast": OwnPrice(Decimal(30), Decimal(150))})
     assert usd(own, speed="fast") == (standard[0] * 6, "fast")
     assert usd(own) == standard
+
+
+@pytest.mark.parametrize(
+    "more", [{"compaction": {}}, {"context_management": {"edits": [{"type": "compact_20260112"}]}}], ids=str
+)
+def test_a_context_that_may_be_compacted_is_bounded_as_read_twice(more):
+    body = {"model": "claude-sonnet-4-6", "max_tokens": 10, "messages": [{"role": "user", "content": "a book"}]}
+    price = find_price("claude-sonnet-4-6")
+    plain, twice = (bound_of(Call.of("messages", "", each), price).usage for each in (body, body | more))
+    assert (twice.input_tokens, twice.output_tokens) == (2 * plain.input_tokens, 2 * plain.output_tokens)
+    cleared = body | {"context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]}}
+    assert bound_of(Call.of("messages", "", cleared), price).usage == plain
 
 
 def test_an_answer_may_name_a_tier_that_costs_more():

@@ -152,3 +152,11 @@ def test_each_sdk_reads_its_own() -> None:
         {"input_tokens": 1, "output_tokens": 2, "output_tokens_details": {"thinking_tokens": 1}}
     ) == (Usage(1, 0, 0, 2, 1))
     assert google_usage({"prompt_token_count": 1, "thoughts_token_count": 2}) == Usage(1, 0, 0, 2, 2)
+
+
+def test_what_compacting_used_is_beside_anthropic_s_sums() -> None:
+    step = {"input_tokens": 5, "cache_read_input_tokens": 20, "cache_creation_input_tokens": 0, "output_tokens": 3}
+    steps = [{**step, "type": "message"}, {**step, "type": "compaction"}]
+    said = {"input_tokens": 1, "output_tokens": 2, "iterations": steps}
+    assert anthropic_usage(said) == Usage(input_tokens=26, cache_read_tokens=20, output_tokens=5)
+    assert anthropic_usage({**said, "iterations": None}) == Usage(input_tokens=1, output_tokens=2)

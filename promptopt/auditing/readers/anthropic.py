@@ -20,6 +20,7 @@ from promptopt.auditing.readers.fields import (
     text,
     tokens,
 )
+from promptopt.providers.program import iterations
 
 NAME = "anthropic"
 
@@ -36,27 +37,17 @@ def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
     if not usage:
         return
     request = as_mapping(dig(record, "request.body", "request"))
-    given, made = count(usage, "input_tokens"), count(usage, "output_tokens")
-    needed(given, made)
-    long = tokens(usage, "cache_creation.ephemeral_1h_input_tokens")
+    needed(count(usage, "input_tokens"), count(usage, "output_tokens"))
     messages = request.get("messages")
     milliseconds = real(record, "latency_ms", "durationMs")
     model = text(answer, "model") or text(request, "model") or UNKNOWN
     if model == "<synthetic>":
         # Claude Code's own messages were answered by nobody.
         return
-    yield LoggedCall(
+    call = LoggedCall(
         model,
         at=moment(record, "timestamp", "created_at", "start_time"),
-        input_tokens=given or 0,
-        cache_read_tokens=tokens(usage, "cache_read_input_tokens"),
-        cache_write_tokens=max(
-            tokens(usage, "cache_creation_input_tokens") - long,
-            tokens(usage, "cache_creation.ephemeral_5m_input_tokens"),
-        ),
-        cache_write_1h_tokens=long,
-        output_tokens=made or 0,
-        reasoning_tokens=tokens(usage, "output_tokens_details.reasoning_tokens"),
+        **_counts(usage),
         relation="beside",
         provider="anthropic",
         session=text(record, "sessionId", "session_id"),
@@ -72,6 +63,32 @@ def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
         # A session file repeats a message and its usage on a line for each of its blocks.
         identity=text(answer, "id"),
     )
+    yield call
+    # Steps of other models, and what compacting a context used, are in no sum of the message.
+    for number, step in enumerate(iterations(usage, "advisor_message", "compaction")):
+        own = call.identity and f"{call.identity}/{step['type']}{number}"
+        yield LoggedCall(
+            text(step, "model") or model,
+            at=call.at,
+            **_counts(step),
+            **{name: getattr(call, name) for name in ("relation", "provider", "session", "user", "tag", "tier")},
+            identity=own,
+        )
+
+
+def _counts(usage: Mapping[str, Any]) -> dict[str, Any]:
+    long = tokens(usage, "cache_creation.ephemeral_1h_input_tokens")
+    return {
+        "input_tokens": count(usage, "input_tokens") or 0,
+        "cache_read_tokens": tokens(usage, "cache_read_input_tokens"),
+        "cache_write_tokens": max(
+            tokens(usage, "cache_creation_input_tokens") - long,
+            tokens(usage, "cache_creation.ephemeral_5m_input_tokens"),
+        ),
+        "cache_write_1h_tokens": long,
+        "output_tokens": count(usage, "output_tokens") or 0,
+        "reasoning_tokens": tokens(usage, "output_tokens_details.reasoning_tokens"),
+    }
 
 
 def _answer(record: Mapping[str, Any]) -> Mapping[str, Any]:
