@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fnmatch import fnmatchcase
+from statistics import fmean
 
 from promptopt.budget.baseline import locked_today
 from promptopt.budget.causes import Causes, Pairs, locked_calls
@@ -17,6 +18,7 @@ from promptopt.budget.result import BudgetFinding, Result
 from promptopt.budget.settings import Limits
 from promptopt.experiment.verdict import Quality, judge_quality
 from promptopt.files import show_path
+from promptopt.providers.base import reads_variables
 
 # By the exact test of `compare`, all of seven answers lost has a p-value of 1/64, which shows a loss at its level of
 # 1/40; all of six has 1/32, which does not.
@@ -182,7 +184,7 @@ def _entries(checker: Checker, prompt: GuardedPrompt) -> Iterator[BudgetFinding]
 def _quality(prompt: GuardedPrompt, pairs: Pairs, limit: Limit) -> Iterator[BudgetFinding]:
     if limit.level == "off":
         return
-    known = [(old.quality, now.quality) for old, now in pairs if old.quality is not None and now.quality is not None]
+    known = _by_question(prompt, pairs)
     answers = [quality for name in prompt.cases if (quality := prompt.measure(name).entry.quality) is not None]
     path = prompt.template.path
     accept = update_command(prompt.name, reason=True)
@@ -192,10 +194,13 @@ def _quality(prompt: GuardedPrompt, pairs: Pairs, limit: Limit) -> Iterator[Budg
         summary = f"{cap_line('quality', Decimal(str(mean)), limit)}, over {len(answers)} recorded answers"
         yield BudgetFinding("quality", limit.severity, "quality", summary, what_to_do, path, 1)
     margin = float(limit.amount) if limit.amount is not None else prompt.config.margin / 100
-    judged = judge_recorded(known, margin)
-    if judged.quality in ("better", "not worse") or not any(now < locked for locked, now in known):
+    means = [(fmean(locked), fmean(now)) for locked, now in (zip(*asked, strict=True) for asked in known)]
+    judged = judge_recorded(means, margin)
+    if judged.quality in ("better", "not worse") or not any(now < locked for locked, now in means):
         return
-    text = f"quality {judged.difference * 100:+.1f} points over {len(known)} recorded answers: "
+    answered = sum(map(len, known))
+    asked = f" to {len(known)} question{'s' * (len(known) != 1)}" if len(known) < answered else ""
+    text = f"quality {judged.difference * 100:+.1f} points over {answered} recorded answers{asked}: "
     # So few answers cannot show a loss, however large: the mean itself decides.
     few = len(known) < _TESTABLE and judged.difference < -margin
     if judged.quality == "worse" or few:
@@ -204,6 +209,19 @@ def _quality(prompt: GuardedPrompt, pairs: Pairs, limit: Limit) -> Iterator[Budg
     else:
         text += f"not significantly worse, but a loss of {margin * 100:g} points cannot be excluded"
         yield BudgetFinding("quality", "warn", "quality", text, ("more cases would decide it",), path, 1)
+
+
+def _by_question(prompt: GuardedPrompt, pairs: Pairs) -> list[list[tuple[float, float]]]:
+    """The locked and today's qualities; cases that ask the same are together, as they are one for ``compare``."""
+    # What the results of tools say, and what a program is given beside the messages, is no part of a request's digest.
+    stepped = any(case.has_steps for case in prompt.cases.values())
+    program = reads_variables(prompt.variant.model)
+    found: dict[object, list[tuple[float, float]]] = {}
+    for number, (old, now) in enumerate(pairs):
+        if old.quality is not None and now.quality is not None:
+            asked = number if stepped else (old.request, now.request, now.variables if program else "")
+            found.setdefault(asked, []).append((old.quality, now.quality))
+    return list(found.values())
 
 
 @dataclass(frozen=True, slots=True)

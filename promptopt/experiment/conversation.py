@@ -15,13 +15,14 @@ import jinja2
 
 from promptopt.errors import ProviderError, ProviderUnusable, SecretRecorded, TemplateError
 from promptopt.experiment.variant import Measurement, Variant
+from promptopt.providers.base import reads_variables
 from promptopt.providers.recordings import Recording, RecordingStatus
 from promptopt.scorers import CaseScore, JudgeAccess, SuiteChecks, TurnAnswer
 from promptopt.scorers.transform import as_text, transform_of
 from promptopt.suites import Case, ToolResults
 from promptopt.templates import Template
 from promptopt.tokens import TOKENS_PER_REPLY, count_tokens
-from promptopt.values import Message, Rendered, Request, Response, Usage, sha256_hex
+from promptopt.values import Media, Message, Rendered, Request, Response, Usage, canonical_json, sha256_hex
 
 NO_RESULT = "no_tool_result"
 STEP_LIMIT = "step_limit"
@@ -295,14 +296,34 @@ def expected_requests(
         found.append(following)
 
 
-def conversation_digest(variant: Variant, case: Case, sample: int) -> str:
-    """Digest of all that a prompt asks in a conversation, whatever the model answers.
+def question_digest(variant: Variant, case: Case, sample: int, first: str) -> str:
+    """Digest of all that a prompt asks in a case, whatever the model answers: what shapes the answers beside the model.
+
+    Args:
+        first: That of the first request.
 
     Raises:
         TemplateError: The prompt does not render for a turn.
     """
+    digest = _turns_digest(variant, case, sample) if case.turns else first
+    results = [found for found in (case.tool_results, *(turn.tool_results for turn in case.turns)) if found is not None]
+    # A program in the model's place is asked with the variables as well, whatever of them the prompt shows.
+    given = canonical_json(_texts(case.given)) if reads_variables(variant.model) else ""
+    return sha256_hex("\n".join([digest, given, *map(repr, results)])) if given or results else digest
+
+
+def _turns_digest(variant: Variant, case: Case, sample: int) -> str:
     request = variant.request(render_case(variant.template, case), case=case.name, sample=sample)
     return sha256_hex("\n".join(each.digest for each in expected_requests(variant.template, case, request)))
+
+
+def _texts(value: Any) -> Any:
+    """Variables as JSON can hold them: of what it has no form for, the text."""
+    if isinstance(value, Mapping):
+        return {str(key): _texts(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_texts(item) for item in value]
+    return value if isinstance(value, str | int | float | Media | None) else str(value)
 
 
 def case_requests(template: Template, case: Case) -> list[Request]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promptopt.experiment.bounds import Floats
-from promptopt.experiment.conversation import conversation_digest
+from promptopt.experiment.conversation import question_digest
 from promptopt.experiment.plan import PlannedCall, RecordedCall, RunPlan, refuse_unrecorded
 from promptopt.experiment.racing import Entrant, Lead, RaceRules, looks, race_order
 from promptopt.experiment.runner import (
@@ -200,11 +200,11 @@ def _case(call: _Call) -> str:
 
 
 def _digest(plan: RunPlan, checks: SuiteChecks, call: _Call) -> str:
-    if (case := checks.case(_case(call))).turns:
-        return conversation_digest(plan.variant, case, _sample(call))
     if isinstance(call, RecordedCall):
-        return call.steps[0].request_sha256
-    return call.earlier[0].request_sha256 if call.earlier else call.request.digest
+        first = call.steps[0].request_sha256
+    else:
+        first = call.earlier[0].request_sha256 if call.earlier else call.request.digest
+    return question_digest(plan.variant, checks.case(_case(call)), _sample(call), first)
 
 
 def _sample(call: _Call) -> int:

@@ -17,10 +17,10 @@ from promptopt.experiment.conversation import (
     CaseError,
     CaseStep,
     Conversed,
-    conversation_digest,
     converse,
     judge_steps,
     make_step,
+    question_digest,
     turn_reached,
 )
 from promptopt.experiment.judging import JudgedRun
@@ -218,14 +218,12 @@ def _trial(
         case, sample = call.case, call.sample
     else:
         case, sample = call.case.name, call.request.sample
-    if checks.case(case).turns:
-        # Two prompts may begin a conversation alike and differ in the turns after it.
-        digest = conversation_digest(variant, checks.case(case), sample)
-    elif steps:
-        digest = steps[0].request_sha256
+    if steps:
+        first = steps[0].request_sha256
     else:
         assert isinstance(call, PlannedCall)
-        digest = call.request.digest
+        first = call.request.digest
+    digest = question_digest(variant, checks.case(case), sample, first)
     if given.error is not None:
         assert isinstance(call, PlannedCall)
         turn = turn_reached(call.case, [step.response for step in steps])

@@ -28,7 +28,8 @@ class Answered:
 
     Attributes:
         sample: 0 for the first answer to the case.
-        request_sha256: Digest of the request; of a conversation, of all that the prompt asks in it.
+        request_sha256: Digest of all that is asked: of the request, and of the turns, the results of tools and what a
+            program in the model's place is given beside it.
         counted_tokens: Input tokens of the request, counted with the priced model's tokenizer.
         recorded_at: When a replayed answer was recorded; ``None`` for a live one.
         steps: How often the model was called: more than once if its calls of tools were answered. ``response`` and

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from promptopt.errors import UsageError
+from promptopt.experiment.conversation import question_digest
 from promptopt.experiment.variant import Variant
 from promptopt.files import show_path
 from promptopt.minimization.choices import Workbench
@@ -48,8 +49,7 @@ def evidence_of(bench: Workbench, whole: Variant, checks: SuiteChecks) -> tuple[
     first: dict[str, Case] = {}
     for number in failing:
         case = suite.cases[number]
-        turns = repr(case.given.get("turns", ""))
-        asked = f"{bench.request(whole, number).digest} {turns}"
+        asked = question_digest(whole, case, 0, bench.request(whole, number).digest)
         first[asked] = _with_asserts_of(first[asked], case, checks) if asked in first else case
     counts = {
         "have no assert": len(suite.cases) - len(judged),

@@ -192,8 +192,7 @@ def answer_source(request: Request) -> dict[str, Any]:
 
     Both are left out for a model whose provider does not look at them, which is every one without a prefix.
     """
-    head = request.model.partition(":")[0]
-    if head not in load_config().providers and (head == request.model or head not in registered("provider")):
+    if _has_no_prefix(request.model):
         return {}
     name, table, rest = _found(request.model)
     provider = _said_by(name)
@@ -202,6 +201,16 @@ def answer_source(request: Request) -> dict[str, Any]:
         found["variables"] = request.variables
     version = provider.version(rest) if table is None else provider.version(rest, table)
     return found if version is None else {**found, "version": version}
+
+
+def reads_variables(model: str) -> bool:
+    """Whether what answers is asked with the variables of a case, and not with the messages alone."""
+    return not _has_no_prefix(model) and _said_by(_found(model)[0]).takes_variables
+
+
+def _has_no_prefix(model: str) -> bool:
+    head = model.partition(":")[0]
+    return head not in load_config().providers and (head == model or head not in registered("provider"))
 
 
 def batch_request(request: Request) -> tuple[str, dict[str, Any]] | None:

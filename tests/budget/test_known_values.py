@@ -1212,7 +1212,10 @@ def test_a_case_without_a_line_is_shown_at_no_line() -> None:
 
 
 def judged(pairs: list[tuple[float, float]], limit: str = "2 points") -> list[tuple[str, str]]:
-    entries = [(replace(REFUND, quality=old), replace(REFUND, quality=now)) for old, now in pairs]
+    asked = [replace(REFUND, request=str(number)) for number in range(len(pairs))]
+    entries = [
+        (replace(each, quality=old), replace(each, quality=now)) for each, (old, now) in zip(asked, pairs, strict=True)
+    ]
     found = totals._quality(Known().prompt, entries, parse_limit("quality", limit))
     return [(each.level, each.summary.partition("answers: ")[2]) for each in found]
 

@@ -111,6 +111,20 @@ def test_a_small_loss_that_is_not_significant_warns(guarded: Any) -> None:
     assert "quality -1.7 points over 60 recorded answers: not significantly worse" in result.text
 
 
+def test_answers_to_one_question_are_one_answer_as_compare_takes_them(guarded: Any) -> None:
+    cases = "".join(
+        f"  - {{description: c{n}, vars: {{ticket: parcel, n: {n}}}, assert: [{{type: contains, value: delivery}}]}}\n"
+        for n in range(40)
+    )
+    guarded.write({"suites/triage.yaml": "tests:\n" + cases})
+    record({f"c{n}": "delivery" for n in range(40)})
+    lock()
+    # Of forty tickets these would be a loss.
+    record({f"c{n}": "hm" for n in range(8)})
+    (line,) = [line for line in check()["triage"].text.splitlines() if "quality" in line]
+    assert "quality -20.0 points over 40 recorded answers to 1 question: too few for a test" in line
+
+
 def test_a_group_sums_the_mean_calls_of_its_prompts_only(locked: Any) -> None:
     locked.write(
         {

@@ -239,3 +239,11 @@ def test_defaults_of_the_suite_are_added_to_by_tool(desk: Path) -> None:
 def test_a_batch_of_such_cases_is_refused(desk: Path) -> None:
     with pytest.raises(UsageError, match="--batch asks each case once"):
         compare("desk", batch=True, record="all")
+
+
+def test_cases_with_other_results_of_their_tools_ask_something_else(desk: Path) -> None:
+    case = CASE.replace("RESULTS", BY_NAME)
+    other = case.replace("description: a", "description: b").replace("status: open", "status: lost")
+    (desk / "suites/desk.yaml").write_text(case + other + other.replace("description: b", "description: c"))
+    found = compare("desk", provider=Desk(), price_as="gpt-4o-mini")
+    assert "note: 1 of 3 cases ask the same as another one" in str(found)
