@@ -20,11 +20,14 @@ PLACES = (
     "request.body.messages", "request.messages", "request.body.input", "request.input", "request_body.messages",
     "proxy_server_request.messages", "messages", "input", "body.messages",
 )  # fmt: skip
+_DATE = r"(?:\d{4}[./-]\d\d?[./-]\d\d?|\d\d?[./-]\d\d?[./-]\d{4})\b"
 # What names a person, by what it looks like; the reader of the suite looks for the rest.
 _PERSONAL = (
-    (re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w"), "[e-mail]"),
+    (re.compile(r"[\w.+-]+(?:'[\w.+-]+)*@[\w-]+\.[\w.-]*\w"), "[e-mail]"),
     (re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"), "[account]"),
-    (re.compile(r"(?<![\w.])\+?\d(?:[ ()/.-]?\d){8,14}(?![\w.])"), "[phone]"),
+    # A card has 13 digits and more, which no phone number has without its plus.
+    (re.compile(r"(?<![\w.+])\d(?:[ -]?\d){12,18}(?!\w)"), "[account]"),
+    (re.compile(rf"(?<![\w.])(?!{_DATE})\(?\+?\(?\d(?:[ ()/.-]{{0,2}}\d){{8,14}}(?!\w)"), "[phone]"),
 )
 
 

@@ -6,6 +6,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from promptopt.auditing.seed_suite import scrubbed
 from promptopt.cli import cli
 from promptopt.errors import InputError
 from promptopt.suites import load_suite
@@ -56,6 +57,23 @@ def test_what_names_a_person_is_replaced_and_secrets_are_left_out(drawn):
     assert secret not in done.stdout
     (test,) = yaml.safe_load(done.stdout)["tests"]
     assert test["vars"]["input"] == "Mail [e-mail] or call [phone], [account]"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("card 4111111111111111 exp 12/27", "card [account] exp 12/27"),
+        ("card 4111 1111 1111 1111.", "card [account]."),
+        ("3782-822463-10005", "[account]"),
+        ("call (212) 555-0123 or +1 (212) 555-0123.", "call [phone] or [phone]."),
+        ("+49 (0)30 1234-5678", "[phone]"),
+        ("o'neil+x@example.co.uk", "[e-mail]"),
+        ("on 2026-01-05 12:30 and 05.01.2026 12:30", "on 2026-01-05 12:30 and 05.01.2026 12:30"),
+        ("for 1,234,567.89 in 2026", "for 1,234,567.89 in 2026"),
+    ],
+)
+def test_numbers_of_people_are_replaced_and_dates_are_not(text, shown):
+    assert scrubbed(text) == shown
 
 
 def test_a_log_without_texts_has_no_cases(drawn):
