@@ -191,7 +191,8 @@ class VariantSummary:
         warm_cached_tokens: Input tokens that the provider's prompt cache serves of a call once it is warm; ``None`` if
             the provider showed no cache. ``warm_usd_per_1k_calls`` is the list cost then, which verdicts are about.
         cold_tokens: Input tokens that a prompt cache might serve, if it served none of any call.
-        usd_per_pass: List cost of all calls over the number that passed; ``None`` if unpriced or none passed.
+        usd_per_pass: List cost over the number of answers that passed, of cases with asserts; ``None`` if unpriced or
+            none passed.
         incurred_usd: What this run paid; a replay paid nothing. ``None`` if a live call was unpriced.
         latency_ms: Median of live calls; ``None`` if all were replayed.
         latency_p95_ms: Their 95th percentile; ``None`` below 20 calls, of which it would be the largest.
@@ -270,7 +271,7 @@ def summarize(run: Run, config: Config) -> VariantSummary:
     warm = [trial.measured.warm_tokens for trial in answered if trial.measured.warm_tokens is not None]
     warm_total = _total([trial.judged_cost for trial in answered]) if warm else None
     judged = [trial for trial in answered if trial.score.scores]
-    passed = sum(trial.passed for trial in judged)
+    passed, spent = sum(trial.passed for trial in judged), _total([trial.cost for trial in judged])
     seconds = sorted(trial.response.duration_s for trial in answered if trial.response.duration_s is not None)
     repeated = _repeated(answered)
     days = sorted(trial.recorded_at[:10] for trial in answered if trial.recorded_at)
@@ -301,7 +302,7 @@ def summarize(run: Run, config: Config) -> VariantSummary:
         warm_cached_tokens=_mean(warm),
         warm_usd_per_1k_calls=None if warm_total is None else float(warm_total / len(answered) * 1000),
         cold_tokens=0 if warm else _cold_tokens(variant, answered),
-        usd_per_pass=None if total is None or not passed else float(total / passed),
+        usd_per_pass=None if spent is None or not passed else float(spent / passed),
         incurred_usd=_incurred(trials, variant),
         latency_ms=median(seconds) * 1000 if seconds else None,
         latency_p95_ms=_percentile95(seconds) * 1000 if len(seconds) >= _FEWEST_FOR_P95 else None,

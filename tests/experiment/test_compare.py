@@ -94,6 +94,20 @@ def test_a_terse_prompt_with_the_same_answers_improves(adding: Path) -> None:
     assert second.usd_per_pass == pytest.approx(expected)
 
 
+def test_what_a_pass_costs_is_of_the_cases_that_can_pass(adding: Path) -> None:
+    suite = adding / "suites/add.jsonl"
+    cases = [json.loads(line) for line in suite.read_text().splitlines()]
+    plain = [{key: value for key, value in case.items() if key != "assert"} for case in cases[100:]]
+    suite.write_text("".join(json.dumps(case) + "\n" for case in [*cases[:100], *plain]))
+    found = recorded()
+    first, second = found.variants
+    assert (first.pass_rate, second.pass_rate) == (1, 1)
+    judged = [trial for trial in found.runs[1].answered if trial.score.scores]
+    assert second.usd_per_pass == pytest.approx(float(sum(trial.cost.total_usd for trial in judged)) / 100)
+    (row,) = [each for each in found.pairs[0].differences if each.metric == "usd_per_pass"]
+    assert row.difference == pytest.approx(second.usd_per_pass - first.usd_per_pass)
+
+
 def test_a_terse_prompt_that_loses_answers_regresses(adding: Path) -> None:
     compared = recorded(lambda request: request.messages[0].content.endswith("=") and request.origin.case < "030")
     assert compared.pairs[0].decision.verdict == "regressed"
