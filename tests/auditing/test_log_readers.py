@@ -437,6 +437,12 @@ def test_the_gateway_s_own_ledger_is_read(tmp_path):
     found = read_log([path])
     assert found.formats == {"promptopt": 2}
     assert found.log.own_hit.tolist() == [False, True]
+    with closing(sqlite3.connect(tmp_path / "cache.sqlite")) as cache:
+        cache.execute("CREATE TABLE answers (key TEXT)")
+        cache.commit()
+    assert len(read_log([tmp_path]).log) == 2
+    with pytest.raises(InputError, match="not a ledger of promptopt's"):
+        read_log([tmp_path / "cache.sqlite"])
 
 
 def test_the_worst_case_of_a_call_that_broke_off_is_no_bill(tmp_path, config):
@@ -454,6 +460,24 @@ def test_the_worst_case_of_a_call_that_broke_off_is_no_bill(tmp_path, config):
     assert data["baseline_usd"] == pytest.approx(0.0003)
     assert data["profile"]["counts"]["unmeasured"] == 1
     assert ("usage not known", "1 calls that may have been billed, in no sum") in facts(data)
+
+
+@pytest.mark.parametrize("kept", [20, 8192])
+def test_a_damaged_ledger_is_not_set_aside_by_who_only_reads_it(tmp_path, kept):
+    from promptopt.gateway.stores.ledger import open_ledger
+    from promptopt.gateway.stores.ledger_row import LedgerRow
+
+    path = tmp_path / "ledger.sqlite"
+    ledger = open_ledger(path)
+    for number in range(200):
+        ledger.finish(0, LedgerRow(at=1.79e9 + number, model="gpt-4o", input_tokens=100, output_tokens=5))
+    ledger.close()
+    damaged = path.read_bytes()[:kept].ljust(path.stat().st_size, b"\xab")
+    path.write_bytes(damaged)
+    with pytest.raises(InputError, match="is SQLite, and damaged"):
+        read_log([path])
+    assert path.read_bytes() == damaged
+    assert not list(tmp_path.glob("*.damaged-*"))
 
 
 @pytest.mark.parametrize("compress", [False, True])

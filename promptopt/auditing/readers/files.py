@@ -48,6 +48,8 @@ LARGE = 64 * 2**20
 _PIECE, _MOST_PROCESSES = 16 * 2**20, 8
 _SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".gz", ".sqlite", ".sqlite3", ".db", ".log")
 
+_SQLITE = b"SQLite format 3\0"
+
 ReadProgress = Callable[[int], None]
 
 
@@ -110,11 +112,10 @@ def read_log(
 
 
 def _logs_in(folder: Path) -> list[Path]:
-    # Logs that are rotated leave empty files.
+    # Logs that are rotated leave empty files, and the gateway keeps its cache and budgets beside its ledger.
+    files = (file for file in folder.rglob("*") if file.is_file() and file.suffix.lower() in _SUFFIXES)
     found = sorted(
-        file
-        for file in folder.rglob("*")
-        if file.is_file() and file.suffix.lower() in _SUFFIXES and file.stat().st_size
+        file for file in files if file.stat().st_size and (not starts_with(file, _SQLITE) or ledger.is_ledger(file))
     )
     if not found:
         raise InputError(f"holds no log ({', '.join(_SUFFIXES)})", path=show_path(folder))
@@ -164,7 +165,7 @@ class _Reading:
     def file(self, path: Path, format_name: str | None, columns: tuple[str, ...]) -> None:
         if not path.is_file():
             raise InputError(f"{show_path(path)}: there is no such file")
-        if starts_with(path, b"SQLite format 3\0"):
+        if starts_with(path, _SQLITE):
             self._take(ledger.NAME, path, ledger.file_calls(path))
             return
         records = documents(path)
@@ -378,7 +379,7 @@ def logged_records(
     """Each call that can be read, with the record that it is of; a ledger keeps no records."""
     for path in paths:
         for file in _logs_in(path) if path.is_dir() else [path]:
-            if starts_with(file, b"SQLite format 3\0"):
+            if starts_with(file, _SQLITE):
                 continue
             records = iter(documents(file))
             first = list(islice(records, _LOOKED_AT))

@@ -78,6 +78,21 @@ def _is_hex(digest: str) -> bool:
     return len(digest) >= 16 and all(letter in "0123456789abcdef" for letter in digest[:16])
 
 
+def is_ledger(path: Path, *, whole: bool = False) -> bool:
+    """Whether a file of SQLite has a table of calls; with ``whole``, all of it is looked at.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            if whole and (found := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                raise sqlite3.DatabaseError(found.splitlines()[-1])
+            return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'calls'").fetchone() is not None
+    except sqlite3.DatabaseError as error:
+        raise InputError(f"is SQLite, and damaged ({error})", path=show_path(path)) from None
+
+
 def file_calls(path: Path) -> Iterator[tuple[int, Iterator[LoggedCall | BadRow]]]:
     """The calls of a ledger's file, with the numbers of their rows.
 
@@ -86,12 +101,9 @@ def file_calls(path: Path) -> Iterator[tuple[int, Iterator[LoggedCall | BadRow]]
     """
     from promptopt.gateway.stores.ledger import open_ledger
 
-    # A ledger that is opened is made, so that a file of something else is not.
-    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'calls'").fetchone():
-            raise InputError(
-                "is SQLite, and not a ledger of promptopt's: it has no table of calls", path=show_path(path)
-            )
+    # A ledger that is opened is made, and set aside if it is damaged: what is only read is not.
+    if not is_ledger(path, whole=True):
+        raise InputError("is SQLite, and not a ledger of promptopt's: it has no table of calls", path=show_path(path))
     store = open_ledger(path)
     try:
         for place, row in enumerate(store.rows(), 1):
