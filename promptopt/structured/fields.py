@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -162,6 +163,31 @@ def scan(pattern: regex.Pattern[str], text: str, start: int = 0) -> Iterator[Any
         yield from pattern.finditer(text, start, timeout=SCAN_TIMEOUT_S)
     except TimeoutError:
         raise TooSlow from None
+
+
+def speaks(text: str, spellings: Iterable[str], after: re.Pattern[str]) -> bool:
+    """Whether one of several words is in a text, in any case, with what may come after it there.
+
+    A pattern with the name of a key in it is compiled for this one key, which takes longer than it runs: who asks this
+    first compiles it only for keys that it can find.
+    """
+    folded = _folded(text)
+    if len(folded) != len(text):
+        return True
+    for spelling in spellings:
+        word = _folded(spelling)
+        at = folded.find(word)
+        while at >= 0:
+            if after.match(text, at + len(word)):
+                return True
+            at = folded.find(word, at + 1)
+    return False
+
+
+@functools.lru_cache(maxsize=64)
+def _folded(text: str) -> str:
+    """A text in small letters, with blanks for hyphens and underscores."""
+    return text.lower().replace("_", " ").replace("-", " ")
 
 
 def object_schema(properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from promptopt.structured.by_model.question import Quotation, ReadValue
-from promptopt.structured.fields import MASK, PromptText, Span
+from promptopt.structured.fields import MASK, PromptText, Span, speaks
 from promptopt.structured.witness.keys import shortened
 from promptopt.templates.source import read_source
 
@@ -113,6 +113,9 @@ def said(document: PromptText, value: ReadValue, proofs: Proofs, places: Sequenc
 
 
 _MOST_MENTIONS = 8
+_SAYS = re.compile(
+    r"[\"'`*”]+\s*(?:[:=(]|[-–—]\s|is\b|must\b|should\b|can\b|may\b)|\s*(?:=|\(|:|is\b)| (?:is|must|should|can|may)\b"
+)
 
 
 def said_elsewhere(document: PromptText, value: ReadValue, proofs: Proofs) -> list[Quoted]:
@@ -121,6 +124,8 @@ def said_elsewhere(document: PromptText, value: ReadValue, proofs: Proofs) -> li
         return []
     own = re.escape(value.name)
     first = rf"[{re.escape(value.name[0].upper())}{re.escape(value.name[0].lower())}]{re.escape(value.name[1:])}"
+    if not speaks(document.text, (value.name,), _SAYS):
+        return []
     spoken = re.compile(
         rf"(?<={_MARKED}){own}[\"'`*”]+\s*(?:[:=(]|[-–—]\s|is\b|must\b|should\b|can\b|may\b)|(?:(?<![\w-])(?<!\w )|(?<=\bthe )|(?<=\bThe )|(?<=\byour )|(?<=\band )|(?<=\bor ))(?:{own}(?=\s*(?:=|\())|(?<=[.!?\n] ){first}(?= (?:is|must|should|can|may)\b)|(?:(?<=\n)|(?<=\n- )){own}(?=\s*(?::|=|is\b)))"
     )
@@ -174,15 +179,24 @@ def _closed(text: str, begin: int, stop: int) -> int:
 
 def _spelled(name: str, text: str, start: int, end: int) -> tuple[int | None, bool]:
     """Where a key is in a stretch, rather in marks than as a word; and whether it is in marks or before a colon."""
-    own = re.escape(name)
-    for pattern, marked in (
-        (rf"(?<={_MARKED}){own}(?=[\"'`*”])", True),
-        (rf"(?<![\w-]){own}(?=\s*[:(=])", True),
-        (rf"(?<![\w-]){own}(?![\w-])", False),
-    ):
-        if match := re.compile(pattern).search(text, start, end):
-            return match.start(), marked
+    places = []
+    at = text.find(name, start, end)
+    while at >= 0:
+        places.append(at)
+        at = text.find(name, at + 1, end)
+    for before, after, marked in _SPELLINGS:
+        for at in places:
+            if before.match(text, at) and after.match(text, at + len(name), end):
+                return at, marked
     return None, False
+
+
+# What comes before a key and after it: in marks, before a colon, or as a word
+_SPELLINGS = (
+    (re.compile(rf"(?<={_MARKED})"), re.compile(r"[\"'`*”]"), True),
+    (re.compile(r"(?<![\w-])"), re.compile(r"\s*[:(=]"), True),
+    (re.compile(r"(?<![\w-])"), re.compile(r"(?![\w-])"), False),
+)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from promptopt.structured.fields import MASK, PromptText, Span
+from promptopt.structured.fields import MASK, PromptText, Span, speaks
 from promptopt.structured.prose.alternatives import LABELS, TYPES
 from promptopt.structured.prose.counts import NUMERALS, bounds_of, number_of
 from promptopt.structured.prose.described import stated
@@ -49,7 +49,7 @@ class KeyClauses:
         self._shown = "\n".join(document.text[span.start : span.end] for span in covered)
         self.text = text = document.masked((*covered, *document.conditional))
         self.clauses = [match.span() for match in CLAUSE.finditer(text) if match[0].strip()]
-        subjects = {name: _subject(name) for name in names if re.fullmatch(r"[A-Za-z][\w -]*", name)}
+        subjects = {name: _subject(name, text) for name in names if re.fullmatch(r"[A-Za-z][\w -]*", name)}
         self._said: dict[str, list[str]] = {}
         self._joint: dict[str, list[str]] = {}
         joined = _joined(list(subjects))
@@ -159,8 +159,15 @@ def words_of(name: str) -> str:
     return r"[ _-]?".join(map(re.escape, re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name) or [name]))
 
 
-def _subject(name: str) -> re.Pattern[str]:
-    """Where a clause speaks of a key: in marks, spelled as no word is, or as a word of which something is said."""
+_SAID_AFTER = re.compile(
+    rf"[\"'`*]|(?:y|ies|es|s)?(?: (?:score|level|rating|value|field))?(?:{_IS}|{_NEEDS})", re.IGNORECASE
+)
+
+
+def _subject(name: str, text: str) -> re.Pattern[str]:
+    """Where a clause of a text speaks of a key: in marks, spelled as no word is, or as a word of which something is said."""
+    if re.fullmatch(r"[A-Z]?[a-z]+", name) and not speaks(text, (name.removesuffix("y"),), _SAID_AFTER):
+        return re.compile(r"(?!)")
     own = re.escape(name)
     words = words_of(name)
     # "Routes are A (train) and B (bus)"

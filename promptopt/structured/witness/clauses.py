@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from promptopt.structured.fields import Inferred, PromptText, blank
+from promptopt.structured.fields import Inferred, PromptText, blank, speaks
 from promptopt.structured.witness.instructions import instructions
 from promptopt.structured.witness.keys import KeyOfSchema, shortened
 
@@ -39,9 +39,14 @@ def words_of_key(name: str) -> str:
     return r"[ _-]".join(map(re.escape, re.split(r"[_\s-]+", apart)))
 
 
+_SAYS = re.compile(rf"{_MARK}*(?: (?:field|key|value))?{_IS}", re.IGNORECASE)
+
+
 def _predicates(text: str, name: str) -> Iterator[tuple[int, str]]:
     """Where clauses have a key for their subject, and what they say of it up to the end of the sentence."""
     if not re.fullmatch(r"[A-Za-z][\w -]*", name):
+        return
+    if not speaks(text, (re.sub(r"(?<=[a-z])(?=[A-Z])|\s+", " ", name),), _SAYS):
         return
     subject = re.compile(
         rf"(?:(?:^|[.;!?:,]\s|\b(?:and|the|its|each|every|where|with)\s)[ \t]*(?:[-*•]|\d+[.)])?[ \t]*{_MARK}*|{_MARK}){words_of_key(name)}{_MARK}*(?: (?:field|key|value))?{_IS}(?P<said>[^.;\n]*(?:\.(?=\d)[^.;\n]*)*)",

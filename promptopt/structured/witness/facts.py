@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from promptopt.structured.fields import MASK, Inferred, PromptText, begin_of
+from promptopt.structured.fields import MASK, Inferred, PromptText, begin_of, speaks
 from promptopt.structured.witness.clauses import FREE, words_of_key
 from promptopt.structured.witness.instructions import instructions, looked_for
 from promptopt.structured.witness.keys import NUMBER_WORDS, KeyOfSchema, shortened, words_read
@@ -37,7 +37,7 @@ def left_over(document: PromptText, found: Inferred, leaves: Sequence[KeyOfSchem
     text = instructions(document, found)
     clauses = [(match.start(), match[0]) for match in CLAUSE.finditer(text) if match[0].strip()]
     names = list(dict.fromkeys(leaf.name for leaf in leaves))
-    subjects = {name: _subject(name) for name in names}
+    subjects = {name: _subject(name, text) for name in names}
     for name in names:
         same = [leaf for leaf in leaves if leaf.name == name]
         for start, clause in clauses:
@@ -77,8 +77,15 @@ _WITH_OTHERS = re.compile(
 )
 
 
-def _subject(name: str) -> re.Pattern[str]:
-    """Where a clause has a key for its subject: at its begin, in marks, or spelled as no word is."""
+_NOWHERE = re.compile(r"(?!)")
+_ENDS = re.compile(r"(?:ys?|ies|ss?)?(?!\w)", re.IGNORECASE)
+
+
+def _subject(name: str, text: str) -> re.Pattern[str]:
+    """Where a clause of a text has a key for its subject: at its begin, in marks, or spelled as no word is."""
+    last = re.split(r"[\W_]+|(?<=[a-z])(?=[A-Z])", name)[-1]
+    if last and not speaks(text, (last.removesuffix("y").removesuffix("s"),), _ENDS):
+        return _NOWHERE
     words = words_of_key(name)
     own = re.escape(name)
     plural = rf"(?:{words}s?|{words.removesuffix('y')}ies|{words.removesuffix('s')})"

@@ -233,7 +233,7 @@ def _in_a_language(leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
 
 def _percent(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator[str]:
     """A place for a percentage that was read as a text: ``{"sales": %, "costs": %}``."""
-    for leaf in leaves:
+    for leaf in leaves if "%" in document.text else ():
         shown = re.search(rf"[\"']{re.escape(leaf.name)}[\"']\s*:\s*(?:%|<%>|<[^<>\n\"]*%>)\s*[,}}\n]", document.text)
         if shown and leaf.kinds == {"string"} and not leaf.labelled:
             yield f"line {document.line(shown.start())}: {shortened(shown[0])!r} shows a percentage, and a text was read"

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptopt.structured.fields import MASK, Inferred, PromptText
+from promptopt.structured.fields import MASK, Inferred, PromptText, speaks
 
 _Schema = Mapping[str, Any]
 
@@ -150,6 +150,11 @@ _MARKS = "[\"'`*]"
 _OF_IT = r"(?=\s*(?::|\(|[-–—=]\s|=|must\b|should\b|is\b|are\b|can\b|may\b|has to\b|between\b|from \d|to (?:[\"'`]|null|true|false)))"
 
 
+_IS_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+# What comes after a key that is a word, where it is spoken of; another key is spelled as no word is.
+_SPOKEN = re.compile(rf"{_MARKS}|{_OF_IT}| \(|\s+(?:is|are|must|should|can|may)\b", re.IGNORECASE)
+
+
 @functools.lru_cache(maxsize=8)
 def _lines_of_words(text: str) -> dict[str, list[tuple[int, int]]]:
     """Where the lines are that have a word, folded."""
@@ -162,10 +167,11 @@ def _lines_of_words(text: str) -> dict[str, list[tuple[int, int]]]:
 
 def mentions(text: str, name: str) -> Iterator[re.Match[str]]:
     """Every place where a text speaks of a key; only its lines with a word of the key are looked at."""
-    pattern = _mention(name)
+    if _IS_WORD.fullmatch(name) and not speaks(text, (name,), _SPOKEN):
+        return
     words = re.findall(r"[a-z]+|[A-Z][a-z]*|\d+", name)
     if not re.fullmatch(r"[A-Za-z]\w*", name) or not words:
-        yield from pattern.finditer(text)
+        yield from _mention(name).finditer(text)
         return
     index = _lines_of_words(text)
     # As it is spelled, or its words apart.
@@ -173,7 +179,7 @@ def mentions(text: str, name: str) -> Iterator[re.Match[str]]:
     if len(words) > 1:
         spans |= set(index.get(words[0].casefold(), ())) & set(index.get(words[-1].casefold(), ()))
     for start, end in sorted(spans):
-        yield from pattern.finditer(text, start, end)
+        yield from _mention(name).finditer(text, start, end)
 
 
 def spaced(name: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from promptopt.structured.fields import MASK, Inferred, PromptText, begin_of
+from promptopt.structured.fields import MASK, Inferred, PromptText, begin_of, speaks
 from promptopt.structured.witness.instructions import instructions
 from promptopt.structured.witness.keys import KeyOfSchema, form_of, shortened, values_shown
 
@@ -165,6 +165,7 @@ _MARKED_WORD = (
     r"(?:\"[A-Za-z][^\"\n]{0,20}\"|“[A-Za-z][^”\n]{0,20}”|`[A-Za-z][^`\n]{0,20}`|(?<!\w)'[A-Za-z][^'\n]{0,20}'(?!\w))"
 )
 _MARKED_WORDS = rf"\W{{0,4}}(?:[a-z]+\W{{1,3}}){{0,2}}{_MARKED_WORD}(?:\s*[,/|]\s*{_MARKED_WORD})*\s*(?:,?\s*\bor\b|/|\|)\s*{_MARKED_WORD}"
+_WORDS_AFTER = re.compile(_MARKED_WORDS, re.IGNORECASE)
 _BINARY = re.compile(rf"\bbinary (?:score|grade|rating|label|answer|verdict){_MARKED_WORDS}", re.IGNORECASE)
 
 
@@ -173,11 +174,16 @@ def _of_numbers(document: PromptText, leaves: Sequence[KeyOfSchema]) -> Iterator
     numbers = [leaf for leaf in leaves if leaf.kinds & {"integer", "number"} and "string" not in leaf.kinds]
     labels = {label.casefold() for leaf in leaves for label in leaf.labels}
     for leaf in numbers:
-        spoken = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", leaf.name).replace(" ", "[ _]")
-        said = re.search(rf"(?<![\w\"'`-]){spoken}{_MARKED_WORDS}", document.text, re.IGNORECASE)
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", leaf.name)
+        spoken = words.replace(" ", "[ _]")
+        said = (
+            re.search(rf"(?<![\w\"'`-]){spoken}{_MARKED_WORDS}", document.text, re.IGNORECASE)
+            if speaks(document.text, (words,), _WORDS_AFTER)
+            else None
+        )
         said = said or _BINARY.search(document.text)
-        words = re.findall(_MARKED_WORD, said[0]) if said else []
-        if said and not labels.issuperset(word[1:-1].casefold() for word in words):
+        marked = re.findall(_MARKED_WORD, said[0]) if said else []
+        if said and not labels.issuperset(word[1:-1].casefold() for word in marked):
             line = document.line(said.start())
             yield f"line {line}: {shortened(said[0])!r} are words, and {leaf.name!r} was read as a number"
 

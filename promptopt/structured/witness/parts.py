@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 
@@ -287,32 +288,54 @@ def optional_parts(document: PromptText, found: Inferred, leaves: Sequence[KeyOf
         return
     text = instructions(document, found)
     names = "|".join(spaced(leaf.name) for leaf in own)
-    # "crew (optional)", "the key crew if it is known"
-    by_name = re.compile(
-        rf"(?<![\w-])[\"'`*]*(?:{names})[\"'`*]*(?: (?:key|field|line|section|tag))?\s*(?:\([^()\n]*\boptional\b[^()\n]*\)|[,:=–—-]*\s*(?:is |are )?optional\b|,? (?:only )?(?:if|when|where) (?:it is |they are |there is (?:one|any)|any|one is )?(?:known|given|stated|present|available|mentioned|any|one|applicable|named|found)\b)",
-        re.IGNORECASE,
-    )
     own_words = {leaf.name.casefold() for leaf in leaves}
     listed = "|".join(spaced(leaf.name) for leaf in leaves if leaf.listed and found.whole != "sections")
-    of_list = re.compile(rf"\b(?:{listed or '(?!)'})\b", re.IGNORECASE)
-    part = re.compile(rf"\b(?:{_PARTS}|{names})\b", re.IGNORECASE)
-    any_missing = re.compile(_ANY_MISSING.format(parts=_OF_FORM.format(names=names)), re.IGNORECASE)
+    of_list = re.compile(rf"\b(?:{listed})\b", re.IGNORECASE) if listed else None
     for span in found.covered if found.whole == "labels" else ():
         if after := _IF_ANY.match(document.text, span.end):
             yield f"line {document.line(span.end)}: {shortened(after[0])!r}: a part may be missing, and it was read as always there"
     for sentence in _SENTENCE.finditer(text):
         said = sentence[0]
-        if MASK in said or of_list.search(said):
+        if MASK in said or (of_list and of_list.search(said)) or not _MAY_LACK.search(said):
             continue
         line = f"line {document.line(sentence.start())}: {shortened(said)!r}"
-        named = by_name.search(said)
+        named = _by_name(names).search(said)
         if (named and not re.search(r"\b(?:null|else|otherwise|empty|unknown|none|n/a)\b", said, re.IGNORECASE)) or (
-            (free := any_missing.search(said)) and (_LACKS.match(free[0]) or not _NO.search(said[: free.start()]))
+            (free := _any_missing(names).search(said))
+            and (_LACKS.match(free[0]) or not _NO.search(said[: free.start()]))
         ):
             yield f"{line}: a part may be missing, and it was read as always there"
             continue
-        if any(_is_left_out(said, out, part, own_words, wrapped=found.wrapped) for out in _OUT.finditer(said)):
+        if any(_is_left_out(said, out, _part(names), own_words, wrapped=found.wrapped) for out in _OUT.finditer(said)):
             yield f"{line}: a part may be left out, and it was read as always there"
+
+
+# What all of these patterns want of a sentence
+_MAY_LACK = re.compile(
+    rf"\boptional\b|\b(?:if|when|where) (?:it is |they are |there is (?:one|any)|any|one is )?(?:known|given|stated|present|available|mentioned|any|one|applicable|named|found)\b"
+    r"|\b(?:left out|left off|omitted|skipped|missing|absent|dropped|not there|needed|required|necessary|wanted)\b|\bonly\b|\b(?:leave|leaving|omit|skip|drop)\b|\b(?:has|have|needs?|gets?) no\b"
+    rf"|{_OUT.pattern}",
+    re.IGNORECASE,
+)
+
+
+@functools.lru_cache(maxsize=64)
+def _by_name(names: str) -> re.Pattern[str]:
+    """A part of which a sentence says that it need not be there: "crew (optional)", "the key crew if it is known"."""
+    return re.compile(
+        rf"(?<![\w-])[\"'`*]*(?:{names})[\"'`*]*(?: (?:key|field|line|section|tag))?\s*(?:\([^()\n]*\boptional\b[^()\n]*\)|[,:=–—-]*\s*(?:is |are )?optional\b|,? (?:only )?(?:if|when|where) (?:it is |they are |there is (?:one|any)|any|one is )?(?:known|given|stated|present|available|mentioned|any|one|applicable|named|found)\b)",
+        re.IGNORECASE,
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _any_missing(names: str) -> re.Pattern[str]:
+    return re.compile(_ANY_MISSING.format(parts=_OF_FORM.format(names=names)), re.IGNORECASE)
+
+
+@functools.lru_cache(maxsize=64)
+def _part(names: str) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{_PARTS}|{names})\b", re.IGNORECASE)
 
 
 # "and your source in <source>, if you have one"
