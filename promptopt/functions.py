@@ -10,6 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+# What code of the user's own may raise. `sys.exit` in it would else end the command, with the exit code 0 as if a gate
+# had passed.
+RAISED = (Exception, SystemExit)
+
 
 def load_function(name: str, *, default: str = "") -> Callable[..., Any]:
     """A function of the user's own.
@@ -44,7 +48,7 @@ def _import(name: str) -> Any:
         sys.path.insert(0, here)
     try:
         return importlib.import_module(name)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's module may raise anything
+    except RAISED as error:
         raise ValueError(f"cannot import {name!r}: {type(error).__name__}: {error}") from None
 
 
@@ -64,7 +68,7 @@ def _from_file(path: Path) -> Any:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's module may raise anything
+    except RAISED as error:
         sys.modules.pop(name, None)
         raise ValueError(f"cannot import {str(path)!r}: {type(error).__name__}: {error}") from None
     return module

@@ -127,7 +127,11 @@ def test_a_provider_that_cannot_say_whether_it_is_configured(use):
 
 @pytest.mark.parametrize(
     ("body", "problem"),
-    [("raise KeyError('choices')", "raised KeyError: 'choices'"), ("return 7", "7 is not a Response")],
+    [
+        ("raise KeyError('choices')", "raised KeyError: 'choices'"),
+        ("raise SystemExit(0)", "raised SystemExit: 0"),
+        ("return 7", "7 is not a Response"),
+    ],
 )
 def test_a_provider_that_breaks_its_promise_fails_the_call_and_not_the_run(use, body, problem):
     code = f"{PROVIDER}\n    def complete(self, request):\n        {body}\n"

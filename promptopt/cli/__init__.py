@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from promptopt import __version__
-from promptopt.errors import PromptoptError, did_you_mean
+from promptopt.errors import PromptoptError, UsageError, did_you_mean
 
 # Name, module, and the line of `promptopt --help`; kept here so that help needs no command's module.
 COMMANDS = {
@@ -124,6 +124,9 @@ def _called() -> int:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Exit as leave:
         return leave.exit_code
+    except SystemExit as left:
+        # No command leaves by it: its exit code would be taken for a verdict.
+        raise UsageError(f"code that was called left by sys.exit({left.code!r}), so that there is no result") from left
     return code if isinstance(code, int) else 0
 
 

@@ -15,6 +15,7 @@ import jinja2
 
 from promptopt.errors import ProviderError, ProviderUnusable, SecretRecorded, TemplateError
 from promptopt.experiment.variant import Measurement, Variant
+from promptopt.functions import RAISED
 from promptopt.providers.base import reads_variables
 from promptopt.providers.recordings import Recording, RecordingStatus
 from promptopt.scorers import CaseScore, JudgeAccess, SuiteChecks, TurnAnswer
@@ -146,7 +147,7 @@ def _stored(case: Case, turns: Sequence[Sequence[Response]]) -> dict[str, str]:
             if code is not None and steps[-1].finish_reason != _STAND_IN:
                 try:
                     stored[turn.store_as] = as_text(transform_of(str(code))(text, {"vars": dict(turn.vars)}))
-                except Exception as error:  # noqa: BLE001 - code of the user's own may raise anything
+                except RAISED as error:
                     raise TemplateError(f"the answer to keep as {turn.store_as!r}: transform: {error}") from None
     return stored
 

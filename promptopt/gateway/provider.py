@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from promptopt.errors import PromptoptError, ProviderError
+from promptopt.functions import RAISED
 from promptopt.gateway.call import Answer, Call, Labels, current_labels
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.failures import CallFailed
@@ -67,7 +68,7 @@ class WrappedProvider:
         assert call.request is not None
         try:
             return _answered(call, self._inner.complete(call.request))
-        except Exception as error:
+        except RAISED as error:
             if (failure := _failure(call.request, error)) is None:
                 raise
             raise failure from error
@@ -79,7 +80,7 @@ class WrappedProvider:
         assert call.request is not None
         try:
             return _answered(call, await inner.acomplete(call.request))
-        except Exception as error:
+        except RAISED as error:
             if (failure := _failure(call.request, error)) is None:
                 raise
             raise failure from error
@@ -113,7 +114,7 @@ def make_call(request: Request, labels: Labels | None = None) -> Call:
     return Call.of("chat", "", openai_arguments(request), found, request=request)
 
 
-def _failure(request: Request, error: Exception) -> CallFailed | None:
+def _failure(request: Request, error: BaseException) -> CallFailed | None:
     """What layers see of an error; ``None``: they see it as it is. A fault of a registered package fails the call."""
     if isinstance(error, ProviderError):
         return failure_of(error)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from promptopt.functions import RAISED
 from promptopt.judges.rubrics import ModelScorer, broken, shown_to
 from promptopt.judges.session import JudgeReply, Judging, Seat
 from promptopt.judges.settings import OPTIONS
@@ -76,7 +77,7 @@ class SharedStatements(ModelScorer):
             told = {"vars": dict(subject.variables), "prompt": {}}
             try:
                 shown["context"] = transform_of(self._context)(code_output(subject), told)
-            except Exception as error:  # noqa: BLE001 - code of the user's own may raise anything
+            except RAISED as error:
                 raise NoVerdict(f"contextTransform: {error}") from None
         absent = [name for name in self.needs if name not in shown]
         if absent:

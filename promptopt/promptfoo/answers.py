@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from promptopt.functions import RAISED
 from promptopt.scorers.transform import as_text, make_transform
 from promptopt.templates.answer import NoAnswer
 
@@ -23,7 +24,7 @@ class ConfigAnswer:
         """Raises NoAnswer if the code fails or returns nothing."""
         try:
             return as_text(self._made(text))
-        except Exception as error:  # noqa: BLE001 - code of the user's own may raise anything
+        except RAISED as error:
             raise NoAnswer(f"transform: {error}") from None
 
     def _made(self, text: str) -> Any:

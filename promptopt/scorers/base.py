@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
 from promptopt.errors import MissingExtra, PromptoptError, SuiteError, did_you_mean
+from promptopt.functions import RAISED
 from promptopt.registry import blaming, broken, load, registered
 from promptopt.scorers.transform import as_text, transform_of
 from promptopt.suites import ASSERT_KEYS, Assertion
@@ -120,7 +121,7 @@ class Check:
     def _scored(self, subject: Subject, name: str) -> Score | None:
         try:
             score: object = self.scorer(self._transformed(subject))
-        except Exception as error:
+        except RAISED as error:
             if self.asks and isinstance(error, PromptoptError):
                 # A judge that nobody named, or whose answer is not recorded: nothing is known of any answer.
                 raise

@@ -10,6 +10,7 @@ from typing import Any
 
 from promptopt.errors import SuiteError
 from promptopt.files import show_path
+from promptopt.functions import RAISED
 from promptopt.scorers.base import Check, Judge, Subject, make_check, transformed
 from promptopt.scorers.tools import call_problem
 from promptopt.suites import Assertion, Case, Suite
@@ -315,7 +316,7 @@ def _transformed(subject: Subject, case: Case) -> Subject:
         return subject
     try:
         return transformed(subject, str(code))
-    except Exception as error:  # noqa: BLE001 - code of the user's own may raise anything
+    except RAISED as error:
         return replace(subject, answer=None, no_answer=f"no answer: transform: {error}")
 
 

@@ -486,3 +486,15 @@ def test_an_import_is_all_or_nothing(greet) -> None:
         greet, "recordings", "import", "answers.jsonl", "--prompt", "greet", "--suite", "greet", "--model", "m"
     )
     assert said.startswith("promptopt: answers.jsonl:2: the suite has no case 'eve'.")
+
+
+def test_code_that_leaves_by_sys_exit_is_no_verdict(project) -> None:
+    project.write({"promptfooconfig.yaml": LEAVES, "leave.py": "import sys\ndef get_var(*given): sys.exit(0)\n"})
+    assert "sys.exit(0)" in refused(project, "compare", "-c", "promptfooconfig.yaml", "--record", "none")
+
+
+LEAVES = """\
+prompts: ["Say {{ x }}", "Say {{ x }} now"]
+providers: [openai:gpt-4o-mini]
+tests: [{vars: {x: "file://leave.py"}}]
+"""

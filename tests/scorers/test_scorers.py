@@ -259,6 +259,7 @@ def too_much(answer, context): return 7
 def too_good(answer, context): return Score("mine", 7.0, True, "")
 def nothing(answer, context): return None
 def broken(answer, context): raise KeyError("oops")
+def leaves(answer, context): raise SystemExit(0)
 def whole(answer, context): return context["output"].startswith("x") and context["response"].model == "m"
 def get_assert(answer, context): return True
 """
@@ -280,6 +281,7 @@ def get_assert(answer, context): return True
         ("too_good", "a", None, (0.0, False, "the scorer raised ValueError: returned the score 7.0, which is")),
         ("nothing", "a", None, (0.0, False, "the scorer raised TypeError: returned None")),
         ("broken", "a", None, (0.0, False, "the scorer raised KeyError: 'oops'")),
+        ("leaves", "a", None, (0.0, False, "the scorer raised SystemExit: 0")),
     ],
 )  # fmt: skip
 def test_a_function_of_ones_own(project, function: str, answer: str, threshold: Any, expected: Any) -> None:
