@@ -8,6 +8,7 @@ The tree::
     ├── InputError                 a file the user wrote cannot be used as it is
     │   ├── ConfigError            [tool.promptopt] in pyproject.toml
     │   ├── TemplateError          a prompt file: front matter, syntax, rendering
+    │   │   └── UndefinedVariable  a variable that it uses is not given
     │   ├── SuiteError             a suite: cases, asserts
     │   ├── SchemaError            an output schema
     │   ├── RecordingError         recorded answers: broken, missing, stale
@@ -145,6 +146,10 @@ class ConfigError(InputError):
 
 class TemplateError(InputError):
     """A prompt file cannot be read, compiled or rendered."""
+
+
+class UndefinedVariable(TemplateError):
+    """A prompt is rendered without a variable that it uses."""
 
 
 class SuiteError(InputError):

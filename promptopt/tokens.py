@@ -47,9 +47,19 @@ TOKENS_AFTER_TOOLS = 12
 # and hits come in steps of 128 tokens.
 CACHE_MINIMUM_TOKENS = 1024
 CACHE_STEP_TOKENS = 128
-# Minimum and step of providers with a rule of their own: api-docs.deepseek.com/guides/kv_cache,
-# ai.google.dev/gemini-api/docs/caching (Gemini 2.5), and Anthropic's "Prompt caching". The others are taken as OpenAI.
-_CACHE_RULES = {"deepseek": (64, 64), "google": (2048, 1), "anthropic": (1024, 1)}
+# Minimum and step of models with a rule of their own, the first that their name begins with:
+# api-docs.deepseek.com/guides/kv_cache, ai.google.dev/gemini-api/docs/caching, and Anthropic's "Prompt caching" and its
+# pages of the models. The others are taken as OpenAI's.
+_CACHE_RULES = (
+    (re.compile(r"gemini-[12]"), (2048, 1)),
+    (re.compile(r"gemini"), (4096, 1)),
+    (re.compile(r"claude-(?:(?:opus|fable|mythos)-5|(?:sonnet|haiku)-5-5)"), (512, 1)),
+    (re.compile(r"claude-(?:opus-4-[56]|haiku-4-5)"), (4096, 1)),
+    (re.compile(r"claude-(?:opus-4-7|3(?:-5)?-haiku)"), (2048, 1)),
+    (re.compile(r"claude"), (1024, 1)),
+)
+# Of its own service: who else serves DeepSeek's models has another cache, or none.
+_DEEPSEEK, _DEEPSEEK_RULE = "deepseek", (64, 64)
 _UNBILLED_KEYWORDS = frozenset({"required", "additionalProperties", "$schema"})
 
 _FINE_TUNED = re.compile(r"(?:^|[:/])ft:([^:]+)")
@@ -293,9 +303,21 @@ def cacheable_tokens(prefix: int, minimum: int = CACHE_MINIMUM_TOKENS, step: int
     return 0 if prefix < minimum else prefix - prefix % step
 
 
-def cacheable_at(prefix: int, provider: str | None) -> int:
-    """As :func:`cacheable_tokens`, by the rule of a provider as the price table names it."""
-    return cacheable_tokens(prefix, *_CACHE_RULES.get(provider or "", ()))
+def cache_rule(model: str | None) -> tuple[int, int]:
+    """The fewest tokens of a prefix that a model's prompt cache serves, and the steps that it serves them in."""
+    if model is not None:
+        name = plain_name(model).lower().replace(".", "-")
+        if name.startswith(_DEEPSEEK) and re.split("[/:]", model.lower())[-2:-1] in ([], [_DEEPSEEK]):
+            return _DEEPSEEK_RULE
+        for pattern, rule in _CACHE_RULES:
+            if pattern.match(name):
+                return rule
+    return CACHE_MINIMUM_TOKENS, CACHE_STEP_TOKENS
+
+
+def cacheable_at(prefix: int, model: str | None) -> int:
+    """As :func:`cacheable_tokens`, by the rule of a model."""
+    return cacheable_tokens(prefix, *cache_rule(model))
 
 
 def schema_tokens(schema: JSONSchema, tokenizer: Tokenizer) -> int:

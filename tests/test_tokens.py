@@ -275,3 +275,32 @@ print(loaded - megabytes())
 def test_a_vocabulary_that_is_given_back_leaves_the_process() -> None:
     found = subprocess.run([sys.executable, "-c", _RESIDENT], check=True, capture_output=True, text=True)
     assert float(found.stdout) > 30
+
+
+@pytest.mark.parametrize(
+    ("model", "rule"),
+    [
+        (None, (1024, 128)),
+        ("gpt-5.4", (1024, 128)),
+        ("my-model", (1024, 128)),
+        ("deepseek-chat", (64, 64)),
+        ("deepseek:deepseek-chat", (64, 64)),
+        ("deepseek/deepseek-reasoner", (64, 64)),
+        ("fireworks/deepseek-v3", (1024, 128)),
+        ("deepseek-ai/DeepSeek-V3", (1024, 128)),
+        ("gemini-2.5-flash", (2048, 1)),
+        ("google/gemini-3.1-pro-preview", (4096, 1)),
+        ("claude-sonnet-4-5-20250929", (1024, 1)),
+        ("claude-sonnet-5", (1024, 1)),
+        ("claude-opus-4-8", (1024, 1)),
+        ("anthropic/claude-opus-4.6", (4096, 1)),
+        ("claude-opus-4-7", (2048, 1)),
+        ("claude-haiku-4-5", (4096, 1)),
+        ("claude-3-5-haiku-latest", (2048, 1)),
+        ("claude-3-5-sonnet", (1024, 1)),
+        ("claude-opus-5-5", (512, 1)),
+        ("claude-haiku-5-5", (512, 1)),
+    ],
+)
+def test_a_prompt_cache_begins_where_the_model_says(model: str | None, rule: tuple[int, int]) -> None:
+    assert tokens.cache_rule(model) == rule

@@ -15,7 +15,7 @@ from promptopt.budget.result import BudgetFinding, Result, Severity
 from promptopt.budget.settings import DEFAULTS, OF_A_CAP, BudgetSettings
 from promptopt.budget.update import EarlierLocks
 from promptopt.files import show_path
-from promptopt.tokens import cacheable_tokens
+from promptopt.tokens import cacheable_at
 
 _CASE_METRICS: tuple[Metric, ...] = ("input", "cacheable", "output", "usd_call")
 
@@ -85,7 +85,8 @@ class Checker:
         self, prompt: GuardedPrompt, measured: MeasuredCase, locked: Locked, metric: Metric, limit: Limit
     ) -> BudgetFinding:
         severity: Severity = limit.severity
-        served = cacheable_tokens(locked.entry.cacheable) > cacheable_tokens(measured.entry.cacheable)
+        before, after = (cacheable_at(entry.cacheable, prompt.basis.model) for entry in (locked.entry, measured.entry))
+        served = before > after
         if metric == "cacheable" and limit == DEFAULTS["cacheable"] and not served:
             # A prefix that is too short for the provider's cache costs nothing when it becomes shorter.
             severity = "warn"

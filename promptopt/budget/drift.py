@@ -16,7 +16,7 @@ from promptopt.config import Config
 from promptopt.errors import UsageError
 from promptopt.files import git_error, show_path
 from promptopt.money import usd
-from promptopt.tokens import cacheable_tokens
+from promptopt.tokens import cacheable_at
 
 _MTOK = Decimal(1_000_000)
 _SHOWN = 5
@@ -24,7 +24,7 @@ _SHOWN = 5
 
 def locked_usd(entry: LockEntry, basis: LockBasis) -> Decimal:
     """Dollars of one call at the locked rates; an unknown output is left out."""
-    served = min(cacheable_tokens(entry.cacheable), entry.input)
+    served = min(cacheable_at(entry.cacheable, basis.model), entry.input)
     tokens = (entry.input - served, served, entry.output or 0)
     rates = (basis.input_usd, basis.cached_usd, basis.output_usd)
     return sum((count * Decimal(rate) for count, rate in zip(tokens, rates, strict=True)), Decimal(0)) / _MTOK

@@ -37,7 +37,7 @@ from promptopt.templates.prompt_cache import StaticPrefix, static_prefix
 from promptopt.tokens import (
     TokenCount,
     Tokenizer,
-    cacheable_tokens,
+    cacheable_at,
     count_tokens,
     definition_tokens,
     tokenizer_for,
@@ -83,7 +83,7 @@ def metric_value(entry: LockEntry, metric: Metric, price: Price) -> Decimal | No
 
 def usd_call(entry: LockEntry, price: Price) -> Decimal:
     """Dollars of one call, with what the provider's cache serves of the static prefix."""
-    served = min(cacheable_tokens(entry.cacheable), entry.input)
+    served = min(cacheable_at(entry.cacheable, price.model), entry.input)
     usage = Usage(input_tokens=entry.input, cache_read_tokens=served, output_tokens=entry.output or 0)
     return price.cost(usage).total_usd
 
@@ -169,7 +169,7 @@ def _requests_tokens(
     if not case.turns:
         return counts[0], min(prefix, counts[0])
     repeated = [0, *(repeated_tokens(before, request, model) for before, request in pairwise(requests))]
-    served = (min(cacheable_tokens(max(prefix, each)), count) for each, count in zip(repeated, counts, strict=True))
+    served = (min(cacheable_at(max(prefix, each), model), count) for each, count in zip(repeated, counts, strict=True))
     return sum(counts), sum(served)
 
 

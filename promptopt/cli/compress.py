@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptopt.cli.options import read_stdin
+
 if TYPE_CHECKING:
     from promptopt.compression.by_model.rewrite import Rewrite
     from promptopt.compression.edit import Level
@@ -121,19 +123,8 @@ def _filter_stdin(
     level: Level, select: tuple[str, ...], ignore: tuple[str, ...], show_edits: bool, as_json: bool
 ) -> None:
     from promptopt.compression.engine import compress
-    from promptopt.errors import InputError
 
-    data = sys.stdin.buffer.read()
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"is not UTF-8: byte 0x{data[error.start]:02x} ({error.reason})",
-            path="<stdin>",
-            line=data.count(b"\n", 0, error.start) + 1,
-            remedy="convert it first, as in: iconv -f WINDOWS-1252 -t UTF-8",
-        ) from None
-    compression = compress(text, level, select=select, ignore=ignore)
+    compression = compress(read_stdin(), level, select=select, ignore=ignore)
     if as_json:
         click.echo(json.dumps(_data("<stdin>", compression, compression.text), indent=2, ensure_ascii=False))
         return
@@ -144,10 +135,10 @@ def _filter_stdin(
 
 
 def _show(template: Template, compression: Compression, text: str, *, quiet: bool) -> None:
+    from promptopt.compression.document import source_tokens
     from promptopt.compression.edit import unified
     from promptopt.compression.engine import document_of
     from promptopt.compression.lint import monthly
-    from promptopt.tokens import tokenizer_for
 
     document = document_of(template)
     if not quiet:
@@ -155,7 +146,7 @@ def _show(template: Template, compression: Compression, text: str, *, quiet: boo
             template.source, text, template.path, f"{template.path} (compressed)", document.model
         ).splitlines():
             click.secho(line, fg=_colour(line))
-    after = tokenizer_for(document.model).count(text)
+    after = source_tokens(text, document.model)
     before = compression.tokens_before
     share = (before - after) / before if before else 0.0
     count = len(compression.refused)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptopt.cli.options import read_variables, variable_options
-from promptopt.errors import TemplateError, UsageError, did_you_mean
+from promptopt.cli.options import read_stdin, read_variables, variable_options
+from promptopt.errors import UndefinedVariable, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from promptopt.config import Config
@@ -57,7 +56,7 @@ def command(
 
     config = load_config()
     if prompt == "-":
-        _count_text(sys.stdin.read(), model or config.price_as or config.model, as_json)
+        _count_text(read_stdin().replace("\r\n", "\n"), model or config.price_as or config.model, as_json)
         return
     template = load_prompt(prompt, config=config)
     given = read_variables(variables, vars_file)
@@ -120,10 +119,10 @@ def _estimated(
 
     try:
         return estimate(template, config, variables=given, suite=suite, model=model)
-    except TemplateError as error:
+    except UndefinedVariable as error:
         if given or suite is not None:
             raise
-        raise TemplateError(
+        raise UndefinedVariable(
             error.message,
             path=error.path,
             line=error.line,

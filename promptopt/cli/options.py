@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from promptopt.errors import UsageError
+from promptopt.errors import InputError, UsageError
 from promptopt.files import json_problem
 from promptopt.money import parse_dollars
 
@@ -183,8 +184,26 @@ def _content(file: str) -> Any:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: is not UTF-8 ({error.reason} at byte {error.start})") from None
+
+
+def read_stdin() -> str:
+    """The text on stdin with the line ends that it has; a byte order mark is dropped.
+
+    Raises:
+        InputError: It is not UTF-8.
+    """
+    data = sys.stdin.buffer.read()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"is not UTF-8: byte 0x{data[error.start]:02x} ({error.reason})",
+            path="<stdin>",
+            line=data.count(b"\n", 0, error.start) + 1,
+            remedy="convert it first, as in: iconv -f WINDOWS-1252 -t UTF-8",
+        ) from None

@@ -15,15 +15,16 @@ from promptopt.compression.scope.instructions import Instructed, instructed
 from promptopt.compression.sentences import Sentence, is_english, is_english_part, split_sentences
 from promptopt.compression.text.masked_lines import MASK
 from promptopt.compression.text.words import words_in
+from promptopt.prices import Price, find_tier_price
 from promptopt.templates.dependence import Place
-from promptopt.templates.frontmatter import FrontMatter
+from promptopt.templates.frontmatter import FrontMatter, front_matter_end
 from promptopt.templates.prompt_cache import StaticPrefix, static_prefix_of
 from promptopt.templates.readers import Reader
 from promptopt.templates.source import Frame, Source
 from promptopt.tokens import (
-    CACHE_MINIMUM_TOKENS,
     TOKENS_PER_MESSAGE,
     TOKENS_PER_REPLY,
+    cache_rule,
     definition_tokens,
     tokenizer_for,
 )
@@ -132,8 +133,8 @@ class Document:
 
     @cached_property
     def tokens(self) -> int:
-        """Input tokens of the text; of a template: of its source."""
-        return tokenizer_for(self.model).count(self.text)
+        """Input tokens of the text; of a template: of its source without the front matter."""
+        return source_tokens(self.text, self.model)
 
     @cached_property
     def flow_known(self) -> bool:
@@ -163,13 +164,18 @@ class Document:
         return definition_tokens(self.front.output_schema, self.front.tools, tokenizer_for(self.model))
 
     @cached_property
+    def price(self) -> Price | None:
+        """What its calls cost, as they are processed; ``None`` if it is not known."""
+        return None if self.model is None else find_tier_price(self.model, self.front.params.service_tier)
+
+    @cached_property
     def is_cacheable(self) -> bool:
         """Whether the prompt may be long enough for a provider's cache: short ones need not be rendered to know."""
         source = self.masks.source
         if any(piece.name in _GROWING for piece in source.pieces):
             return True
         framing = TOKENS_PER_REPLY + TOKENS_PER_MESSAGE * max(1, len(source.chats))
-        return self.tokens + framing + self._schema_tokens >= CACHE_MINIMUM_TOKENS
+        return self.tokens + framing + self._schema_tokens >= cache_rule(self.model)[0]
 
     def line_of(self, position: int) -> tuple[int, int]:
         """Line and column of a position, both counted from 1."""
@@ -237,3 +243,8 @@ class Document:
     @cached_property
     def _facts_by_start(self) -> dict[int, FactSentence]:
         return {}
+
+
+def source_tokens(text: str, model: str | None) -> int:
+    """Tokens of a text; of a template, of its source without the front matter, which is sent to nobody."""
+    return tokenizer_for(model).count(text[front_matter_end(text) :])

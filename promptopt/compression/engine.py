@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 
-from promptopt.compression.document import Document
+from promptopt.compression.document import Document, source_tokens
 from promptopt.compression.edit import LEVELS, Edit, Finding, Level, apply, includes
 from promptopt.compression.judging.allowance import Allowance, Loss, PrefixLimit
 from promptopt.compression.judging.edited_tokens import tokens_saved
@@ -16,36 +16,34 @@ from promptopt.compression.masks import marks
 from promptopt.compression.rules.base import BySentence, ReportsOnly, Rule, choose_rules, proposals
 from promptopt.config import load_config
 from promptopt.errors import UsageError, check_argument, check_model, did_you_mean
-from promptopt.prices import find_price
 from promptopt.templates import Template
 from promptopt.templates.readers import OverlayReader
 from promptopt.templates.source import same_code
-from promptopt.tokens import CACHE_MINIMUM_TOKENS as MINIMUM
-from promptopt.tokens import cacheable_tokens, tokenizer_for
+from promptopt.tokens import cache_rule, cacheable_tokens, tokenizer_for
 
 
 def prefix_limit(document: Document) -> PrefixLimit | None:
     """What the static prefix may lose; ``None`` if falling below the provider's minimum would not cost more."""
     if document.model is None or not document.is_cacheable:
         return None
-    price = find_price(document.model)
+    price, (minimum, step) = document.price, cache_rule(document.model)
     if price is None or price.cache_read_mtok >= price.input_mtok:
         return None
     end, prefix = document.static_prefix.end, document.prefix_tokens
-    if end is None or prefix < MINIMUM:
+    if end is None or prefix < minimum:
         return None
-    cached = cacheable_tokens(prefix)
+    cached = cacheable_tokens(prefix, minimum, step)
     cost = cached * price.cache_read_mtok + (prefix - cached) * price.input_mtok
     # The tokens that cost as much uncached as the whole prefix costs cached.
     break_even = int(cost / price.input_mtok)
-    if break_even >= MINIMUM:
+    if break_even >= minimum:
         return None
     why = (
-        f"the static prefix of {prefix:,} tokens would fall below {MINIMUM:,}, which are not cached: "
-        f"{prefix:,} tokens cost ${_million(cost)} a million calls, {MINIMUM - 1:,} uncached would cost "
-        f"${_million((MINIMUM - 1) * price.input_mtok)} (only {break_even:,} or fewer would be cheaper)"
+        f"the static prefix of {prefix:,} tokens would fall below {minimum:,}, which are not cached: "
+        f"{prefix:,} tokens cost ${_million(cost)} a million calls, {minimum - 1:,} uncached would cost "
+        f"${_million((minimum - 1) * price.input_mtok)} (only {break_even:,} or fewer would be cheaper)"
     )
-    return PrefixLimit(end, prefix - MINIMUM, why)
+    return PrefixLimit(end, prefix - minimum, why)
 
 
 def _million(microdollars: Decimal) -> str:
@@ -64,8 +62,8 @@ class Compression:
         text: The compressed text.
         original: The text before.
         level: The level it was compressed at.
-        tokens_before: Input tokens of the original text (of a template: of its source).
-        tokens_after: Input tokens of ``text``.
+        tokens_before: Input tokens of the original text (of a template: of its source without the front matter).
+        tokens_after: Input tokens of ``text``, likewise.
         edits: Every edit that was made, in order.
         refused: Edits that were not made, with the reason; the same change of the same words is listed once.
         findings: Places that only a person can change.
@@ -221,14 +219,13 @@ def _with_line_ends(document: Document, level: Level, rules: Sequence[Rule]) -> 
     if text.count("\r\n") != text.count("\n") or text.count("\r") != text.count("\n"):
         return None
     inner = compress_document(replace(document, text=text.replace("\r\n", "\n")), level, rules)
-    tokenizer = tokenizer_for(document.model)
     after = inner.text.replace("\n", "\r\n")
     return replace(
         inner,
         text=after,
         original=text,
-        tokens_before=tokenizer.count(text),
-        tokens_after=tokenizer.count(after),
+        tokens_before=source_tokens(text, document.model),
+        tokens_after=source_tokens(after, document.model),
     )
 
 

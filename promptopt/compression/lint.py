@@ -14,7 +14,6 @@ from promptopt.compression.edit import Level
 from promptopt.compression.engine import compress_document, is_prose
 from promptopt.compression.rules.base import Rule, all_rules, choose_rules
 from promptopt.money import cents
-from promptopt.prices import find_price
 from promptopt.values import Usage
 
 # The whole of a comment.
@@ -132,10 +131,8 @@ def _not_ignored(document: Document, diagnostics: list[Diagnostic]) -> list[Diag
 def monthly_usd(document: Document, tokens: int) -> Decimal | None:
     """Dollars a month that fewer tokens a call save, at list price; ``None`` if calls or price are unknown."""
     calls = document.front.calls_per_month
-    if calls is None or document.model is None:
-        return None
-    price = find_price(document.model)
-    if price is None:
+    price = document.price
+    if calls is None or price is None:
         return None
     return price.cost(Usage(input_tokens=max(0, tokens))).total_usd * calls
 

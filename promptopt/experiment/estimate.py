@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -10,8 +11,8 @@ from typing import Any, Literal
 from promptopt.config import Config
 from promptopt.errors import TemplateError
 from promptopt.experiment.conversation import case_requests, measure_steps, recorded_steps, render_case
-from promptopt.experiment.variant import make_variant
-from promptopt.prices import Price, find_price
+from promptopt.experiment.variant import make_variant, sent_params
+from promptopt.prices import Price, find_price, find_tier_price
 from promptopt.providers.recordings import RecordingFiles
 from promptopt.suites import Case, Suite
 from promptopt.templates import Template
@@ -29,10 +30,12 @@ class Estimate:
         model: The model it is counted and priced for; ``None`` if nothing names one.
         renderings: Over how many renderings (cases) the means are.
         content: Tokens of the messages' texts; ``framing``, ``schema``, ``tools`` and ``media`` come on top.
-        smallest: Input tokens of the smallest rendering; ``largest`` of the largest, ``largest_call`` of one call.
+        smallest: Input tokens of the smallest rendering; ``largest`` of the largest.
+        sizes: How many calls of all renderings have how many input tokens, by the tokens.
         output_tokens: Mean of recorded answers, reasoning included, or the cap; ``None`` if neither is known.
         output_cases: Over how many of the renderings, if it is recorded; ``output_model`` is the model that answered.
-        price: ``None`` if the model is unpriced; so is ``batch`` if it has no batch price.
+        service_tier: How the calls are processed, if the prompt says so.
+        price: ``None`` if the model is unpriced, at that tier; so is ``batch`` if it has no batch price.
         calls_per_month: From the front matter.
         uncounted: Media that no published rule counts, with why; they are in no number, and nothing is priced.
         calls: Calls of the model per rendering: the turns of a conversation, in which each answer is one token of the
@@ -49,11 +52,12 @@ class Estimate:
     tools: float
     smallest: int
     largest: int
-    largest_call: int
+    sizes: Mapping[int, int]
     output_tokens: float | None
     output_basis: OutputBasis
     output_cases: int
     output_model: str | None
+    service_tier: str | None
     price: Price | None
     batch: Price | None
     calls_per_month: int | None
@@ -69,11 +73,14 @@ class Estimate:
         """List cost of a call at a price; of its input alone if the output is not known."""
         if price is None or self.uncounted:
             return None
-        # Rates are per token, so that a mean of costs is the cost of means; a tier is that of the largest input.
-        unit = price.cost(Usage(input_tokens=max(1, self.largest_call)))
-        per_input = unit.input_usd / max(1, self.largest_call)
-        per_output = price.cost(Usage(input_tokens=self.largest_call, output_tokens=1)).output_usd
-        return Cost(per_input * Decimal(self.input_tokens), per_output * Decimal(self.output_tokens or 0))
+        # Of each call by its own size: rates rise with the length of the input.
+        input_usd = per_output = Decimal(0)
+        for tokens, times in self.sizes.items():
+            unit = price.cost(Usage(input_tokens=tokens, output_tokens=1))
+            input_usd += times * unit.input_usd
+            per_output += times * unit.output_usd
+        calls = sum(self.sizes.values())
+        return Cost(input_usd / self.renderings, per_output / calls * Decimal(self.output_tokens or 0))
 
 
 def estimate(
@@ -93,7 +100,9 @@ def estimate(
     Raises:
         TemplateError: The prompt does not render.
     """
-    priced_as = model or config.price_as or template.front.model or config.model
+    answering = model or template.front.model or config.model
+    priced_as = model or config.price_as or answering
+    tier = (template.front.params if answering is None else sent_params(template.front, answering)[0]).service_tier
     asked: list[list[Rendered | Request]]
     asked = [[template.render(variables or {})]] if suite is None else [_asked(template, case) for case in suite.cases]
     counts = [[_count(one, priced_as) for one in calls] for calls in asked]
@@ -112,12 +121,13 @@ def estimate(
         tools=sum(count.tools for count in every) / len(counts),
         smallest=min(sizes),
         largest=max(sizes),
-        largest_call=max(count.tokens for count in every),
+        sizes=Counter(count.tokens for count in every),
         output_tokens=_mean(recorded) if recorded else None if cap is None else cap * calls,
         output_basis="recorded" if recorded else "unknown" if cap is None else "cap",
         output_cases=len(recorded),
         output_model=answered_by if recorded else None,
-        price=None if priced_as is None else find_price(priced_as, config=config),
+        service_tier=tier,
+        price=None if priced_as is None else find_tier_price(priced_as, tier, config=config),
         batch=None if priced_as is None else find_price(priced_as, processing="batch", config=config),
         calls_per_month=template.front.calls_per_month,
         media=sum(count.media for count in every) / len(counts),

@@ -131,7 +131,7 @@ class Variant:
 
     def kept_tokens(self, prefix: int) -> int:
         """What the priced model's prompt cache serves of so many first tokens of a call, once it has them."""
-        return cacheable_at(prefix, self.price.provider if self.price else None)
+        return cacheable_at(prefix, self.priced_as)
 
     def counted_tokens(self, request: Request) -> int:
         """Input tokens of a request, counted with the priced model's tokenizer."""

@@ -33,7 +33,7 @@ from promptopt.experiment.variant import Variant
 from promptopt.minimization.choices import Reduced, Workbench
 from promptopt.minimization.measures import Measures, means, spend_of
 from promptopt.minimization.purse import Purse
-from promptopt.prices import find_price
+from promptopt.prices import find_tier_price
 from promptopt.providers import Provider, is_free
 from promptopt.providers.recordings import Recording, RecordingFile, RecordingKey, RecordingStatus
 from promptopt.scorers import SuiteChecks
@@ -343,7 +343,8 @@ def kept_usd(store: RecordingFile, config: Config) -> Decimal:
     """Dollars that the answers of a store cost, at list prices: as far as models are priced and answers have usage."""
     spent = Decimal(0)
     for one in store.lines.values():
-        price = None if is_free(one.model_requested) else find_price(one.model_requested, config=config)
+        tier = one.params.get("service_tier")
+        price = None if is_free(one.model_requested) else find_tier_price(one.model_requested, tier, config=config)
         if price is not None and one.response.usage is not None:
             spent += price.cost(one.response.usage).total_usd
     return spent

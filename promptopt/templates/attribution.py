@@ -21,7 +21,7 @@ from promptopt.tokens import (
     TOKENS_AFTER_TOOLS,
     Basis,
     Tokenizer,
-    cacheable_tokens,
+    cacheable_at,
     count_tokens,
     medium_tokens,
     tokenizer_for,
@@ -65,6 +65,7 @@ class Attribution:
         schema: Tokens of the output schema.
         tools: Name and tokens of each tool, an estimate; those after all of them count to the last one.
         uncounted: Media that no published rule counts, with why; they are in no number.
+        model: Whose tokens and whose cache these are, if one is known.
         exact: Whether the parts are lines of the templates; else they are lines of the rendered text.
         static_prefix_tokens: Tokens at the start that no variable changes, framing and schema included.
         prefix_broken_by: The first expression or statement that depends on a variable; ``None`` if nothing does.
@@ -81,6 +82,7 @@ class Attribution:
     template: Template = field(repr=False)
     tokenizer: Tokenizer = field(repr=False)
     uncounted: tuple[str, ...] = ()
+    model: str | None = None
 
     @property
     def static_prefix_tokens(self) -> int:
@@ -99,8 +101,8 @@ class Attribution:
 
     @property
     def cacheable_tokens(self) -> int:
-        """What OpenAI's cache serves of the static prefix: nothing below 1,024 tokens, then steps of 128."""
-        return cacheable_tokens(self.static_prefix_tokens)
+        """What the prompt cache of the model serves of the static prefix."""
+        return cacheable_at(self.static_prefix_tokens, self.model)
 
 
 def attribute(template: Template, variables: Mapping[str, Any] | None = None, model: str | None = None) -> Attribution:
@@ -133,6 +135,7 @@ def attribute(template: Template, variables: Mapping[str, Any] | None = None, mo
         template=template,
         tokenizer=tokenizer,
         uncounted=counted.uncounted,
+        model=chosen,
     )
 
 

@@ -24,7 +24,7 @@ from jinja2.lexer import Lexer
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from promptopt.errors import PromptoptError, TemplateError, did_you_mean
+from promptopt.errors import PromptoptError, TemplateError, UndefinedVariable, did_you_mean
 from promptopt.templates.chat import ChatExtension, keep_white_space
 from promptopt.templates.filters import Keep, compact, fit
 from promptopt.templates.frontmatter import mask_front_matter
@@ -190,7 +190,7 @@ def _undefined(error: UndefinedError, file: str, line: int | None, given: list[s
     if name is None:
         return TemplateError(message, path=file, line=line)
     variables = f"it was given: {', '.join(given)}" if given else "it was given no variables"
-    return TemplateError(
+    return UndefinedVariable(
         f"the variable {name['name']!r} is undefined.{did_you_mean(name['name'], given)}",
         path=file,
         line=line,

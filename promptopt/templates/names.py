@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -182,6 +183,11 @@ def _load_from_git(reference: str, file: str, config: Config) -> Template:
         name = path.resolve().relative_to(root).as_posix()
         return Template.load(name, reader, Origin(origin.prompt, label))
     except FileNotFoundError as error:
+        # From a folder within the repository git's own names begin at its top, unless they begin with a dot.
+        whole = reader.repository / path
+        if not path.is_absolute() and not file.startswith(".") and whole != path.resolve():
+            with suppress(TemplateError):
+                return _load_from_git(reference, str(whole), config)
         raise TemplateError(str(error), remedy=f"see: git ls-tree -r --name-only {reference}") from None
 
 

@@ -219,3 +219,67 @@ def test_a_model_with_answers_of_its_own_is_priced_by_those(reasoned) -> None:
     data = json.loads(run("count", "sum", "--model", "gpt-4.1", "--json"))
     assert (data["output_tokens"], data["output_model"], data["output_cases"]) == (9, "gpt-4.1", 20)
     assert json.loads(run("count", "sum", "--json"))["output_tokens"] == 701
+
+
+@pytest.mark.parametrize(("tier", "factor"), [("flex", 0.5), ("priority", 2)])
+def test_a_service_tier_has_its_own_price(project, tier: str, factor: float) -> None:
+    for name, line in (("plain", ""), ("tiered", f"service_tier: {tier}\n")):
+        project.write({f"prompts/{name}.j2": f"---\nmodel: gpt-5.4\nmax_output_tokens: 9\n{line}---\nHi"})
+    plain, tiered = (json.loads(run("count", name, "--json"))["usd_per_call"] for name in ("plain", "tiered"))
+    assert tiered == pytest.approx(plain * factor)
+    assert f"openai/gpt-5.4 ({tier})" in run("count", "tiered")
+
+
+def test_a_service_tier_without_a_price_makes_the_prompt_unpriced(project) -> None:
+    project.write({"prompts/p.j2": "---\nmodel: gpt-4\nmax_output_tokens: 9\nservice_tier: flex\n---\nHi"})
+    assert "gpt-4 is unpriced with service_tier 'flex'" in run("count", "p")
+
+
+def test_each_case_is_priced_by_its_own_length(project) -> None:
+    # Gemini 2.5 Pro: $1.25 and $10 up to 200,000 tokens, $2.50 and $15 above.
+    long = "hello " * 210_000
+    project.write(
+        {
+            "prompts/p.j2": "---\nmodel: gemini-2.5-pro\nmax_output_tokens: 100\n---\n{{ text }}",
+            "suites/p.yaml": f"tests: [{{vars: {{text: '{long}'}}}}, {{vars: {{text: a}}}}, {{vars: {{text: b}}}}]",
+        }
+    )
+    data = json.loads(run("count", "p", "--json"))
+    sizes = [count_tokens(text).tokens + 7 for text in (long, "a", "b")]
+    usd = sizes[0] * 2.5 + 100 * 15 + sum(size * 1.25 + 100 * 10 for size in sizes[1:])
+    assert data["usd_per_call"] == pytest.approx(usd / 3 / 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("model", "served", "said"),
+    [
+        ("gpt-4o", 0, "from 1,024 tokens, in steps of 128"),
+        ("deepseek-chat", 512, "from 64 tokens, in steps of 64"),
+        ("gemini-2.5-pro", 0, "from 2,048 tokens)"),
+    ],
+)
+def test_what_is_cacheable_is_by_the_rule_of_the_model(project, model: str, served: int, said: str) -> None:
+    project.write({"prompts/p.j2": f"---\nmodel: {model}\n---\n" + "word " * 540 + "{{ x }}"})
+    assert json.loads(run("count", "p", "--var", "x=1", "--lines", "--json"))["cacheable_tokens"] == served
+    assert said in " ".join(run("count", "p", "--var", "x=1", "--lines").split())
+
+
+def test_a_byte_order_mark_is_no_text(project) -> None:
+    project.write(
+        {"prompts/p.j2": "{{ x }}", "vars.json": b'\xef\xbb\xbf{"x": "hello"}', "x.txt": b"\xef\xbb\xbfhello"}
+    )
+    for given in (("--vars", "vars.json"), ("--var", "x=@x.txt")):
+        assert run("render", "p", *given) == "[user]\nhello\n"
+    assert run("count", "-", stdin="\ufeffhello\r\n") == run("count", "-", stdin="hello\n")
+    assert run("compress", "-", stdin="\ufeffPlease write to the user.") == "Write to the user."
+
+
+def test_a_text_on_stdin_that_is_not_utf8_is_refused(project) -> None:
+    done = CliRunner().invoke(cli, ["count", "-"], input=b"caf\xe9")
+    assert "is not UTF-8: byte 0xe9" in str(done.exception)
+
+
+def test_only_a_variable_that_is_missing_asks_for_it(project) -> None:
+    project.write({"prompts/p.j2": "a {% chat role='user' %}{{ x }}{% endchat %}", "prompts/q.j2": "{{ x }}"})
+    remedies = [str(CliRunner().invoke(cli, ["count", name]).exception) for name in ("p", "q")]
+    assert ["--var" in remedy for remedy in remedies] == [False, True]

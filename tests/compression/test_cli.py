@@ -5,6 +5,7 @@ from click.testing import CliRunner
 
 from promptopt.cli import cli
 from promptopt.errors import InputError, PromptoptError, TemplateError, UsageError
+from promptopt.tokens import count_tokens
 
 PROMPT = """---
 model: gpt-4o-mini
@@ -93,6 +94,9 @@ def test_the_edits_are_listed(project, option):
 def test_json_carries_the_proof(project):
     data = json.loads(run("compress", "triage", "--json").stdout)
     assert data["tokens_after"] < data["tokens_before"]
+    # What is not sent is not counted: the front matter.
+    body = data["text"].partition("---\n")[2].partition("---\n")[2]
+    assert data["tokens_after"] == count_tokens(body, "gpt-4o-mini").tokens
     assert {"rule", "old", "new", "tokens", "facts", "revertible"} <= set(data["ledger"][0])
 
 

@@ -4,6 +4,7 @@ from promptopt.call_options import CallOptions
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Finding
 from promptopt.compression.engine import compress_document
+from promptopt.compression.lint import monthly_usd
 from promptopt.compression.rules.base import all_rules, choose_rules
 from promptopt.compression.rules.lexicon import filler_phrases, shorter_phrases
 from promptopt.errors import UsageError
@@ -391,6 +392,10 @@ def test_advice_for_a_prompt_file():
     assert not advice("PO502", text, params=CallOptions(max_output_tokens=5))
     assert "promptopt structure" in advice("PO503", text)[0].message
     assert "pin a dated one" in advice("PO504", text, model="gpt-4o-mini")[0].message
+    for model in ("claude-sonnet-4-5", "anthropic/claude-opus-4.1", "gemini-2.0-flash", "gemini-flash-latest"):
+        assert "pin a dated one" in advice("PO504", text, model=model)[0].message
+    for model in ("claude-opus-4-6", "claude-sonnet-5", "gemini-2.0-flash-001", "gemini-2.5-pro", "gpt-oss-120b"):
+        assert not advice("PO504", text, model=model)
     assert "retir" in advice("PO504", text, model="gpt-4-32k")[0].message
     assert not advice("PO504", text, model="gpt-4o-mini-2024-07-18")
     assert "output schema" in advice("PO304", text, output_schema={"type": "object"})[0].message
@@ -403,6 +408,18 @@ def test_an_early_variable_is_reported_with_its_price():
     assert "move the variable parts to the end" in found[0].message
     assert "a month" in found[0].message
     assert not advice("PO501", static + "{{ name }}", model="gpt-4o")
+    # Its cache begins at more tokens than the prompt has.
+    assert not advice("PO501", text, model="gemini-3.1-pro-preview", calls_per_month=1_000_000)
+
+
+def test_dollars_are_those_of_the_service_tier():
+    front = {"model": "gpt-5.4", "calls_per_month": 1_000_000}
+    documents = [
+        Document("Hi", FrontMatter(**front, params=CallOptions(service_tier=tier)), model="gpt-5.4")
+        for tier in (None, "flex", "scale")
+    ]
+    standard, flex, scale = (monthly_usd(document, 10) for document in documents)
+    assert (standard, flex, scale) == (25, 12.5, None)
 
 
 @pytest.mark.parametrize(("wordy", "short"), shorter_phrases().items())

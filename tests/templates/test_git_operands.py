@@ -68,6 +68,10 @@ def test_an_error_in_an_old_template_names_the_reference(repository) -> None:
 def test_the_same_from_a_folder_below(repository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(repository.root / "prompts")
     assert load_prompt("HEAD~1:reviews/v1.j2").render({"review": "R"}).text == "old rule old R"
+    # As git names it, from anywhere in the repository.
+    assert load_prompt(f"HEAD~1:{PATH}").render({"review": "R"}).text == "old rule old R"
+    with pytest.raises(TemplateError, match=r"prompts/none\.j2 does not exist at HEAD~1"):
+        load_prompt("HEAD~1:./none.j2")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from decimal import Decimal
 from promptopt.compression.by_model.paragraph import RewrittenParagraph
 from promptopt.compression.by_model.proposals import Writer, rewritten
 from promptopt.compression.by_model.review import Reviewed, Reviewer
-from promptopt.compression.document import Document
+from promptopt.compression.document import Document, source_tokens
 from promptopt.compression.engine import Compression
 from promptopt.compression.facts.stated import facts
 from promptopt.compression.judging.judge import JudgedEdit
@@ -20,7 +20,6 @@ from promptopt.compression.text.masked_lines import MASK
 from promptopt.compression.witness.parser import parse
 from promptopt.config import load_config
 from promptopt.money import dollars
-from promptopt.prices import find_price
 from promptopt.providers import Provider, make_provider
 from promptopt.providers.asking import asking_usd
 from promptopt.templates import Template
@@ -105,7 +104,13 @@ def rewrite_prompt(
                 kept, partly = kept + (not found.refused), partly + bool(found.refused)
                 edits.append(_with(edit, found.new, count))
                 text = paragraph.replaced_by(found.new)
-    after = replace(compression, text=text, tokens_after=count(text), edits=tuple(edits), refused=tuple(refused))
+    after = replace(
+        compression,
+        text=text,
+        tokens_after=source_tokens(text, document.model),
+        edits=tuple(edits),
+        refused=tuple(refused),
+    )
     costs = [asking_usd(one.model, one.usages) for one in (writer, second) if one is not None]
     usd = None if None in costs else sum(filter(None, costs), Decimal(0))
     repay = _calls_to_repay(usd, document, compression.tokens_after - after.tokens_after)
@@ -152,7 +157,7 @@ def _is_prose(document: Document, start: int, end: int) -> bool:
 
 
 def _calls_to_repay(usd: Decimal | None, document: Document, saved: int) -> int | None:
-    price = find_price(document.model) if document.model else None
+    price = document.price
     if usd is None or price is None or saved <= 0:
         return None
     per_call = price.cost(Usage(input_tokens=saved)).total_usd

@@ -11,8 +11,7 @@ from promptopt.compression.edit import Finding, Level
 from promptopt.compression.facts.stated import plain_words
 from promptopt.compression.rules.base import ReportsOnly
 from promptopt.money import cents
-from promptopt.prices import find_price
-from promptopt.tokens import CACHE_MINIMUM_TOKENS, cacheable_tokens, tokenizer_for
+from promptopt.tokens import cache_rule, cacheable_at, tokenizer_for
 
 _SPLIT = re.compile(r"\n(?=[ \t]*(?:\n|Example|Input|Q:|User:|Text:|Sentence|Question|Task))")
 SIMILAR = 90
@@ -37,7 +36,13 @@ _LABELS = re.compile(
     re.IGNORECASE,
 )
 _PINNED = re.compile(r"\d{4}-\d{2}-\d{2}|\d{8}|-\d{4}$|@|:")
-_ALIASES = re.compile(r"(?:^|/)(?:gpt|o\d|chatgpt|claude|gemini)[\w.-]*$|latest$")
+# Claude from 4.6 on and Gemini from 2.5 on have no other name than this one, which stays the same model, Gemini before
+# has three digits, and weights that anybody has do not change (platform.claude.com, "Model IDs and versioning";
+# ai.google.dev, "Model version name patterns").
+_ALIASES = re.compile(
+    r"(?:^|/)(?:gpt-(?!oss)|o\d|chatgpt|claude-(?:\d|[a-z]+-(?:4$|4[.-][0-5]$))|gemini-(?:1|2[.-]0)(?![\w.-]*-\d{3}$))[\w.-]*$"
+    r"|latest$"
+)
 # https://platform.openai.com/docs/deprecations: models that answer no longer or soon will not.
 RETIRING = (
     "gpt-3.5-turbo-0301",
@@ -183,8 +188,9 @@ class Prefix(ReportsOnly):
         code = [piece for piece in document.masks.source.pieces if piece.kind != "text"]
         # Rendering takes longest: not for a text without variables, nor for one too short to be cached as a whole,
         # with the few tokens around a message.
+        least, _ = cache_rule(document.model)
         plain = all(piece.kind != "tag" or piece.name in ("chat", "endchat") for piece in code)
-        short = plain and document.front.output_schema is None and document.tokens + 10 < CACHE_MINIMUM_TOKENS
+        short = plain and document.front.output_schema is None and document.tokens + 10 < least
         if not code or short:
             return
         if not document.is_cacheable:
@@ -194,18 +200,18 @@ class Prefix(ReportsOnly):
             return
         spans = document.masks.spans
         static = prefix + sum(count(document.text[max(end, span.start) : span.end]) for span in spans if span.end > end)
-        cached = cacheable_tokens(static)
-        gain = cached - cacheable_tokens(prefix)
+        cached = cacheable_at(static, document.model)
+        gain = cached - cacheable_at(prefix, document.model)
         if gain <= 0:
             return
-        price = find_price(document.model) if document.model else None
+        price = document.price
         worth = ""
         if price is not None and price.cache_read_mtok < price.input_mtok and document.front.calls_per_month:
             dollars = gain * (price.input_mtok - price.cache_read_mtok) * document.front.calls_per_month / 1_000_000
             worth = f", up to {cents(dollars)} a month"
         message = (
             f"only {prefix:,} of {static:,} static tokens come before the first variable part, and a prefix is cached "
-            f"from {CACHE_MINIMUM_TOKENS:,} on: move the variable parts to the end to cache {cached:,} tokens{worth}"
+            f"from {least:,} on: move the variable parts to the end to cache {cached:,} tokens{worth}"
         )
         yield Finding(end, self.code, message)
 

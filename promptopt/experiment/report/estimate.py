@@ -10,6 +10,7 @@ from promptopt.money import UNPRICED, dollars
 from promptopt.tables import line_width, table
 from promptopt.templates import Template
 from promptopt.templates.attribution import Attribution
+from promptopt.tokens import cache_rule
 from promptopt.values import Cost
 
 _LEAST_SOURCE = 24
@@ -52,8 +53,11 @@ def estimate_text(template: Template, counted: Estimate) -> str:
         f"{counted.encoding}, {counted.basis}",
     ]
     price = counted.price
-    named = f"{counted.model} is unpriced" if counted.model else "no model is named, so there is no price: pass --model"
-    source = f"prices: {price.provider}/{price.model}, {price.source}" if price else named
+    tier = f" with service_tier {counted.service_tier!r}" if counted.service_tier else ""
+    unpriced = f"{counted.model} is unpriced{tier}"
+    named = unpriced if counted.model else "no model is named, so there is no price: pass --model"
+    at_tier = f" ({price.processing})" if price and price.processing != "standard" else ""
+    source = f"prices: {price.provider}/{price.model}{at_tier}, {price.source}" if price else named
     body = table(rows, ["", "tokens", "$ per call", "$ per 1,000", "$ per month"])
     other = counted.output_model not in (None, counted.model)
     answered = f"\noutput: recorded answers of {counted.output_model}" if other else ""
@@ -92,7 +96,9 @@ def attribution_text(attributed: Attribution, case: str | None) -> str:
     broken = attributed.prefix_broken_by
     prefix = f"static prefix: {attributed.static_prefix_tokens:,} tokens"
     where = f", up to {broken.path}:{broken.line} {broken.source.strip()}" if broken else ", the whole prompt"
-    cached = f"; {attributed.cacheable_tokens:,} of them cacheable (providers cache from 1,024 tokens, in steps of 128)"
+    least, step = cache_rule(attributed.model)
+    steps = f", in steps of {step}" if step > 1 else ""
+    cached = f"; {attributed.cacheable_tokens:,} of them cacheable (providers cache from {least:,} tokens{steps})"
     body = table(rows, headers, columns=("left", "right", "right", "left"))
     return f"{title}{body}{exact}\n\n{prefix}{where}{cached}"
 
