@@ -51,6 +51,13 @@ THOUGHT = {"reasoning_tokens": 15}
             Usage(100, 100, 0, 20), id="a total that says inside wins over a cached part that is too large",
         ),
         pytest.param(
+            {"prompt_tokens": 20, "completion_tokens": 198, "total_tokens": 623},
+            Usage(20, 0, 0, 603, 405), id="Gemini: thoughts in the total alone",
+        ),
+        pytest.param(
+            {"prompt_tokens": 20, "completion_tokens": 9, "total_tokens": 20}, Usage(20, 0, 0, 9), id="too small",
+        ),
+        pytest.param(
             {"prompt_tokens": 32, "completion_tokens": 9, "total_tokens": 180, "completion_tokens_details":
              {"reasoning_tokens": 139}},
             Usage(32, 0, 0, 148, 139), id="xAI: reasoning beside",

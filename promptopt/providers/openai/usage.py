@@ -13,7 +13,8 @@ def read_usage(usage: Any) -> Usage | None:
 
     OpenAI counts cached tokens inside the input, and reasoning inside the output. Some that speak its language count
     them beside (gateways before Anthropic's models, xAI): then ``total_tokens`` is the sum of all, or the part is
-    larger than what it would be inside of.
+    larger than what it would be inside of. Of what only the total counts, and no part, the most expensive is assumed:
+    output.
 
     Args:
         usage: A mapping out of JSON, or an object of the SDK.
@@ -39,6 +40,10 @@ def read_usage(usage: Any) -> Usage | None:
     cached_beside, reasoning_beside = _beside(total, output, read + wrote, reasoning, said("total_tokens"))
     total += (read + wrote) * cached_beside
     output += reasoning * reasoning_beside
+    if not read + wrote + reasoning:
+        # Gemini's thoughts are in the total alone.
+        reasoning = max(0, int(said("total_tokens") or 0) - total - output)
+        output += reasoning
     read = min(read, total)
     wrote = min(wrote, total - read)
     return Usage(
