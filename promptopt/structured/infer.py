@@ -32,15 +32,7 @@ from promptopt.structured.readers.headings import bold_sections, plain_headings,
 from promptopt.structured.readers.json_blocks import ORDERS_JSON, Block
 from promptopt.structured.readers.json_blocks import blocks as json_blocks
 from promptopt.structured.readers.label_lines import bracket_labels, label_lines, quoted_verdicts, with_reasoning
-from promptopt.structured.readers.labelled import (
-    bracketed,
-    delimited,
-    ending,
-    forms,
-    lettered_end,
-    read_pattern,
-    tuples,
-)
+from promptopt.structured.readers.labelled import forms, read_pattern
 from promptopt.structured.readers.lists_of_texts import list_of_them, several_labels, with_commas
 from promptopt.structured.readers.pseudo_json import merge
 from promptopt.structured.readers.refine import (
@@ -48,6 +40,7 @@ from promptopt.structured.readers.refine import (
     refined_field,
 )
 from promptopt.structured.readers.sections import headed, parted, ruled, sections, tables, titled
+from promptopt.structured.readers.set_apart import bracketed, delimited, ending, lettered_end, tuples
 from promptopt.structured.readers.tags import tagged
 from promptopt.structured.readers.told_keys import items_told, items_under_key, told_keys
 from promptopt.structured.readers.variants import (

@@ -17,16 +17,14 @@ from promptopt.structured.prose.alternatives import (
     noted_labels,
 )
 from promptopt.structured.prose.counts import number_of
+from promptopt.structured.prose.list_words import AT_MOST, TO_TEN, list_of
 from promptopt.structured.prose.plain_labels import whole_list
 from promptopt.structured.prose.wording import (
     AS_NUMBER,
-    AT_MOST,
     MAY_BE_NULL,
     RANGE,
-    TO_TEN,
     is_numeric,
     is_plural,
-    list_of,
     number_range,
     or_null,
     ranged_number,

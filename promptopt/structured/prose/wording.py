@@ -8,8 +8,8 @@ from typing import Any
 
 from promptopt.schemas.make_strict import nullable
 from promptopt.structured.fields import MASK, field_name
-from promptopt.structured.prose.alternatives import NUMBER, PLAIN_WORD, TYPES, alternatives, labels_at_end, noted_labels
-from promptopt.structured.prose.counts import NUMERALS, number_of
+from promptopt.structured.prose.alternatives import NUMBER, PLAIN_WORD, TYPES, alternatives, labels_at_end
+from promptopt.structured.prose.list_words import OBJECTS, list_of
 
 RANGE = re.compile(
     r"(-?\d+(?:\.\d+)?)\s*%?(?:\s*\([^()\n]{1,40}\))?\s*(?:-|–|~|to|and|\.\.+)\s*(-?\d+(?:\.\d+)?)(?!\s*[-/]\s*\d)",
@@ -40,15 +40,6 @@ MAY_BE_NULL = re.compile(
     r"|(?<!true )(?<!false )\bonly (?:if|when|for)\b|\bomit(?:ted)? (?:it )?(?:if|when|unless)\b|\b(?:may|can) be (?:null|omitted|left out)\b|\bif (?:any|available|known|present|applicable|stated|mentioned)\b",
     re.IGNORECASE,
 )
-TO_TEN = "|".join(word for word, number in NUMERALS.items() if number <= 10)
-AT_MOST = re.compile(
-    rf"\b(?:at most|up to|max(?:imum)?(?: of)?|no more than)\s+(?P<n>\d{{1,4}}|{TO_TEN})\b(?!\s*(?:words|characters|sentences))",
-    re.IGNORECASE,
-)
-_EXACTLY = re.compile(
-    rf"\b(?:list|array)s? of exactly (?P<n>[2-9]|\d\d|{TO_TEN}) (?!words|characters|sentences)[a-z]",
-    re.IGNORECASE,
-)
 _NUMERIC_NAME = re.compile(
     r"\b(score|rating|grade|stars|confidence|probability|correctness|readability|relevance|severity|priority|urgency)\b",
     re.IGNORECASE,
@@ -62,9 +53,6 @@ _GENERIC = (
     (re.compile(r"(?:list|array|sequence|tuple|set)(?:\[(.*?)\]|\s+of\s+(\w+?)s?)?$", re.IGNORECASE), "array"),
     (re.compile(r"(\w+)\[\]$"), "array"),
     (re.compile(r"(?:list|array)_of_(\w+?)s?$", re.IGNORECASE), "array"),
-)
-_OBJECTS = frozenset(
-    {"object", "dict", "dictionary", "dictionarie", "map", "record", "tuple", "pair", "entry", "entrie"}
 )
 # Plurals of one thing.
 _ONE_TEXT = frozenset(
@@ -239,7 +227,7 @@ def bare_value(text: str) -> dict[str, Any]:
         if match := pattern.match(re.sub(r"\A(?:an?|the)\s+", "", text, flags=re.IGNORECASE)):
             inner = next((group for group in match.groups() if group), "").strip().lower()
             item = TYPES.get(inner) or TYPES.get(inner.removesuffix("s"), "integer" if inner == "indice" else None)
-            if inner.removesuffix("s") in _OBJECTS:
+            if inner.removesuffix("s") in OBJECTS:
                 item = "object"
             return {"type": kind, "items": {"type": item} if item else {}}
     words = re.sub(r"\A(?:an?|the|one|single)\s+", "", text.lower())
@@ -344,61 +332,3 @@ def ranged_number(text: str) -> dict[str, Any]:
     if found and said and said["whole"]:
         found = {**found, "type": "integer"}
     return found
-
-
-# "array of strings from: hull, mast, keel", and nothing after it
-_CHOSEN_FROM = re.compile(
-    r"\b(?:list|array)s? of (?:strings?|labels?|tags?|values?),? (?:chosen |taken |drawn )?(?:from|out of|among):\s*(?P<list>[^:;.()\n]{5,300})[.)]*\Z",
-    re.IGNORECASE,
-)
-
-
-# "list of 2-3 short bullets", "array of at most 4 objects"
-_SO_MANY = re.compile(
-    rf"\b(?:list|array)s? of (?:the )?(?P<bound>exactly |only |between |from |up to |at most |no more than |a maximum of |max(?:imum)? |at least |a minimum of )?(?P<low>\d{{1,3}}|{TO_TEN})(?:\s?(?:-|–|to|and|or) ?(?P<high>\d{{1,3}}|{TO_TEN}))?\s+"
-    r"(?!(?:words?|sentences?|characters?|lines?|paragraphs?|letters?|digits?|tokens?)\b)(?P<things>(?:(?!of\b|for\b|from\b|in\b|that\b|which\b|each\b)[\w'-]+ ){0,4}?[a-z]{2,}s)\b",
-    re.IGNORECASE,
-)
-
-
-def _so_many(words: str) -> tuple[dict[str, int], str]:
-    """The number of items that a list is said to be of, and what they are; nothing if it is said of each of them."""
-    said = _SO_MANY.search(words)
-    if said is None or re.match(r"\s+(?:per|for each|for every|from each)\b", words[said.end() :]):
-        return {}, ""
-    low, high = number_of(said["low"]), number_of(said["high"] or said["low"])
-    bound = (said["bound"] or "").strip().lower()
-    if low > high or high < 1:
-        return {}, ""
-    least = {} if bound in ("up to", "at most", "no more than", "a maximum of", "max", "maximum") else {"minItems": low}
-    most = {} if bound in ("at least", "a minimum of") else {"maxItems": high}
-    return {**least, **most}, said["things"].split()[-1].lower()
-
-
-# "(list, any of: hull, mast, keel)"
-_ANY_OF = re.compile(
-    r"\b(?:any|one or more|zero or more|some|a subset) of:?\s+(?P<list>[A-Za-z][\w-]*(?: [\w-]+)?(?:,\s*(?:or |and )?[A-Za-z][\w-]*(?: [\w-]+)?)+)[.)]*\Z",
-    re.IGNORECASE,
-)
-
-
-def list_of(what: str, words: str) -> dict[str, Any] | None:
-    """An array of ``what``, with the labels or the count that the words give; ``None`` if of objects nobody described."""
-    count, things = _so_many(words)
-    thing = (things or what).removesuffix("s")
-    if thing in _OBJECTS:
-        return None
-    if chosen := _CHOSEN_FROM.search(words) or _ANY_OF.search(words):
-        labels = noted_labels(f"one of {chosen['list'].strip(' .()')}")
-        if labels:
-            return {"type": "array", "items": {"type": "string", "enum": labels}}
-    number = (
-        thing in ("id", "index", "indice") and re.search(r"\b(?:integers?|numbers?|indices)\b", words)
-    ) or re.search(r"\b(?:list|array)s? of (?:[\w-]+ ){0,3}[\w-]+,? \(?(?:integers|ints)\b", words)
-    exact = _EXACTLY.search(words)
-    most = exact or AT_MOST.search(words)
-    items = {"type": TYPES.get(thing) or ("integer" if number else "string")}
-    if count:
-        return {"type": "array", "items": items, **count}
-    least = {"minItems": number_of(exact["n"])} if exact else {}
-    return {"type": "array", "items": items, **least, **({"maxItems": number_of(most["n"])} if most else {})}

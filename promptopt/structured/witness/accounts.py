@@ -246,7 +246,6 @@ def _stands_in(words: str, known: set[str]) -> bool:
 
 # What the prompt is given, and keys and columns.
 _GIVEN = re.compile(r"\b(?:inputs?|receive|given|provided|keys?|fields?|columns?)\b", re.IGNORECASE)
-_RULE_BELOW = re.compile(r"[^\n]*\n[ \t]*[|:]*-{2,}[-|: \t]*(?:\n|\Z)")
 
 
 def _enum(leaf: KeyOfSchema) -> set[str]:
@@ -258,8 +257,6 @@ def _lists_said(text: str) -> Iterator[tuple[int, str, list[str]]]:
     for match in _BARS.finditer(text):
         begin = text.rfind("\n", 0, match.start()) + 1
         line = text[begin : match.end()]
-        if _RULE_BELOW.match(text, match.end()):
-            continue  # the head of a table
         if not line.lstrip().startswith("|") and not _GIVEN.search(text, begin, match.start()):
             yield match.start(), match[0], [part.strip() for part in match[0].split("|")]
     for match in _NOUN.finditer(text):

@@ -34,7 +34,6 @@ def gainsaid_form(
         (_numbered(document, found.fields), found.whole in ("labels", "")),
         (_unlike_siblings(document, found.fields), found.whole == "labels"),
         (_other_work(document, found), found.whole in ("labels", "") or found.wrapped),
-        (_followed(document, found), not found.whole),
         (_of_input(document, found), found.whole == "labels" and not quoted),
         (_shown_apart(document, found.fields), found.whole == "labels"),
         (_of_turns(found.fields), found.whole == "labels" and not quoted),
@@ -390,16 +389,3 @@ def _other_work(document: PromptText, found: Inferred) -> Iterator[str]:
     listed = any(item.schema.get("type") == "array" for item in found.fields)
     if not listed and (each := _EACH.search(text)):
         yield f"line {document.line(each.start())}: {shortened(each[0])!r}: the answer has several such parts"
-
-
-_AFTER = re.compile(
-    r"\b(?:answer|reply|respond|output|return|score|label|only)\b[^.\n]{0,80}?\bfollowed by\b[^.\n]{0,60}|\bon the (?:next|second|following) line\b[^.\n]{0,60}",
-    re.IGNORECASE,
-)
-
-
-def _followed(document: PromptText, found: Inferred) -> Iterator[str]:
-    """What comes after a bare value."""
-    if len(found.fields) == 1 and (after := _AFTER.search(document.text)):
-        line = document.line(after.start())
-        yield f"line {line}: {shortened(after[0])!r} comes after {found.fields[0].name!r}, and was not read"
