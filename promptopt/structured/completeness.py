@@ -164,7 +164,10 @@ _TITLE = re.compile(r"[ \t]*#{1,3}[ \t]+(?:[A-Z][\w-]*[ \t]*){1,4}|(?:[A-Z][\w-]
 _GRADE_MEANS = re.compile(
     r"[ \t]*(?:[-*•][ \t]+)?\**\d{1,3}(?:\s?[-–]\s?\d{1,3})?%?\**[ \t]*[:=–—][ \t]*[^\n.!?]*[.!]?[ \t]*"
 )
-_DEFINED = re.compile(r"[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"']*[A-Z][\w -]{0,30}[*_`\"']*[ \t]*[:–—-][ \t]*")
+# "- Poor: The answer is ...", "1 = The answer is ...": what a label or a grade means
+_DEFINED = re.compile(
+    r"[ \t]*(?:(?:[-*•]|\d+[.)])[ \t]+[*_`\"']*[A-Z][\w -]{0,30}|(?:[-*•][ \t]+)?[*_`\"'(]*-?\d{1,3})[*_`\"')]*[ \t]*[:=–—-][ \t]*"
+)
 
 
 def _line_of(text: str, position: int) -> tuple[int, int]:

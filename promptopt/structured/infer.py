@@ -252,7 +252,7 @@ def _from_json(document: PromptText, said: list[Choice]) -> Inferred | None:
     check_described(document, merged)
     merged = with_variants(document, merged, blocks)
     shown = "".join(document.text[span.start : span.end] for span in spans)
-    if "//" not in shown:
+    if "//" not in shown and not first.is_schema:
         merged = without_samples(merged, shown)
     merged = without_values(shown, merged, refined(document, merged, said, spans))
     merged = with_count_of_items(with_nulls(document, merged, blocks))

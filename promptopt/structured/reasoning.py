@@ -27,7 +27,7 @@ _TASKS = (
     (
         re.compile(
             # "Compute a score" speaks of a judgement.
-            r"\b(?:(?:calculate|compute)(?! (?:nodes?|clusters?|instances?|resources?|engines?|services?|power|budget|costs?|time)\b)(?!(?: an?| the| your)?(?: [\w-]+){0,3} [\"'`*]*(?:\w+[_-])?(?:score|rating|metric|similarity|grade|confidence|probability|likelihood|relevance)s?\b)|work out(?! (?:which|what|whether|who|why|how (?!many|much|long|old|far))\b)(?!(?: the| its| their| an?) (?:[\w'’-]+ ){0,2}(?:intent|meaning|topic|tone|category|sentiment|reason|cause|language|type|kind|priority|severity|urgency|answer type)\b)|add up(?! to\b)|(?<!user )(?<!users )(?<!helps )(?<!to )solve (?:for|the (?:equation|problem|puzzle|riddle))|(?:math|arithmetic|algebra|geometry)\w*)\b",
+            r"\b(?:(?:calculate|compute)(?! (?:nodes?|clusters?|instances?|resources?|engines?|services?|power|budget|costs?|time)\b)(?!(?: an?| the| your)?(?: [\w-]+){0,3} [\"'`*]*(?:\w+[_-])?(?:score|rating|metric|similarity|grade|confidence|probability|likelihood|relevance)s?\b)|work out(?= (?:the|its|their|his|her|this|these|an?|each|every|all|any|both|how)\b)(?! (?:which|what|whether|who|why|how (?!many|much|long|old|far))\b)(?!(?: the| its| their| an?) (?:[\w'’-]+ ){0,2}(?:intent|meaning|topic|tone|category|sentiment|reason|cause|language|type|kind|priority|severity|urgency|answer type)\b)|add up(?! to\b)|(?<!user )(?<!users )(?<!helps )(?<!to )solve (?:for|the (?:equation|problem|puzzle|riddle))|(?:math|arithmetic|algebra|geometry)\w*)\b",
             re.IGNORECASE,
         ),
         "arithmetic",
@@ -173,7 +173,7 @@ EXPLAINS = re.compile(
 )
 # What is to be written before the value itself.
 FIRST = re.compile(
-    r"\b(?:begin|start|first|before)\b[^.\n]{0,80}\b(?:expla\w+|justif\w+|rationale|reason\w*)\b|\bafter (?:you )?(?:\w+ing )?(?:provid|giv|writ|stat)?\w* ?(?:your |the |an? )?(?:expla\w+|reason\w*|justif\w+)"
+    r"\b(?:begin|start|first|before)\b(?:(?!\bthen\b)[^.\n]){0,80}\b(?:expla\w+|justif\w+|rationale|reason\w*)\b|\bafter (?:you )?(?:\w+ing )?(?:provid|giv|writ|stat)?\w* ?(?:your |the |an? )?(?:expla\w+|reason\w*|justif\w+)"
     r"|\b(?:expla\w+|justif\w+|reason\w*|rationale)\b[^.\n]{0,80}\b(?:then|followed by|before)\b|\bstep[- ]by[- ]step\b"
     r"|\b(?:expla\w+|justif\w+|reason\w*|rationale)\b[^.\n]{0,80}\b(?:first\b(?! (?:answer|response|one|option|text|summary)\b)|(?:and|;) (?:finish|end|conclude|close)\b)"
     r"|\b(?:expla\w+|justif\w+|reason\w*|rationale)\b[^.\n]{0,80}[.\n]\s*(?:(?:then|finally),? )?(?:finish|end|conclude|close)\b[^.\n]{0,30}\b(?:with|by|in|your|the)\b",

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from promptopt.compression.edit import Edit
 from promptopt.structured.edits.layout import COUNT_OF_LAYOUT, LAYOUT_CUE, layout_edits, layout_words
+from promptopt.structured.edits.said_of_parts import names_of, says_of_part
 from promptopt.structured.edits.shown_json import CODE
 from promptopt.structured.edits.whole_edits import goes_on
 from promptopt.structured.fields import BOUNDARY, MASK, Inferred, PromptText, Span
@@ -91,6 +92,7 @@ def carried_edits(document: PromptText, inferred: Inferred, *, drop_explanation:
     blocks = [span for span in shown if span is not None]
     layout = layout_words(document, inferred)
     words = _words_of(inferred) | layout
+    names = names_of(inferred) if inferred.whole else frozenset()
     edits = [
         Edit(span.start, _with_space(document.text, span.end), "", CODE, "the schema carries the form of the answer")
         for span in blocks
@@ -101,6 +103,8 @@ def carried_edits(document: PromptText, inferred: Inferred, *, drop_explanation:
         if inferred.whole and any(span.overlaps(form) for form in inferred.covered):
             continue  # a line of the form that stays
         if _leads_on(document.text, span, blocks):
+            continue
+        if says_of_part(document.text[span.start : span.end], names):
             continue
         said = COUNT_OF_LAYOUT.sub("", document.text[span.start : span.end]) if layout else None
         if _is_format(

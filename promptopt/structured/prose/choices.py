@@ -13,7 +13,7 @@ from promptopt.structured.fields import BOUNDARY, MASK, PromptText, Span, begin_
 from promptopt.structured.prose.cases import far_cases, near_cases
 from promptopt.structured.prose.choice_patterns import ASK, CLOSE, INNER, PATTERNS, QUOTE
 from promptopt.structured.prose.chosen_lists import CONDITION, chosen_lists, subject_lists, table_labels
-from promptopt.structured.prose.plain_labels import DATE_FORM, is_denied, plain_labels
+from promptopt.structured.prose.plain_labels import DATE_FORM, is_denied, plain_labels, repeats_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,14 @@ def _of_sentence(document: PromptText, match: re.Match[str], kind: str, listed: 
     orders = kind == "classify" and any(_IS_ORDER.match(value) for value in values)
     # 'the number of the berth or "none"' names a place
     place = len(values) == 2 and len(re.findall(r"\"[^\"\n]+\"|“[^”\n]+”|`[^`\n]+`", listed)) == 1
-    if len(values) < 2 or said_of_others or phrases or orders or place:
+    if (
+        len(values) < 2
+        or repeats_line(text, begin, (values, begin + len(listed)))
+        or said_of_others
+        or phrases
+        or orders
+        or place
+    ):
         return None
     name = _name(groups.get("noun") or _last_noun(groups.get("what") or ""))
     if kind == "before noun":

@@ -31,7 +31,7 @@ _HEDGED = re.compile(
     r"\b(?:usually|typically|normally|about|around|roughly|approximately|e\.g|for example|for instance|such as|like|see|often|mostly|average|not|never|if|unless|when)\b|\b(?:pages?|lines?|sections?|years?|chapters?|steps?|rules?)\W*\Z",
     re.IGNORECASE,
 )
-_WHOLE = re.compile(r"\b(?:integers?|int|whole (?:number|percent)|index|rank|position|offsets?)\b", re.IGNORECASE)
+_WHOLE = re.compile(r"\b(?:integers?|int|whole (?:numbers?|percent)|index|rank|position|offsets?)\b", re.IGNORECASE)
 _PART = re.compile(r"\b(?:float|decimal|fraction|real number|double)\b", re.IGNORECASE)
 # "1 = emergency, 2 = within 24 hours", "1 for an outage, 2 for a question"
 _CODE = re.compile(

@@ -197,14 +197,18 @@ def _stated_of_some(prose: str, names: Sequence[str]) -> tuple[set[str], str]:
     unless = r"(?: (?:for|in|where|when|if|unless) (?:(?!,? (?:and|or|but) [^.;\n]*\bnull\b)[^.;\n])*)?"
     subject = rf"{keys}(?: fields?| keys?| values?)?,? (?:(?:is|are|may|can|must|should|has to|have to|will)(?: also| both| all| each| only)?(?: be)?(?: set to)?|=) null\b{unless}"
     order = rf"\b(?:leave|set|make|keep|put|return|write|use)\s+{keys}(?: fields?| keys?| values?)?(?: (?:as|to|at|to be))? null\b{unless}"
+    # "dog must not be null, owner can be", "where sex and age cannot be read, they are null"
+    short = rf"\bnull\b,? (?:but |and |while )?{keys} (?:can|may)(?: be)?(?=\s*[.;,\n]|\Z)"
+    absent = rf"\b(?:if|when|where|whenever) (?:the )?{keys} (?:is|are|was|were|cannot|can['’]t|could|does|do|has|have|isn['’]t|aren['’]t|wasn['’]t|weren['’]t)\b[^.;\n]*?,? (?:then )?(?:(?:it|they|both|this|these) (?:is|are|must be|should be)|(?:use|set|write|put|return|give)(?: (?:it|them|both))?(?: to| as)?) null\b"
     line = rf"^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*(?P<keys>{key}(?:(?:\s*,\s*(?:and |or )?|\s+(?:and|or) |\s*[/&]\s*){key})+)[ \t]*(?::|[-–—](?=\s))[^\n]*\bnull\b[^\n]*"
     further = rf"(?:,|\b(?:and|or|but))\s+{keys} (?:to|as|at) null\b{unless}"
     beside = rf"(?<!\w){keys} ?\([^()\n]*\)\s*(?:,|[-–—]+)\s*(?:or )?null (?:for|where|when|if|unless) [^.;\n]*"
     owned: set[str] = set()
-    for said in (subject, order, further, beside, line):
+    for said in (absent, subject, order, further, beside, short, line):
         pattern = re.compile(said, re.IGNORECASE | re.MULTILINE)
         for match in pattern.finditer(prose):
-            if _DENIED.search(prose, max(0, match.start() - _NEAR), match.start()) or _NOT_NULL.search(match[0]):
+            denied = _DENIED.search(prose, max(0, match.start() - _NEAR), match.start())
+            if denied or (said == line and _NOT_NULL.search(match[0])):
                 continue
             spelled = {part.casefold() for part in re.findall(one, match["keys"], re.IGNORECASE)}
             owned |= {name for name in names if name.casefold() in spelled}

@@ -116,12 +116,18 @@ def plain_labels(document: PromptText) -> Iterator[PlainLabels]:
             if instead or is_denied(text, match.start() + 1) or _SAMPLES.match(text, match.end()):
                 continue
             found = _read(text, match.end(), kind, bracket=match[0].rstrip().endswith(("(", "[")))
-            if found:
+            if found and not repeats_line(text, match.end(), found):
                 groups = match.groupdict()
                 start = match.end() - len(match[0].lstrip(" \t\n.,:;!?)-*•#>"))
                 asks = kind != "whether" or len(found[0]) > _SURELY or any(one.lower() in _WORDS for one in found[0])
                 noun, listed = (groups.get("noun") or "").lower(), Span(match.end(), found[1])
                 yield PlainLabels(noun, tuple(found[0]), Span(start, found[1]), listed, asks)
+
+
+def repeats_line(text: str, start: int, found: tuple[list[str], int]) -> bool:
+    """Whether the last of some labels is the label of the line once more: "ANSWER: YES or ANSWER: NO"."""
+    said = re.search(r"(\w+)\s*:\s*\Z", text[:start])
+    return said is not None and found[0][-1:] == [said[1]] and re.match(r"\s*:", text[found[1] :]) is not None
 
 
 _HAS_JSON = re.compile(r"\bjson\b|\{\s*\"", re.IGNORECASE)

@@ -201,7 +201,7 @@ _SAMPLES = re.compile(r"\b(?:examples?|e\.g|such as|for instance)\b", re.IGNOREC
 
 # What a place says of a value that is one of a list: "the category name", "one of the workers or FINISH"
 _PLACE = re.compile(
-    r"\W*(?:(?:exactly |only )?(?:the|a|an|your|one|one of the|next|chosen|selected|exact|best|matching) )*(?:name of (?:the|an?|one) )?(?P<noun>[A-Za-z]+(?: [a-z]+)?)(?:[ _](?:name|label|id|key))?"
+    r"\W*(?:(?:exactly |only )?(?:the|a|an|your|one|one of the|next|chosen|selected|exact|best|matching) )*(?:name of (?:the|an?|one) )?(?P<noun>[A-Za-z]+(?: [a-z]+)?)(?:[ _](?:name|label|id|key)s?)?"
     r"(?P<rest>(?:(?: ?,|,? or| ?/| ?\|) ?['\"]?(?:[A-Z][A-Z\d_]+|(?<=['\"])[\w ]+)['\"]?)*)\W*",
     re.IGNORECASE,
 )
@@ -219,7 +219,7 @@ def labels_of_place(said: str, document: PromptText) -> list[str]:
     place = _PLACE.fullmatch(said)
     if place is None:
         return []
-    words = re.sub(r"[ _](?:name|label|id|key)\Z", "", place["noun"], flags=re.IGNORECASE)
+    words = re.sub(r"[ _](?:name|label|id|key)s?\Z", "", place["noun"], flags=re.IGNORECASE)
     added = _REST.findall(place["rest"])
     if _NULL & set(added):
         return []

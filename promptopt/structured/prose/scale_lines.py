@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promptopt.structured.fields import PromptText, field_name
 from promptopt.structured.prose.key_facts import COUNTS
+from promptopt.structured.prose.key_labels import words_of
 from promptopt.structured.prose.label_codes import NO_OPTIONS, coded_lines, lead_of
 
 _LEAST = 3
@@ -16,20 +18,26 @@ _LEAST = 3
 def with_scale_lines(document: PromptText, schema: dict[str, Any]) -> dict[str, Any]:
     """A form with the range of the one scale that its prompt explains line by line, if only one number has none yet."""
     open_ones = [name for name, child in _leaves(schema) if _is_open(child) and not COUNTS.search(field_name(name))]
-    grades = _grades(document) if len(open_ones) == 1 else []
+    grades, lead = _grades(document) if open_ones else ([], "")
     if not grades or any(child.get("maximum") == grades[-1] for _, child in _leaves(schema)):
         return schema
-    return _with(schema, open_ones[0], {"minimum": grades[0], "maximum": grades[-1]})
+    # "Urgency:", above the lines
+    named = {
+        name for name, _ in _leaves(schema) if name and re.search(rf"(?<!\w){words_of(name)}", lead, re.IGNORECASE)
+    }
+    one = [name for name in open_ones if name in named] if named else open_ones
+    return _with(schema, one[0], {"minimum": grades[0], "maximum": grades[-1]}) if len(one) == 1 else schema
 
 
-def _grades(document: PromptText) -> list[int]:
-    """The grades that follow on each other from 0 or 1; empty if several runs of lines have some, or none has."""
+def _grades(document: PromptText) -> tuple[list[int], str]:
+    """The grades that follow on each other from 0 or 1, and the line above; empty if several runs of lines have some."""
     runs = [run for run in coded_lines(document) if not run.codes[0].isalpha() and not run.numbered]
     if len(runs) != 1 or NO_OPTIONS.search(lead_of(document.text, runs[0].span)) or document.depends(runs[0].span):
-        return []
+        return [], ""
     grades = sorted(int(code) for code in runs[0].codes)
     whole = grades == list(range(grades[0], grades[-1] + 1))
-    return grades if whole and grades[0] in (0, 1) and len(grades) >= _LEAST else []
+    scale = whole and grades[0] in (0, 1) and len(grades) >= _LEAST
+    return (grades, lead_of(document.text, runs[0].span)) if scale else ([], "")
 
 
 def _leaves(schema: Mapping[str, Any], name: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -97,12 +97,13 @@ def _fields(
         body = body.split("\n\n")[0] if number == len(matches) - 1 else body
         if MASK in body:
             break
-        if _VALUE.search(body):
+        labels = _labels(body)
+        if not labels and _VALUE.search(body):
             return  # labels or a number, which are not read here
         line = document.line(match.start())
         found.append(
             (
-                Field(field_name(match["name"]), _schema(body), f"heading in the prose, line {line}", line),
+                Field(field_name(match["name"]), labels or _schema(body), f"heading in the prose, line {line}", line),
                 Span(match.start(), match.end() + len(body)),
             )
         )
@@ -114,6 +115,25 @@ def _fields(
         and any(document.text[span.start : span.end].count("\n") for _, span in found)
     ):
         yield from found
+
+
+# What belongs in a place, and is no label itself.
+_PLACES = re.compile(
+    r"(?:\w+ )?(?:name|title|text|date|time|city|country|address|person|company|phone|e-?mail|url|link|id|code|year|month|number|summary|description|comment|role|department|place|product|topic|reason|author)s?",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"[A-Za-z][\w-]*(?: [\w-]+)?")
+_SURELY = 3
+
+
+def _labels(body: str) -> dict[str, Any]:
+    """The labels that are all that a heading has below it: "Open / Waiting / Closed"; empty if it has something else."""
+    parts = [part.strip(" *_`\"'") for part in re.split(r"\s*[|/]\s*", body.rstrip("."))]
+    plain = len(set(parts)) == len(parts) > 1 and all(_WORD.fullmatch(part) for part in parts)
+    sure = len(parts) >= _SURELY or all(part[:1].isupper() for part in parts)
+    if not plain or not sure or any(_PLACES.fullmatch(part) for part in parts):
+        return {}
+    return {"type": "string", "enum": parts}
 
 
 def _schema(body: str) -> dict[str, Any]:

@@ -162,11 +162,18 @@ def _keys_of_items(document: PromptText, schema: Mapping[str, Any]) -> Iterator[
             yield from items_said(name, document).get("properties", ())
 
 
+_ITEM_NAMES = re.compile(r"[\W_]*(?P<place>[a-z]+(?: [a-z]+)? (?:names?|labels?|ids?|keys?))[\W_]*", re.IGNORECASE)
 _PLACE = r"\"\s*[<\[({]+[^<>\[\](){}\"\n]+[>\])}]+\s*\""
 
 
 def _with_named_list(name: str, schema: dict[str, Any], document: PromptText, clauses: KeyClauses) -> dict[str, Any]:
-    """A text with the labels of the list that its place names: "<worker or FINISH>"."""
+    """A text, or a list of texts, with the labels of the list that its place names: "<worker or FINISH>"."""
+    items = schema.get("items", {})
+    if schema.get("type") == "array" and set(items) == {"type", "description"} and items["type"] == "string":
+        # [..rule names..], below "Rules:" and a list
+        named = _ITEM_NAMES.fullmatch(items["description"])
+        listed = labels_of_place(named["place"], document) if named else []
+        return {**schema, "items": {"type": "string", "enum": listed}} if listed else schema
     places = set(clauses.shown(name, _PLACE))
     if schema.get("type") != "string" or "enum" in schema or len(places) != 1:
         return schema
@@ -335,6 +342,16 @@ _NOT_A_NAME = frozenset(
         "following",
         "now",
         "evaluate",
+        # What is given, as in "Essay to grade:"
+        "to",
+        "essay",
+        "document",
+        "article",
+        "passage",
+        "transcript",
+        "email",
+        "ticket",
+        "tweet",
     }
 )
 

@@ -123,6 +123,7 @@ def _nulls(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> It
                 not spoken
                 or not re.search(r"\b(?:to|as|be|is|=|:|use|return|set)\s*(?:json )?\Z", part)
                 or re.search(r"\b(?:if|when|unless)\b[^,]*\Z", part)
+                or _DENIED.search(part)
             ):
                 continue
             for _, name in spoken:
@@ -131,6 +132,13 @@ def _nulls(document: PromptText, text: str, leaves: Sequence[KeyOfSchema]) -> It
                 ) and _last_clause(part, name):
                     line = document.line(sentence.start() + null.start())
                     yield f"line {line}: {name!r} may be null, and was read without it"
+
+
+# "dog and owner must not be null", "never set the dog to null"
+_DENIED = re.compile(
+    r"\bneither\b[^.;,]*\Z|\b(?:must|should|may|can|will|is|are)(?: not| never|n['’]t) (?:ever )?be\s*\Z|\b(?:cannot|can['’]t) be\s*\Z|(?:\A|[.;,]\s+|\b(?:but|and) )\W*(?:never|do not|don['’]t) (?:set|use|return|put|leave|make)\b[^.;]*\Z",
+    re.IGNORECASE,
+)
 
 
 def _last_clause(part: str, name: str) -> bool:

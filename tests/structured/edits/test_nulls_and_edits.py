@@ -243,3 +243,16 @@ def test_a_label_is_scored_and_not_how_sure_a_model_is(tmp_path: Path) -> None:
 def test_what_somebody_knows_is_not_a_task_of_arithmetic(text: str) -> None:
     assert needs_reasoning(PromptText.of(text)) is None
     assert needs_reasoning(PromptText.of("Solve this math task.")) is not None
+
+
+def test_what_is_said_of_a_part_beyond_its_key_stays() -> None:
+    text = (
+        "Make 5 cards.\n\n- Give the correct answer.\n- hint: short, clear hint\n- Return only correct JSON.\n\n"
+        'Return JSON:\n{"cards": [{"answer": "...", "hint": "..."}]}\n\n{{ text }}'
+    )
+    document = PromptText.of(text)
+    edits = carried_edits(document, infer(text), drop_explanation=True)
+    taken = "".join(text[edit.start : edit.end] for edit in edits)
+    assert "Return only correct JSON." in taken
+    assert "correct answer" not in taken
+    assert "hint: short" not in taken

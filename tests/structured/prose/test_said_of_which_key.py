@@ -113,3 +113,55 @@ def test_labels_that_no_order_gives_to_a_key_are_those_of_the_verdict() -> None:
 def test_what_is_said_of_two_keys_together_is_said_of_both(said: str, schema: dict[str, object]) -> None:
     found = _fields(f'Return JSON with the keys recall, reach and verdict ("keep" or "drop"). {said}\n{{{{ text }}}}')
     assert found == {"recall": schema, "reach": schema, "verdict": {"type": "string", "enum": ["keep", "drop"]}}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "dog and owner must not be null.",
+        'Never set dog or owner to null; "none" is not an answer either.',
+    ],
+)
+def test_null_that_is_denied_is_of_no_key(said: str) -> None:
+    assert _fields(f'Return JSON like {{"dog": "Rex", "owner": "Ann"}}. {said}\n{{{{ ad }}}}') == {
+        "dog": _TEXT,
+        "owner": _TEXT,
+    }
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["dog must not be null, owner can be.", "Where owner cannot be read from the form, it is null."],
+)
+def test_null_in_short_or_by_a_pronoun_is_of_its_key(said: str) -> None:
+    assert _fields(f'Return JSON like {{"dog": "Rex", "owner": "Ann"}}. {said}\n{{{{ ad }}}}') == {
+        "dog": _TEXT,
+        "owner": _OR_NULL,
+    }
+
+
+def test_a_scale_whose_heading_names_a_key_is_of_that_key() -> None:
+    found = _fields(
+        'Haste:\n0 = later\n1 = today\n2 = now\n\nReturn JSON: {"haste": 1, "boats_count": 3, "why": "..."}\n{{ mail }}'
+    )
+    assert found["haste"] == {"type": "integer", "minimum": 0, "maximum": 2}
+
+
+def test_the_label_of_a_line_is_none_of_its_values() -> None:
+    found = infer("Explain it, then finish with one line: ANSWER: YES or ANSWER: NO.\n{{ mail }}")
+    assert "ANSWER" not in str([field.schema for field in found.fields])
+
+
+@pytest.mark.parametrize(
+    ("shown", "items"),
+    [
+        ("[..rule names..]", {"type": "string", "enum": ["insult", "spam", "threat"]}),
+        ('["<rule name>", ...]', {"type": "string", "enum": ["insult", "spam", "threat"]}),
+    ],
+)
+def test_items_that_are_named_as_those_of_a_list_are_its_labels(shown: str, items: dict[str, Any]) -> None:
+    found = _fields(
+        "List every rule that the post breaks.\n\nRules:\n- insult\n- spam\n- threat\n\n"
+        f'Return JSON: {{"broken": {shown}, "note": string}}\n{{{{ post }}}}'
+    )
+    assert found["broken"]["items"] == items

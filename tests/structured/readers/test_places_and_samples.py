@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from promptopt.structured.fields import PromptText
 from promptopt.structured.infer import infer
+from promptopt.structured.reasoning import task_of_reasoning
 
 
 @pytest.mark.parametrize(
@@ -62,3 +64,46 @@ def test_samples_of_texts_describe_nothing(form: str, *, kept: bool) -> None:
 def test_an_explanation_that_is_asked_for_first_comes_first(order: str) -> None:
     found = infer(f"Compare {{{{ a }}}} with {{{{ b }}}}.\n{order}")
     assert [field.name for field in found.fields] == ["explanation", "verdict"]
+
+
+def test_an_explanation_that_is_asked_for_after_the_verdict_does_not_come_first() -> None:
+    found = infer('Compare {{ a }} with {{ b }}.\nGive "[[A]]" or "[[B]]" first and then explain why in one sentence.')
+    assert [field.name for field in found.fields][:1] in ([], ["verdict"])
+
+
+@pytest.mark.parametrize(
+    ("body", "schema"),
+    [
+        ("Healed / Referred / Waiting", {"type": "string", "enum": ["Healed", "Referred", "Waiting"]}),
+        ("Open / Closed", {"type": "string", "enum": ["Open", "Closed"]}),
+        ("Name / company", {"type": "string"}),
+    ],
+)
+def test_labels_below_a_heading(body: str, schema: dict[str, object]) -> None:
+    found = infer(f"Use exactly these headings:\n\n## Complaint\none sentence\n\n## Result\n{body}\n\n{{{{ visit }}}}")
+    assert {field.name: field.schema for field in found.fields}["result"] == schema
+
+
+@pytest.mark.parametrize("lead", ["- 1: ", "1 = "])
+def test_what_a_grade_means_is_no_further_order(lead: str) -> None:
+    lines = "\n".join(
+        lead.replace("1", str(grade)) + "The answer is one that shows this much understanding of all the main events."
+        for grade in (1, 2, 3)
+    )
+    (field,) = infer(
+        f"Grade the essay on a scale of 1 to 3, where:\n{lines}\n\nReturn only the grade.\n{{{{ essay }}}}"
+    ).fields
+    assert field.schema == {"type": "integer", "minimum": 1, "maximum": 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "arithmetic"),
+    [
+        ("Each day you work out on two body parts.", False),
+        ("The members work out three times a week.", False),
+        ("Work out the total price of the order.", True),
+        ("Work out how many days are left.", True),
+    ],
+)
+def test_sport_is_no_arithmetic(text: str, *, arithmetic: bool) -> None:
+    assert (task_of_reasoning(PromptText.of(text)) is not None) is arithmetic

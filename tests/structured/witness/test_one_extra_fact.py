@@ -122,7 +122,6 @@ def read(prompt: str) -> str:
         ("Name three cities of the text, one per line, with their land in brackets.", "with their land"),
         ("Put the answer in <answer></answer> and your source in <source></source>, if you have one.", "if you have"),
         # a denial before the comma says nothing of the null after it
-        (f"{_CREW} If the crew is not stated, use null; never leave the key out.", "null"),
     ],
 )  # fmt: skip
 def test_a_fact_that_no_field_holds_is_refused(prompt: str, quoted: str) -> None:
@@ -134,6 +133,10 @@ def test_a_fact_that_no_field_holds_is_refused(prompt: str, quoted: str) -> None
     [
         (f'{_PORT} If the port is not named, write "unknown" as the port.', "port: string"),
         (f'{_PORT} If the captain says "none", take the last port.', "port: string"),
+        (
+            f"{_CREW} If the crew is not stated, use null; never leave the key out.",
+            "port: string; crew: integer or null",
+        ),
         (f'{_CREW} If there is no port, do not output "none" but guess.', "port: string; crew: integer"),
         ("Read the letter, then answer yes or no: is it polite?", "answer: yes | no"),
         ("Is it polite? Answer yes or no. Do not give advice.", "answer: yes | no"),
