@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -15,6 +15,7 @@ from promptopt.config import Config
 from promptopt.experiment.stopped import Stopped
 from promptopt.experiment.variant import Measurement, Variant
 from promptopt.prices import Price, close_models
+from promptopt.providers.recordings import UNDATED
 from promptopt.scorers import CaseScore
 from promptopt.tokens import CACHE_MINIMUM_TOKENS, Basis
 from promptopt.values import Cost, Response, Usage
@@ -202,7 +203,7 @@ class VariantSummary:
         same_result: Share of them whose answers all pass or all fail.
         scorer_errors: Scores that no scorer gave, because it raised or gave something else than a number from 0 to 1.
         replayed: Trials answered out of recordings.
-        recorded: First and last day of those recordings.
+        recorded: First and last day of those recordings, as far as they have one.
         unjudged: Asserts that could not be judged.
         judges: The models that judged answers, most often asked first.
         judgements: How many scores they gave; ``without_verdict`` of them are none, ``unsteady`` have votes
@@ -274,7 +275,6 @@ def summarize(run: Run, config: Config) -> VariantSummary:
     passed, spent = sum(trial.passed for trial in judged), _total([trial.cost for trial in judged])
     seconds = sorted(trial.response.duration_s for trial in answered if trial.response.duration_s is not None)
     repeated = _repeated(answered)
-    days = sorted(trial.recorded_at[:10] for trial in answered if trial.recorded_at)
     return VariantSummary(
         prompt=variant.label,
         path=variant.template.path,
@@ -312,7 +312,7 @@ def summarize(run: Run, config: Config) -> VariantSummary:
         same_result=_mean([float(len({t.passed for t in each}) == 1) for each in repeated if each[0].score.scores]),
         scorer_errors=sum(score.broken for trial in answered for score in trial.score.scores),
         replayed=sum(trial.replayed for trial in answered),
-        recorded=(days[0], days[-1]) if days else None,
+        recorded=first_and_last(trial.recorded_at[:10] for trial in answered if trial.recorded_at),
         unjudged=sum(trial.score.unjudged for trial in answered),
         **_judging(answered),
         price=variant.price,
@@ -362,6 +362,13 @@ def _reasoning_usd(trial: Answered) -> float:
     if trial.cost is None or not trial.usage.output_reasoning_tokens:
         return 0.0
     return float(trial.cost.output_usd) * trial.usage.output_reasoning_tokens / trial.usage.output_tokens
+
+
+def first_and_last(days: Iterable[str]) -> tuple[str, str] | None:
+    """Of some days; :data:`UNDATED` only if no recording has a day, and ``None`` if there are none."""
+    known = sorted(set(days))
+    dated = [day for day in known if day != UNDATED] or known
+    return (dated[0], dated[-1]) if dated else None
 
 
 def _total(costs: Sequence[Cost | None]) -> Decimal | None:

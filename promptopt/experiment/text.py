@@ -9,7 +9,7 @@ from typing import Any
 from promptopt.experiment.breakdown import PartMean, PartQuality
 from promptopt.experiment.conversation import NO_RESULT, STEP_LIMIT
 from promptopt.experiment.frontier import Frontier
-from promptopt.experiment.runs import Answered, Run, Trial, VariantSummary
+from promptopt.experiment.runs import Answered, Run, Trial, VariantSummary, first_and_last
 from promptopt.experiment.verdict import (
     ALPHA_EACH,
     AcceptedLoss,
@@ -24,6 +24,7 @@ from promptopt.experiment.verdict import (
     TooManyFailed,
 )
 from promptopt.money import dollars, signed_dollars
+from promptopt.providers.recordings import UNDATED
 from promptopt.tables import table
 from promptopt.tokens import tokenizer_for
 
@@ -428,6 +429,8 @@ def footer(runs: Sequence[Run], variants: Sequence[VariantSummary]) -> Iterator[
     if origin["recorded"]:
         first, last = origin["recorded"]
         recorded = f", recorded {first}" + (f" to {last}" if last != first else "")
+        undated = sum(trial.recorded_at == UNDATED for run in runs for trial in run.answered)
+        recorded += f", {undated:,} undated" if undated and first != UNDATED else ""
     yield f"answers: {answered}; {origin['replayed']:,} replayed{recorded}; {origin['live']:,} live"
     yield from _step_lines(runs)
     yield from _latency_lines(variants)
@@ -575,12 +578,12 @@ def _answer(trial: Trial) -> str:
 def provenance(runs: Sequence[Run], variants: Sequence[VariantSummary]) -> dict[str, Any]:
     """Who answered, when, how tokens were counted and at which prices."""
     priced_as = list(dict.fromkeys(variant.priced_as for variant in variants))
-    days = sorted(day for variant in variants if variant.recorded for day in variant.recorded)
+    days = first_and_last(day for variant in variants if variant.recorded for day in variant.recorded)
     return {
         "answered_by": sorted({trial.response.model for run in runs for trial in run.answered}),
         "replayed": sum(variant.replayed for variant in variants),
         "live": sum(variant.trials - variant.replayed for variant in variants),
-        "recorded": [days[0], days[-1]] if days else None,
+        "recorded": list(days) if days else None,
         "tokenizers": {model: tokenizer_for(model).encoding for model in priced_as},
         "prices": {variant.priced_as: variant.price.source if variant.price else None for variant in variants},
     }

@@ -102,6 +102,10 @@ def test_undated_answers_are_replayed_and_said_to_be_undated(greet) -> None:
     greet.write({"prompts/greet.j2": f"---\nmodel: {MODEL}\n---\nGreet {{{{ name }}}}"})
     (summary, *_) = compare("greet", record="none").variants
     assert (summary.replayed, summary.recorded, summary.pass_rate) == (2, (UNDATED, UNDATED), 0.5)
+    take(greet, {"case": "a", "output": "hi", "recorded_at": "2026-05-01"}, {"case": "b", "output": "no"})
+    found = compare("greet", record="none")
+    assert found.variants[0].recorded == ("2026-05-01", "2026-05-01")
+    assert "2 replayed, recorded 2026-05-01, 1 undated; 0 live" in str(found)
 
 
 def test_cells_of_any_length_are_imported(greet) -> None:
