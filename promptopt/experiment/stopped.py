@@ -83,7 +83,7 @@ class Race:
         if not self.variants:
             yield f"race: no variant is shown to be dominated; all {self.calls:,} calls were needed"
             return
-        paid = f"{self.unsent:,} of them would have been sent" if self.unsent else "they are recorded"
+        paid = f"{self.unsent:,} of them would have been sent" if self.unsent else "none of them would have been sent"
         yield (
             f"race: {self.unasked:,} of {self.calls:,} calls were not needed, "
             f"about {dollars(self.saved_usd)} at list cost; {paid}"

@@ -223,6 +223,9 @@ def test_answers_are_recorded_and_a_race_is_replayed_from_them(
             for key in ("replayed", "recorded", "incurred_usd", "latency_ms", "latency_p95_ms", "timed"):
                 row.pop(key)
     assert one == other
+    # Those that were not needed are not recorded, and a replay sends none.
+    shown = project.run(*arguments[:-1], "--record", "none").stdout
+    assert "none of them would have been sent" in " ".join(shown.split())
     # What is recorded costs nothing: the same command asks nothing.
     project.run(*arguments, "--record", "missing", **endpoint.environment)
     assert len(endpoint.requests) == sent
