@@ -321,6 +321,28 @@ def langfuse_openai(*usage):
     return {**langfuse(*usage), "usageDetails": chat(*usage)}
 
 
+def langfuse_google(whole, read, written, made, reasoning):
+    if written:
+        pytest.skip("Google has no count of written tokens")
+    usage = {"prompt_token_count": whole, "cached_content_token_count": read, "total_token_count": whole + made,
+             "candidates_token_count": made - reasoning, "thoughts_token_count": reasoning}  # fmt: skip
+    return {**langfuse(whole, read, written, made, reasoning), "usageDetails": usage}
+
+
+def langfuse_camel(whole, read, written, made, reasoning):
+    usage = {"inputTokens": whole, "cachedInputTokens": read, "cacheWriteInputTokens": written, "outputTokens": made,
+             "reasoningTokens": reasoning, "totalTokens": whole + made}  # fmt: skip
+    return {**langfuse(whole, read, written, made, reasoning), "usageDetails": usage}
+
+
+def langfuse_with_parts(whole, read, written, made, reasoning):
+    if read or written or reasoning:
+        pytest.skip("the parts are those of a plain call")
+    usage = buckets(whole, read, written, made, reasoning)
+    parts = {"input_text_tokens": whole, "output_text_tokens": made}
+    return {**langfuse(whole, read, written, made, reasoning), "usageDetails": usage | parts}
+
+
 def spend_logs_by_pandas(*usage):
     row = spend_logs(*usage)
     return {**row, "metadata": repr(json.loads(row["metadata"]) | {"user_api_key": None})}
@@ -336,7 +358,7 @@ DIALECTS = (
     openai_chat, openai_stream, openai_pair, responses, batch, anthropic, claude_code, portkey, spend_logs,
     logging_payload, langfuse, langfuse_blob, helicone, otel, otel_anthropic, jaeger, phoenix, vercel, vllm_span,
     vllm_answer, inspect_log, openrouter, plain, pydantic_ai, sentry, langsmith, mastra, vercel_6, langfuse_openai,
-    spend_logs_by_pandas, bedrock_rows,
+    spend_logs_by_pandas, bedrock_rows, langfuse_google, langfuse_camel, langfuse_with_parts,
 )  # fmt: skip
 
 
@@ -370,6 +392,14 @@ def test_counts_in_a_text_that_cannot_be_read_are_not_lost_without_a_word(tmp_pa
     assert len(found.log) == 0
     assert f"{column} is " in found.samples[0].reason
     assert "no JSON object" in found.samples[0].reason
+
+
+def test_a_usage_without_any_known_count_is_no_call_that_was_only_begun(tmp_path):
+    strange = {**langfuse(*KINDS["plain"]), "usageDetails": {"units_in": 5, "units_out": 7}}
+    begun = {**langfuse(*KINDS["plain"]), "id": "o2", "usageDetails": {"input_audio": 0}}
+    found = read_log([as_json_lines(tmp_path / "log.jsonl", strange, begun)])
+    assert (found.rejected, len(found.log)) == (1, 0)
+    assert "no known count of input and output: units_in, units_out" in found.samples[0].reason
 
 
 def test_two_columns_that_may_be_the_cached_tokens_are_not_chosen_from(tmp_path):

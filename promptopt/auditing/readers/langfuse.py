@@ -7,6 +7,7 @@ from typing import Any
 
 from promptopt.auditing.log import UNKNOWN, LoggedCall
 from promptopt.auditing.prompt_digests import digest_of, text_of
+from promptopt.auditing.readers.count_names import CountKind, kind_of
 from promptopt.auditing.readers.fields import (
     EFFORT,
     BadRow,
@@ -111,22 +112,37 @@ def _calls(record: Mapping[str, Any], trace: Mapping[str, Any]) -> Iterator[Logg
         return
     usage = said_mapping(record, "usageDetails", "usage_details", "usage")
     given, made = (
-        _flat(usage, "input", "prompt_tokens", "promptTokens", "input_tokens"),
-        _flat(usage, "output", "completion_tokens", "completionTokens", "output_tokens"),
+        _flat(usage, "input", "prompt_tokens", "promptTokens", "input_tokens", "inputTokens", "prompt_token_count"),
+        _flat(
+            usage,
+            "output",
+            "completion_tokens",
+            "completionTokens",
+            "output_tokens",
+            "outputTokens",
+            "candidates_token_count",
+        ),
     )
-    total = _flat(usage, "total", "total_tokens", "totalTokens")
+    total = _flat(usage, "total", "total_tokens", "totalTokens", "total_token_count")
     # Langfuse sums all buckets itself if no total is sent, whatever they hold: such a total decides nothing.
     witness = None if total is not None and total == sum(_buckets(usage)) else total
     cost = real(record, "totalCost", "total_cost", "costDetails.total", "cost_details.total", "calculatedTotalCost")
     if given is None and made is None and total is None and not cost:
+        if any(_buckets(usage)):
+            raise BadRow(f"its usage has no known count of input and output: {', '.join(map(str, usage))}")
         # It was begun, and nothing came.
         return
     if str(usage.get("unit") or "TOKENS").upper() != "TOKENS":
         raise BadRow(f"its usage is in {usage['unit']}, not in tokens")
-    if given is not None and made is not None:
+    if given is not None and made is not None and total != given + made:
         given, made = given + _others(usage, "input_"), made + _others(usage, "output_")
-    reasoning, read = _most(usage, *REASONING), _most(usage, *READ)
-    if given is None and made and not (read or _most(usage, *WRITTEN) or _others(usage, "input_")):
+    reasoning, read, written = _most(usage, *REASONING), _most(usage, *READ), _most(usage, *WRITTEN)
+    # Names of other SDKs, which say nothing of what is inside what.
+    foreign = {
+        "cached": 0 if read else _by_words(usage, "cached"),
+        "written": 0 if written else _by_words(usage, "written"),
+    }
+    if given is None and made and not (read or written or any(foreign.values()) or _others(usage, "input_")):
         # All input may have been cached; else it is what the total has more.
         given = total - made if total is not None and total > made else None
         needed(given, made)
@@ -142,13 +158,17 @@ def _calls(record: Mapping[str, Any], trace: Mapping[str, Any]) -> Iterator[Logg
         text(record, "model", "provided_model_name", "internalModelId") or UNKNOWN,
         at=start,
         input_tokens=given or 0,
-        cache_read_tokens=read,
-        cache_write_tokens=_most(usage, *WRITTEN),
+        cache_read_tokens=read or foreign["cached"],
+        cache_write_tokens=written or foreign["written"],
         cache_write_1h_tokens=_flat(usage, "input_cache_creation_1h") or 0,
         output_tokens=made if made is not None else max(0, (total or 0) - (given or 0)),
-        reasoning_tokens=reasoning,
-        total_tokens=witness,
-        relation="inside" if any(_flat(usage, each) is not None for each in _INSIDE) else "beside",
+        reasoning_tokens=reasoning or _by_words(usage, "reasoning"),
+        total_tokens=total if any(foreign.values()) else witness,
+        relation=None
+        if any(foreign.values())
+        else "inside"
+        if any(_flat(usage, each) is not None for each in _INSIDE)
+        else "beside",
         reasoning_beside=native,
         cost_usd=cost,
         prompt=f"{name}@{version}" if name and version else name or text(record, "name"),
@@ -199,8 +219,14 @@ def _others(usage: Mapping[str, Any], prefix: str) -> int:
     return sum(
         as_count(value, name) or 0
         for name, value in usage.items()
-        if name.startswith(prefix) and name not in _KNOWN and not isinstance(value, Mapping)
+        if name.startswith(prefix) and name not in _KNOWN and kind_of(name) is None and not isinstance(value, Mapping)
     )
+
+
+def _by_words(usage: Mapping[str, Any], kind: CountKind) -> int:
+    """The count of a bucket that only the words of its name explain."""
+    names = (name for name, value in usage.items() if not isinstance(value, Mapping) and kind_of(name) == kind)
+    return max((as_count(usage[name], name) or 0 for name in names), default=0)
 
 
 def _most(usage: Mapping[str, Any], *names: str) -> int:
