@@ -156,6 +156,14 @@ def unguarded() -> ExitStack:
     return stack
 
 
+def answers_in(place: Path) -> dict[str, str]:
+    """The answers by the name of their question: those of a folder, or of a file with one in each line."""
+    if place.is_dir():
+        return {path.stem: path.read_text(encoding="utf-8") for path in sorted(place.rglob("*.json"))}
+    lines = place.read_text(encoding="utf-8").splitlines()
+    return {one["question"]: json.dumps(one["answer"]) for one in map(json.loads, lines)}
+
+
 def write(asked: dict[str, Question], out: Path) -> None:
     """The questions, in as many folders as the most of one passage."""
     seen: Counter[str] = Counter()
@@ -248,7 +256,7 @@ def main() -> None:
         complete = [run(server.editor, case.alone, *options) for case in found]
         if given.answers is not None:
             server.asked.clear()
-            server.answers = {path.stem: path.read_text(encoding="utf-8") for path in given.answers.rglob("*.json")}
+            server.answers = answers_in(given.answers)
             reviewed = [run(server.editor, case.alone, *options) for case in found]
             alone = [run(server.editor, case.alone) for case in found]
             report(list(map(Outcome, found, alone, complete, reviewed)), given.listed)
