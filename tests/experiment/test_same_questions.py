@@ -18,6 +18,11 @@ from promptopt.experiment.same_questions import numbered
         ([{"a": "x", "b": "x", "c": "x"}, {"a": "u", "b": "v", "c": "w"}, {"a": "u", "b": "u", "c": "u"}], [0, 1, 2]),
         ([{"a": "x", "b": "x", "c": "x"}, {"a": "u", "b": "u", "c": "w"}, {"a": "u", "b": "v", "c": "v"}], [0, 1, 2]),
         ([{"a": "x", "b": "x", "c": "x"}, {"a": "u", "b": "u", "c": "w"}, {"a": "u", "b": "u", "c": "u"}], [0, 0, 1]),
+        # The second one was dropped from a race before it was asked of c and d.
+        (
+            [{"a": "x", "b": "y", "c": "z", "d": "z"}, {"a": "u", "b": "v"}, {"a": "1", "b": "2", "c": "3", "d": "4"}],
+            [0, 1, 2, 3],
+        ),
         ([{}], []),
     ],
 )
