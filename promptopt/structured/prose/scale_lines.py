@@ -26,7 +26,24 @@ def with_scale_lines(document: PromptText, schema: dict[str, Any]) -> dict[str, 
         name for name, _ in _leaves(schema) if name and re.search(rf"(?<!\w){words_of(name)}", lead, re.IGNORECASE)
     }
     one = [name for name in open_ones if name in named] if named else open_ones
-    return _with(schema, one[0], {"minimum": grades[0], "maximum": grades[-1]}) if len(one) == 1 else schema
+    if len(one) != 1 or not _may_hold(document.text, one[0], grades, lead, named=bool(named)):
+        return schema
+    return _with(schema, one[0], {"minimum": grades[0], "maximum": grades[-1]})
+
+
+# The codes of what is given.
+_OF_INPUT = re.compile(
+    r"\b(?:inputs?|logs?|data|file|rows?|columns?|records?|codes?|given|contains?|uses?|messages?|device|sensor)\b",
+    re.IGNORECASE,
+)
+_SURE_OF = re.compile(r"(?:confidence|probability|likelihood|certainty|percentage|percent|ratio)", re.IGNORECASE)
+
+
+def _may_hold(text: str, name: str, grades: list[int], lead: str, *, named: bool) -> bool:
+    """Whether the samples of a number are grades of the scale, and the scale is not that of the input or of something else."""
+    samples = re.findall(rf"[\"']{re.escape(name)}[\"']\s*:\s*(-?\d+(?:\.\d+)?)", text)
+    fits = all(sample.lstrip("-").isdigit() and int(sample) in (0, *grades) for sample in samples)
+    return fits and (named or not (_OF_INPUT.search(lead) or _SURE_OF.search(name)))
 
 
 def _grades(document: PromptText) -> tuple[list[int], str]:

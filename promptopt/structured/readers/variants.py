@@ -158,9 +158,9 @@ def _is_filled(shown: str) -> bool:
 
 
 def _instructs(shown: str) -> bool:
-    """Whether half of the texts of a form, and more, say what belongs in their places."""
+    """Whether most texts of a form say what belongs in their places."""
     texts = [match.groups() for match in _TEXT.finditer(shown) if not _NEUTRAL.fullmatch(match["text"])]
-    return sum(_says_what(key, text) for key, text in texts) * 2 >= len(texts)
+    return sum(_says_what(key, text) for key, text in texts) * 2 > len(texts)
 
 
 def _says_what(key: str, text: str) -> bool:

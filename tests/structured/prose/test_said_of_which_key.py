@@ -165,3 +165,18 @@ def test_items_that_are_named_as_those_of_a_list_are_its_labels(shown: str, item
         f'Return JSON: {{"broken": {shown}, "note": string}}\n{{{{ post }}}}'
     )
     assert found["broken"]["items"] == items
+
+
+@pytest.mark.parametrize(
+    ("lead", "sample"),
+    [
+        pytest.param("Grades of the road", "0.9", id="a fraction is no grade"),
+        pytest.param("Grades of the road", "21", id="a sample that is no grade"),
+        pytest.param("The log uses these codes", "2", id="the scale of what is given"),
+    ],
+)
+def test_a_scale_of_something_else_bounds_no_number(lead: str, sample: str) -> None:
+    found = infer(
+        f'{lead}:\n1 = start\n2 = stop\n3 = fault\n\nReturn JSON: {{"heat": {sample}, "why": "..."}}\n{{{{ x }}}}'
+    )
+    assert "maximum" not in str([field.schema for field in found.fields])

@@ -42,6 +42,11 @@ def test_a_list_is_one(shown: str) -> None:
             id="a code and a date beside texts",
         ),
         pytest.param(
+            '{"title": "How to grow roses", "speaker": "Dr. Ada Holm of Kew", "minutes": 45}',
+            False,
+            id="one text that only sounds like an explanation",
+        ),
+        pytest.param(
             '{"animal": "the species that was seen", "place": "where it was seen", "is_adult": true}',
             True,
             id="words on what belongs there",
@@ -107,3 +112,12 @@ def test_what_a_grade_means_is_no_further_order(lead: str) -> None:
 )
 def test_sport_is_no_arithmetic(text: str, *, arithmetic: bool) -> None:
     assert (task_of_reasoning(PromptText.of(text)) is not None) is arithmetic
+
+
+def test_the_descriptions_of_a_given_schema_stay() -> None:
+    found = infer(
+        'Read the mail. Your answer must validate against this JSON Schema:\n{"type": "object", "properties": {'
+        '"gate": {"type": "string", "description": "two letters"}, "seats": {"type": "integer", "minimum": 1}},'
+        ' "required": ["gate", "seats"], "additionalProperties": false}\n\n{{ mail }}'
+    )
+    assert found.fields[0].schema == {"type": "string", "description": "two letters"}
