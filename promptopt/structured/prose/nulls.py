@@ -190,6 +190,8 @@ def _stated_of_some(prose: str, names: Sequence[str]) -> tuple[set[str], str]:
 
     "start and end are null when they are not said", "leave advice null if risk is 0", "fix (string) - null if risk is 0".
     """
+    if "null" not in prose.lower():
+        return set(), prose
     one = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
     key = rf"[\"'`*]*(?<!\w)(?:{one})(?!\w)[\"'`*]*"
     keys = rf"(?:both )?(?:the )?(?P<keys>{key}(?:(?:\s*,\s*(?:and |or )?|\s+(?:and|or) |\s*[/&]\s*)(?:the )?{key})*)"
@@ -218,7 +220,7 @@ def _stated_of_some(prose: str, names: Sequence[str]) -> tuple[set[str], str]:
 
 def _stated_of_one(prose: str, names: Sequence[str]) -> tuple[set[str], str]:
     """The keys beside whose names brackets, or the rest of their line, speak of null; and the prose without these words."""
-    if not names:
+    if not names or "null" not in prose.lower():
         return set(), prose
     one = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
     brackets = re.compile(
