@@ -68,14 +68,18 @@ def count(
         model: The model that would read it; by default the prompt's own, and for a text the one of ``o200k_base``.
 
     Raises:
+        TypeError: An argument is of another type; variables are given for a text or messages, which have none.
         TemplateError: The prompt cannot be rendered.
         ValueError: The content of a message is neither a text nor parts that are texts and media.
     """
     check_model(model)
-    if isinstance(subject, (str, Rendered)):
-        return count_tokens(subject, model)
     if isinstance(subject, (Path, Template)):
         return count_tokens(render(subject, variables), model)
+    # Counted without them, it would be a wrong number that looks right.
+    what = "for a text or messages, which are counted as they are (a model is `model=`)"
+    check_argument(not variables, "variables", variables, what)
+    if isinstance(subject, (str, Rendered)):
+        return count_tokens(subject, model)
     listed = isinstance(subject, Iterable) and not isinstance(subject, bytes | Mapping)
     check_argument(listed, "subject", subject, "a text, a path, a template, a `Rendered` or a list of messages")
     return count_tokens([_message(item) for item in subject], model)

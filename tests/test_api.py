@@ -140,6 +140,9 @@ def test_further_variables_are_ignored_and_missing_ones_are_not(project) -> None
 def test_count_of_a_text_is_the_texts_own() -> None:
     assert promptopt.count("hello world").tokens == 2
     assert promptopt.count("hello world", model="gpt-4").encoding == "cl100k_base"
+    for variables in ("gpt-4", {"x": "y"}):
+        with pytest.raises(TypeError, match="a model is `model=`"):
+            promptopt.count("hello {{ x }}", variables)  # type: ignore[arg-type]
 
 
 def test_count_of_a_prompt_is_that_of_its_messages_for_its_model(project) -> None:

@@ -140,6 +140,14 @@ def test_a_provider_that_breaks_its_promise_fails_the_call_and_not_the_run(use, 
     assert problem in done.stderr
 
 
+def test_a_provider_that_breaks_its_promise_has_no_answer_for_a_question_of_promptopt_itself(use):
+    code = f"{PROVIDER}\n    def complete(self, request):\n        return 7\n"
+    arguments = ["-m", "promptopt", "structure", "add@v2", "--ask", "part:x"]
+    done = use("provider", ("acme", "1.2", "part", "Part", code), arguments=arguments)
+    problem = "the provider part (acme:Part) of acme 1.2 raised TypeError: 7 is not a Response"
+    assert problem in said(done)
+
+
 def test_what_a_scorer_returns_that_is_no_score_fails_the_assert(use, project):
     code = "class Part:\n    reads_answer = True\n    def __init__(self, assertion): pass\n"
     code += "    def __call__(self, subject): return True\n"

@@ -6,15 +6,14 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from promptopt.errors import PromptoptError, ProviderError
+from promptopt.errors import ProviderError
 from promptopt.functions import RAISED
 from promptopt.gateway.call import Answer, Call, Labels, current_labels
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.failures import CallFailed
 from promptopt.gateway.flow import Handler, Layer, run, run_async, stack
-from promptopt.providers.base import Provider, check_provider_type, provider_type
+from promptopt.providers.base import Provider, check_provider_type, provider_fault
 from promptopt.providers.openai.errors import failure_kind
-from promptopt.registry import described, is_built_in
 from promptopt.values import Request, Response, openai_arguments
 
 if TYPE_CHECKING:
@@ -118,12 +117,8 @@ def _failure(request: Request, error: BaseException) -> CallFailed | None:
     """What layers see of an error; ``None``: they see it as it is. A fault of a registered package fails the call."""
     if isinstance(error, ProviderError):
         return failure_of(error)
-    name = provider_type(request.model)
-    if isinstance(error, PromptoptError) or is_built_in("provider", name):
-        return None
-    fault = ProviderError(f"{described('provider', name)} raised {type(error).__name__}: {error}")
-    fault.__cause__ = error
-    return failure_of(fault)
+    fault = provider_fault(request.model, error)
+    return None if fault is None else failure_of(fault)
 
 
 def _answered(call: Call, response: object) -> Answer:

@@ -21,6 +21,7 @@ from promptopt.minimization.untested import Untested
 from promptopt.money import dollars
 from promptopt.prices import Price, find_price
 from promptopt.providers import Provider, is_free, make_provider
+from promptopt.providers.asking import answer_to
 from promptopt.schemas.parse import parse
 from promptopt.scorers import SuiteChecks
 from promptopt.suites import Case, Suite, load_suite
@@ -98,7 +99,7 @@ def draft_cases(
                 found.append(CaseDraft(each, model, {}, f"it was not asked for: {why}"))
                 continue
             try:
-                answer = own.complete(request)
+                answer = answer_to(request, own)
             except ProviderUnusable:
                 raise
             except ProviderError as error:

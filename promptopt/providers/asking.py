@@ -7,7 +7,9 @@ from dataclasses import replace
 from decimal import Decimal
 
 from promptopt.call_options import CallOptions
+from promptopt.functions import RAISED
 from promptopt.prices import find_price
+from promptopt.providers.base import Provider, provider_fault
 from promptopt.providers.openai.models import refused_options
 from promptopt.schemas.cost import with_headroom
 from promptopt.values import JSONSchema, Message, Request, Response, Usage
@@ -32,6 +34,24 @@ def next_question(request: Request, response: Response, text: str) -> Request:
     """The question after an answer."""
     more = (Message("assistant", response.text), Message("user", text))
     return replace(request, messages=(*request.messages, *more))
+
+
+def answer_to(request: Request, provider: Provider) -> Response:
+    """What a provider answers.
+
+    Raises:
+        ProviderError: It did not answer; code of another package raised something, or returned something else.
+    """
+    try:
+        response: object = provider.complete(request)
+        if not isinstance(response, Response):
+            raise TypeError(f"{response!r} is not a Response")
+    except RAISED as error:
+        fault = provider_fault(request.model, error)
+        if fault is None:
+            raise
+        raise fault from error
+    return response
 
 
 def asking_usd(model: str, usages: Sequence[Usage | None]) -> Decimal | None:

@@ -23,9 +23,9 @@ from dataclasses import replace
 from typing import Any, ClassVar, Protocol
 
 from promptopt.config import load_config
-from promptopt.errors import check_argument, did_you_mean
+from promptopt.errors import PromptoptError, ProviderError, check_argument, did_you_mean
 from promptopt.providers.settings import Checks, ProviderTable, find_table
-from promptopt.registry import blaming, broken, is_built_in, load, registered
+from promptopt.registry import blaming, broken, described, is_built_in, load, registered
 from promptopt.values import Request, Response
 
 DEFAULT = "openai"
@@ -139,6 +139,16 @@ def _found(model: str) -> tuple[str, ProviderTable | None, str]:
 def provider_type(model: str) -> str:
     """The entry point that serves a model."""
     return _found(model)[0]
+
+
+def provider_fault(model: str, error: BaseException) -> ProviderError | None:
+    """What another package's code raised, as a failed call of ``model``; ``None`` if promptopt itself raised it."""
+    name = provider_type(model)
+    if isinstance(error, PromptoptError) or is_built_in("provider", name):
+        return None
+    fault = ProviderError(f"{described('provider', name)} raised {type(error).__name__}: {error}")
+    fault.__cause__ = error
+    return fault
 
 
 def make_provider(model: str, timeout_s: float | None = None) -> Provider:

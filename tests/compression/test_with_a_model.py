@@ -6,6 +6,7 @@ import pytest
 from wire import completion
 
 from promptopt import count
+from promptopt.compression.by_model.paragraph import RewrittenParagraph
 
 PROMPT = """---
 model: gpt-4o-mini
@@ -168,6 +169,14 @@ def test_of_a_refused_rewrite_the_sentences_that_lose_nothing_are_taken(project,
     assert "never mention the price of the boats. " in found["text"]
     assert found["text"].endswith("rite at most 90 words.\n")
     assert "'price'" in next(edit["refused"] for edit in found["refused"] if edit["rule"] == "rewrite")
+
+
+def test_an_answer_that_runs_away_is_not_read(monkeypatch):
+    old = "Route each ticket to one team. Never route a ticket twice."
+    monkeypatch.setattr("promptopt.compression.by_model.paragraph.asked_in", None)
+    paragraph = RewrittenParagraph(old, 0, len(old), lambda text: count(text).tokens)
+    assert paragraph.judged("ticket " * 10_000).refusal == "is not shorter"
+    assert paragraph.kept_sentences("ticket " * 10_000, lambda *_: False) == old
 
 
 def test_without_the_parser_nothing_is_asked(guarded, endpoint):

@@ -14,6 +14,8 @@ from promptopt.templates.source import same_code
 
 LEAST_SENTENCES = 2
 MOST_PAIRS = 900
+# A rewrite is shorter; what is so many times as long is an answer that runs away, and is not read.
+_TOO_LONG = 3
 """Sentences of a passage times those of its rewrite beyond which no part of a refused rewrite is tried."""
 # After a full stop, before a list item, at an empty line.
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^\sa-z])|\n(?=[ \t]*(?:[-*•#]|\d+[.)])[ \t])|\n\s*\n")
@@ -87,6 +89,8 @@ class RewrittenParagraph:
             objected: Whether one that would take the place of another is not to be taken, given what differs.
         """
         parts, offered = _sentences(self.old), _sentences(new)
+        if len(new) > _TOO_LONG * len(self.old):
+            return self.old
         if len(parts) < LEAST_SENTENCES or len(parts) * len(offered) > MOST_PAIRS:
             return self.old
         mixed = ""

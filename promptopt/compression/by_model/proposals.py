@@ -10,7 +10,7 @@ from promptopt.compression.by_model.paragraph import RewrittenParagraph
 from promptopt.compression.by_model.review import NamedChange, Review, Reviewer
 from promptopt.compression.guard.deviation import Deviation
 from promptopt.providers import Provider
-from promptopt.providers.asking import next_question, steady
+from promptopt.providers.asking import answer_to, next_question, steady
 from promptopt.values import Message, Request, Usage
 
 INSTRUCTION = (
@@ -64,7 +64,7 @@ def rewritten(writer: Writer, reviewer: Reviewer | None, paragraph: RewrittenPar
     messages = (Message("system", INSTRUCTION), Message("user", f"<text>{paragraph.old}</text>"))
     request = Request(writer.model, messages, steady(writer.model))
     for _ in range(ROUNDS):
-        response = writer.provider.complete(request)
+        response = answer_to(request, writer.provider)
         writer.usages.append(response.usage)
         new = _answer(response.text)
         verdict = paragraph.judged(new)

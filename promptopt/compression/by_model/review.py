@@ -17,7 +17,7 @@ from promptopt.compression.by_model.review_question import KEPT, answer_schema, 
 from promptopt.compression.guard.deviation import Deviation
 from promptopt.errors import AnswerError
 from promptopt.providers import Provider
-from promptopt.providers.asking import next_question
+from promptopt.providers.asking import answer_to, next_question
 from promptopt.schemas.parse import parse
 from promptopt.values import Response, Usage
 
@@ -156,7 +156,7 @@ class Reviewer:
         request = question(self.model, paragraph, new, suspicions)
         wrong = ""
         for _ in range(ROUNDS):
-            response = self.provider.complete(request)
+            response = answer_to(request, self.provider)
             self.usages.append(response.usage)
             try:
                 said = tuple(_read(response, paragraph, new, suspicions))

@@ -17,7 +17,7 @@ from promptopt.errors import AnswerError, CostLimitError, SchemaError
 from promptopt.money import dollars
 from promptopt.prices import find_price
 from promptopt.providers import Provider, make_provider
-from promptopt.providers.asking import asking_usd, next_question, strict_question
+from promptopt.providers.asking import answer_to, asking_usd, next_question, strict_question
 from promptopt.schemas.parse import parse
 from promptopt.structured.by_model.possible_values import VALUES_SCHEMA, PossibleValues, values_messages, values_of
 from promptopt.structured.by_model.question import (
@@ -153,7 +153,7 @@ class _Asked:
         Args:
             wanted: What the data say, as the end of a sentence.
         """
-        response = self.provider.complete(request)
+        response = answer_to(request, self.provider)
         self.usages.append(response.usage)
         if response.finish_reason == "length":
             raise SchemaError(f"{self.model}'s answer was cut off at {MOST_TOKENS:,} tokens", remedy=_REMEDY)
