@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -81,6 +81,14 @@ class LazyGroup(click.Group):
         except click.UsageError as error:
             raise click.UsageError(error.message + did_you_mean(args[0], COMMANDS), ctx) from None
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SystemExit as left:
+            # No command leaves by it: its exit code would be taken for a verdict.
+            message = f"code that was called left by sys.exit({left.code!r}), so that there is no result"
+            raise UsageError(message) from left
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
@@ -124,9 +132,6 @@ def _called() -> int:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Exit as leave:
         return leave.exit_code
-    except SystemExit as left:
-        # No command leaves by it: its exit code would be taken for a verdict.
-        raise UsageError(f"code that was called left by sys.exit({left.code!r}), so that there is no result") from left
     return code if isinstance(code, int) else 0
 
 

@@ -498,3 +498,12 @@ prompts: ["Say {{ x }}", "Say {{ x }} now"]
 providers: [openai:gpt-4o-mini]
 tests: [{vars: {x: "file://leave.py"}}]
 """
+
+
+def test_a_reader_that_goes_away_is_told_nothing(project) -> None:
+    command = [sys.executable, "-m", "promptopt", "formats", "suite"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
