@@ -180,3 +180,16 @@ def test_a_scale_of_something_else_bounds_no_number(lead: str, sample: str) -> N
         f'{lead}:\n1 = start\n2 = stop\n3 = fault\n\nReturn JSON: {{"heat": {sample}, "why": "..."}}\n{{{{ x }}}}'
     )
     assert "maximum" not in str([field.schema for field in found.fields])
+
+
+@pytest.mark.parametrize(
+    ("order", "key", "other"),
+    [
+        ("Classify the mood as low, medium or high. Answer the question.", "mood", "answer"),
+        ("Rate the mood as low, medium or high and write the verdict of the jury.", "mood", "verdict"),
+        ("Classify the question as low, medium or high.", "answer", "question"),
+    ],
+)
+def test_labels_of_what_is_judged_are_no_verdict(order: str, key: str, other: str) -> None:
+    found = _fields(f'{order}\nReturn JSON: {{"{key}": "...", "{other}": "..."}}\n{{{{ text }}}}')
+    assert found == {key: _LEVELS, other: _TEXT}
