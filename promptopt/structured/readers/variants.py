@@ -112,7 +112,12 @@ _CONCRETE = re.compile(
 )
 _TEXT = re.compile(r"\"(?P<key>[^\"\n]+)\"\s*:\s*\"(?P<text>[^\"\n]+)\"")
 # Such as "..." and "string": neither a sample nor a description.
-_NEUTRAL = re.compile(r"\W*|(?:string|str|text|value|date)|[\w-]+\.\.\.", re.IGNORECASE)
+_NEUTRAL = re.compile(r"\W*|(?:string|str|text|value|date)|[\w-]+\.\.\.|\w{1,3}-\w{1,3}", re.IGNORECASE)
+# "one nice sentence": no answer says this of itself.
+_LENGTH = re.compile(
+    r"\b(?:one|two|three|an?|single|few|short|brief|\d+(?:-\d+)?)[ -](?:[a-z]+ )?(?:sentences?|words?|lines?|paragraphs?|phrases?)\b",
+    re.IGNORECASE,
+)
 
 
 def without_samples(schema: Any, shown: str = "", texts: Mapping[str, set[str]] | None = None) -> Any:
@@ -133,7 +138,7 @@ def without_samples(schema: Any, shown: str = "", texts: Mapping[str, set[str]] 
         filled = _is_filled(shown)
         texts = {name: said for name, said in found.items() if len(said) >= _SHOWN or filled}
         if filled and not _instructs(shown):
-            texts = {name: set() for name in texts}
+            texts = {name: {text for text in said if _LENGTH.search(text)} for name, said in texts.items()}
     known = dict(schema)
     if isinstance(known.get("properties"), Mapping):
         known["properties"] = {

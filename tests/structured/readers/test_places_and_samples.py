@@ -47,6 +47,11 @@ def test_a_list_is_one(shown: str) -> None:
             id="one text that only sounds like an explanation",
         ),
         pytest.param(
+            '{"reef": "Blue hole near Dahab", "depth": 40, "praise": "one nice sentence"}',
+            True,
+            id="a length, which no answer says of itself",
+        ),
+        pytest.param(
             '{"animal": "the species that was seen", "place": "where it was seen", "is_adult": true}',
             True,
             id="words on what belongs there",
