@@ -8,7 +8,7 @@
 How the corpus was gathered: ``find`` lists every text that looks like a prompt in the newest commit of each clone with
 a permissive licence. Of each repository a few were drawn by the hash of their text, and a person read them and left out
 what was no prompt (documents, test data, code, parts of one). ``edits_sources.csv`` lists what stayed: the set
-(``edits`` to be compressed, ``third`` to ``sixteenth`` to be compressed and of other repositories, which no rule was
+(``edits`` to be compressed, ``third`` to ``seventeenth`` to be compressed and of other repositories, which no rule was
 made from, ``structure`` asks for a structured answer), repository, path, part of the file, commit,
 licence and SHA-256 of the text. From ``eighth`` on some are of a repository of which no permissive licence is known
 (``none``): they were read, and only their place is kept. ``rebuild`` takes these texts out of the clones, checks the
@@ -55,6 +55,7 @@ OUTPUT = {
     "fourteenth": "fourteenth.jsonl",
     "fifteenth": "fifteenth.jsonl",
     "sixteenth": "sixteenth.jsonl",
+    "seventeenth": "seventeenth.jsonl",
 }
 LICENCES = {
     "Apache-2.0": r"Apache\s+(?:Software\s+)?License\s+(?:Version\s+)?2\.0|Apache License\s+Version 2\.0",

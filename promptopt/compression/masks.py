@@ -11,6 +11,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from promptopt.compression.text.address import begun_answer, is_addressed
+from promptopt.compression.text.example_answers import answers_in_examples
 from promptopt.compression.text.line_forms import TURN, LabelledLine, example_mark, labelled_lines
 from promptopt.compression.text.masked_lines import MASK, Cover, covers
 from promptopt.compression.text.notation import RECORDS, fenced, framed
@@ -304,7 +305,7 @@ class _Canvas:
 
     def cover_shown(self) -> None:
         """What the prompt shows instead of saying it."""
-        self.put_all((*framed(self._text), *shown(self._masked)), "example")
+        self.put_all((*framed(self._text), *answers_in_examples(self._text), *shown(self._masked)), "example")
 
     def cover_examples(self) -> None:
         """What follows a line such as ``## Examples`` up to the next heading, and the turns of a dialogue."""

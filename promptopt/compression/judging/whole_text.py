@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Level
+from promptopt.compression.judging.beside import is_contrasted, is_name_in_list
 from promptopt.compression.sentences import HEADING, TEXT, Sentence
 
 LEAST_SAID: Mapping[Level, float] = {"safe": 1, "standard": 1, "telegraphic": 0.5}
@@ -32,6 +33,10 @@ def bound(document: Document, edit: Edit, sentence: Sentence, level: Level) -> s
     # "[[The Rules]] are ..." names "## The Rules".
     if sentence.kind == HEADING and text.count(text[sentence.start : sentence.end]) > 1:
         return "would change a heading that is named elsewhere"
+    if is_contrasted(document, edit, sentence):
+        return "would take away the beginning of a sentence that contrasts with the one beside it"
+    if is_name_in_list(document, edit, sentence):
+        return "would make a name of an order in a list of names"
     around = text[max(sentence.start, edit.start - ECHO) : min(sentence.end, edit.end + ECHO)]
     return "would change words that an example has as well" if len(around) > ECHO and around in document.shown else ""
 

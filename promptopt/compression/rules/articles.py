@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 
 from promptopt.compression.scope.instructions import is_imperative
+from promptopt.compression.scope.verbs import may_order
 
 # "a few" is not "few", "a lot" not "lot"; "the more ... the more" and "the one" lose more than an article.
 ARTICLE = re.compile(
@@ -34,6 +35,18 @@ _NAME_AFTER = re.compile(r"\s+[A-Z][a-z]")
 _NOUN_WORD = (
     r"(?!(?:in|on|at|of|to|for|from|with|by|and|or|but|as|if|is|are|was|were|that|which|who|when|than|into|about|per)\b)"
     r"[a-z]+"
+)
+_BOLD = re.compile(r"[*_]{1,3}")
+# "the tools bakers should use": "tools bakers" would be one name; "the tools you use".
+_BEFORE_BARE_CLAUSE = re.compile(
+    rf"\s+{_NOUN_WORD}\s+(?:(?:you|we|they|I|he|she)\s+(?!and\b|or\b)[a-z]"
+    rf"|{_NOUN_WORD}\s+(?:(?:must|should|can|cannot|may|might|will|would|could)\s+[a-z]+|needs?|wants?|uses?|have|has)"
+    r"(?:\s+(?:in|on|at|for|from|to|with|by|when|if|before|after|and|or)\b|\s*(?:[.,;:)(]|\Z)))",
+    re.IGNORECASE,
+)
+_OBJECT_BEFORE = re.compile(
+    r"(?<!\bthat)(?<!\bif)(?<!\bwhen)(?<!\bensure)(?<!\bthen)(?<!\band)(?<!\bor)(?<!\bhow)(?<!\bwhere)(?<!\bunless)[a-z*_]\s+\Z",
+    re.IGNORECASE,
 )
 _BEFORE_CLAUSE = re.compile(rf"(?:\s+{_NOUN_WORD}){{1,2}}\s+(?:the|an?)\s+\w", re.IGNORECASE)
 _CLAUSE_BEFORE = re.compile(
@@ -95,6 +108,42 @@ _IDIOM = re.compile(
     r"|a must)\b",
     re.IGNORECASE,
 )
+# "the most useful words" are not most of them, "the fastest way" is not any.
+_SUPERLATIVE = re.compile(
+    r"\s+(?:most|least|best|worst|furthest|farthest"
+    r"|(?!(?:re|inter|for|har|con|pro|man|hon|mod|di|w|n|qu|ch|cr|t|gu|sugg|inv|arr|requ|beh|z|v|p|l|bl|con|att|ear)est\b)"
+    r"[a-z]{2,}est)\s+[a-z]",
+    re.IGNORECASE,
+)
+# "put it in the place", "the word in the question": without its article the idiom would be read.
+_IN_IDIOM = re.compile(
+    r"\b(?:in\s+the\s+(?:form(?!\s+of)|shape|place|order|question|line|part|time|turn|detail|brief|short|case|fact|addition|practice|theory|"
+    r"principle|charge|effect|sum|control|play|person|character|contrast|comparison|public|view|use|sight|stock|kind|force|"
+    r"full|depth|common|front|reality|advance|store|essence|total|person|favou?r|need|touch|doubt|name|stride|step|tune|"
+    r"mind|hand|office|business)"
+    r"|on\s+the\s+(?:time|hand|board|call|hold|point|purpose|paper|sale|file|record|duty|line|side|top|track|average|demand|"
+    r"target|schedule|course|trial|edge|foot|fire|offer|order)"
+    r"|at\s+the\s+(?:time|first|last|length|risk|work|hand|least|most|ease|fault|stake|issue|will|large|rest|odds|home)"
+    r"|by\s+the\s+(?:name|hand|default|design|chance|mistake|law|heart|nature|example|rule|word|mouth)"
+    r"|for\s+the\s+(?:example|instance|sale|real|good|life|fun|free|hire|certain|sure|now)"
+    r"|to\s+the\s+(?:date|point|scale|order|hand|life|death|term)"
+    r"|under\s+the\s+(?:way|control|review|consideration|construction|fire|attack)"
+    r"|of\s+the\s+(?:course|age|note|use|interest|late|value|importance)"
+    r"|out\s+of\s+the\s+(?:date|order|place|line|use|reach|touch|sight|hand|stock|turn|time|character|context|scope)"
+    r"|with\s+the\s+(?:respect|regard|reference|ease|care))\b(?!-)",
+    re.IGNORECASE,
+)
+# "label it a certain way", "wait a day": how and how long, not what is labelled; "in a friendly way" says so itself.
+_MANNER = re.compile(
+    r"\s+(?:[a-z-]+\s+){0,2}?(?:ways?|manner|fashion|time|moment|while|hour|minute|second|day|week|month|year|bit)\b"
+    r"(?!\s+(?!to\b|of\b|in\b|before\b|after\b|when\b|if\b|and\b|or\b|but\b|so\b|that\b|you\b|the\b|until\b|unless\b|with\b|for\b|each\b|at\b|on\b|as\b|because\b|by\b|than\b|it\b)[a-z])",
+    re.IGNORECASE,
+)
+_SAYS_HOW = re.compile(
+    r"(?:\b(?:in|by|of|as|for|to|at|on|during|with|within|from|is|are|was|be|has|have|per|about|into|after|before|until|this|that|find|name|"
+    r"write|state|give|show|include|add|list|note|specify|choose|check|set|mention|describe|provide|use|and|or)|\A|[:;,(])[\s*_]*\Z",
+    re.IGNORECASE,
+)
 _PREDICATE = re.compile(
     r"(?:\b(?:is|are|was|were|be|been|being|as|become|becomes|not|such|what)|['’]s)(?:\s+[a-z]+ly)?\s*\Z", re.IGNORECASE
 )
@@ -139,16 +188,19 @@ def note_article(match: re.Match[str]) -> str | None:
 @lru_cache(maxsize=16384)
 def _may_lose_article(sentence: str, start: int, end: int) -> bool:
     before, article, after = sentence[:start], sentence[start:end], sentence[end:]
-    if _keeps_articles(sentence) or _NAMED.search(before):
+    if _keeps_articles(sentence) or _NAMED.search(before) or (article.lower() == "the" and _SUPERLATIVE.match(after)):
+        return False
+    if _MANNER.match(after) and not _SAYS_HOW.search(before):
         return False
     # "A search query for birds" would be an order to search.
     first = re.match(r"\s+([a-z]+)\s+[a-z]", after) if not before.strip(" *_") else None
     counts = article.lower() != "the" and (
-        _MEASURE.match(after) is not None or (first is not None and is_imperative(first[1]))
+        _MEASURE.match(after) is not None or (first is not None and may_order(first[1]))
     )
     if counts or any(begin <= start < stop for begin, stop in _idioms(sentence)):
         return False
-    if _is_needed(before, after):
+    # Bold type parts no noun from its clause: "**Outline the process** the model should follow".
+    if _is_needed(_BOLD.sub("", before), _BOLD.sub("", after)):
         return False
     # A capital inside a sentence may be a name or a grade.
     inside = article[0].isupper() and before.strip(" *_")
@@ -167,7 +219,10 @@ def _is_needed(before: str, after: str) -> bool:
             # "some of the files" are not all of a kind; "the same", "the fact that", "to the point".
             _ONE_OF.search(before) or _SAME.match(after),
             # "the label the user gave": without its article, the clause could not be told from the noun.
-            _BEFORE_CLAUSE.match(after) or _CLAUSE_BEFORE.search(before) or _PRONOUN_BEFORE.search(before),
+            _BEFORE_CLAUSE.match(after)
+            or (_OBJECT_BEFORE.search(before) and _BEFORE_BARE_CLAUSE.match(after))
+            or _CLAUSE_BEFORE.search(before)
+            or _PRONOUN_BEFORE.search(before),
             # "A given year is past", "if the given year is past": without its article a condition would begin.
             _OPENS_A_CLAUSE.match(after) and (opens or _CONDITION.search(before)),
             # "preferences the user mentions"; "the after image": a preposition as a name.
@@ -194,4 +249,4 @@ def _keeps_articles(sentence: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _idioms(sentence: str) -> tuple[tuple[int, int], ...]:
-    return tuple(idiom.span() for idiom in _IDIOM.finditer(sentence))
+    return tuple(idiom.span() for pattern in (_IDIOM, _IN_IDIOM) for idiom in pattern.finditer(sentence))

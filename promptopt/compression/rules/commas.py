@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from promptopt.compression.rules.base import Rewording
 from promptopt.compression.scope.instructions import is_imperative
@@ -48,6 +49,15 @@ _DOING = re.compile(r"\w+ing\s+\w")
 # "be clear, short, and use plain words": the last is no property.
 _BEING = re.compile(r"\b(?:be|is|are|being|stay|remain|sound)\s+[\w-]+\Z", re.IGNORECASE)
 _JOINED = re.compile(r"\band/or\b|\b(?:and|or|but|nor)\b", re.IGNORECASE)
+# "what you picked, what you rejected, and why": without the comma the last asks of the one before it alone.
+_ASKING = re.compile(r"\b(?:what|which|who|whom|whose|how|why|when|where|whether)\b", re.IGNORECASE)
+
+
+def _asks(items: Sequence[str], ending: str) -> bool:
+    """Whether questions are listed, which are more than a word each: "who, when, and why" is a list of words."""
+    asking = [_ASKING.search(item) is not None for item in (*items, ending)]
+    bare = all(_ASKING.fullmatch(item) for item in (*items[1:], ending.rstrip(" .;:)")))
+    return any(asking) and not bare
 
 
 def _is_order(words: str) -> bool:
@@ -62,12 +72,14 @@ def _one_list(match: re.Match[str]) -> str | None:
         return None
     # "my parents, Ann, and Bob", "the chef, a vegan, and Bob": without the comma two explain one.
     items = [item.strip() for item in match[0].rstrip(" .;:)").split(",")]
+    ending = _JOINED.sub("", match.string[match.end() :], count=1).strip()
+    if _asks(items[:-1], ending):
+        return None
     if len(items) == 3 and (_IS_NAMED.match(items[1]) and not items[0].split()[-1][:1].isupper()):
         return None
     # "vagueness, missing steps, or haste": without the comma both may be missing.
     *_, inner, last = items
     # "is plain, short, and uses names": the last has a verb of its own.
-    ending = _JOINED.sub("", match.string[match.end() :], count=1).strip()
     if _VERB_LIKE.match(ending) and not any(map(_VERB_LIKE.match, items)):
         return None
     first = match.string[: match.start()] + match[0].partition(",")[0]

@@ -185,10 +185,28 @@ _OF_A_NOUN = re.compile(
 )
 
 
+# "the knowledge that they cannot read it", "the risk that you fall": what is known, not a thing that is read. A clause
+# of which the noun is a part ("the claim that you made") looks the same.
+_HAS_A_CLAUSE = re.compile(
+    r"\b(?:knowledge|awareness|understanding|realization|recognition|acknowledge?ment|facts?|beliefs?|ideas?|notions?|concepts?|"
+    r"claims?|risks?|dangers?|chances?|odds|probabilit(?:y|ies)|possibilit(?:y|ies)|likelihood|assumptions?|presumptions?|"
+    r"premises?|impressions?|illusions?|feelings?|sense|intuitions?|hopes?|fears?|wor(?:ry|ries)|concerns?|doubts?|suspicions?|"
+    r"views?|opinions?|positions?|conviction|confidence|certainty|faith|expectations?|predictions?|evidence|proofs?|signs?|"
+    r"signals?|indications?|indicators?|hints?|clues?|suggestions?|proposals?|recommendations?|statements?|assertions?|"
+    r"allegations?|theses|thesis|theor(?:y|ies)|hypothes[ie]s|arguments?|conclusions?|inferences?|implications?|warnings?|"
+    r"reminders?|promises?|guarantees?|assurances?|confirmations?|admissions?|complaints?|objections?|conditions?|"
+    r"requirements?|constraints?|rules?|principles?|points?|news|rumou?rs?|messages?|notices?|thoughts?|agreements?|"
+    r"decisions?|demands?|wish(?:es)?|insights?|lessons?|caveats?|disclaimers?|observations?|findings?|threats?|"
+    r"discover(?:y|ies)|instructions?|explanations?|case|event|extent|grounds|basis|bet|odds)[*_]*\s+\Z",
+    re.IGNORECASE,
+)
+
+
 def _object(match: re.Match[str]) -> str | None:
     # "it has to be clear from the letter that I am late": what is clear comes last.
     before = match.string[: match.start()]
-    return None if _IT_IS.search(before) or _SAID_TO.search(before) or _OF_A_NOUN.search(before) else _kept(match, "")
+    needed = (_IT_IS, _SAID_TO, _OF_A_NOUN, _HAS_A_CLAUSE)
+    return None if any(pattern.search(before) for pattern in needed) else _kept(match, "")
 
 
 # "Here's an example, but just use this format:" a clause that the verb goes with.

@@ -236,11 +236,25 @@ _TABLE_WANTED = AnyCase(
 )
 _MESSAGE = "pretty-printed JSON: minify it"
 # "Answer in exactly this format:": its white space may be meant.
+_NAMES_OF_FORMS = (
+    r"formats?|forms?|structures?|schemas?|shapes?|templates?|layouts?|syntax|json|objects?|keys?|fields?|this|these|below|"
+    r"above|shown|follows|following"
+)
 _EXACTLY = re.compile(
     r"\b(?:exact(?:ly)?|verbatim|precisely|identical(?:ly)?|as[- ]is|layout|indent\w*|compact|"
     r"minif\w*|white[- ]?space|newlines?)\b[^\n]*\s*(?:<[\w-]+>\s*)*\Z",
     re.IGNORECASE,
 )
+_EXACT_FORM = re.compile(
+    r"\b(?:exact(?:ly)?|verbatim|precisely|identical(?:ly)?)\b[^.!?\n]{0,60}"
+    rf"\b(?:{_NAMES_OF_FORMS})\b"
+    rf"|\b(?:{_NAMES_OF_FORMS})\b[^.!?\n]{{0,60}}\b(?:exact(?:ly)?|verbatim|precisely|identical(?:ly)?)\b",
+    re.IGNORECASE,
+)
+_EMPTY_LINE = re.compile(r"\n[ \t]*\n\s*")
+_A_SENTENCE = re.compile(r"[a-z]+ [a-z]+ [a-z]+", re.IGNORECASE)
+_PARAGRAPH = 2000
+"""Characters of the paragraphs before data that are read."""
 
 
 class JsonData:
@@ -371,11 +385,23 @@ def is_open(document: Document, start: int, end: int) -> bool:
         return False
     if _IN_CODE.search(document.text, max(0, start - 60), start) or _in_expression(document.text, start):
         return False
-    if _EXACTLY.search(document.text[max(0, start - _ANNOUNCED) : start]):
+    if _is_exact(document.text, start):
         return False
     if zone is not None and (zone.kind in ("jinja", "front", "quote", "code") or _in_fence(document.text, start)):
         return False
     return not any(frame.kind == "chat" and "assistant" in frame.argument for frame in document.frames_at(start))
+
+
+def _is_exact(text: str, start: int) -> bool:
+    """Whether the line before data, their paragraph or the one before it says that their form is to be met exactly."""
+    if _EXACTLY.search(text[max(0, start - _ANNOUNCED) : start]):
+        return True
+    paragraphs = _EMPTY_LINE.split(text[max(0, start - _PARAGRAPH) : start])
+    own, before = paragraphs[-1], paragraphs[-2:-1]
+    # Under a tag, a label or a mark alone, the paragraph that announces them comes before these.
+    if before and not _A_SENTENCE.search(own + before[0]):
+        before = paragraphs[-3:-1]
+    return any(_EXACT_FORM.search(paragraph) for paragraph in (own, *before))
 
 
 def _in_fence(text: str, position: int) -> bool:

@@ -136,11 +136,6 @@ _SPOKEN_OF = re.compile(
     r"contains?|includes?|starts?|ends?|begins?)\b",
     re.IGNORECASE,
 )
-# "to please the user", "do not please": a verb; "a please": a noun.
-_NOT_POLITE = re.compile(
-    r"(?:\b(?:to|not|never|can|will|must|should|may|might|could|would|cannot|the|an?|no|and|or)|n['’]t)\s*\Z",
-    re.IGNORECASE,
-)
 # "please the customer", "please users": a verb.
 _OBJECT = (
     r"\s+(?:(?:the|an?|your|my|our|his|her|their|its|this|that|these|those|him|them|us|me|everyone|everybody|all|both)\b"
@@ -159,6 +154,14 @@ _ASKS_A_READER = re.compile(
 _ON_A_FORM = re.compile(r"\bif\s+(?:yes|no|other)\W*\Z", re.IGNORECASE)
 # Where an order may begin.
 _OPENS = re.compile(r"(?:\A|[,;:(–—-]|\b(?:and|then|so|but|or))[\s*_]*\Z", re.IGNORECASE)
+# "Can you please", "also please": any other words before it may be a condition, of which "please" alone shows the end.
+_GOES_BEFORE = re.compile(
+    r"(?:\A\W*\ue000+|\b(?:can|could|would|will|may|might) (?:you|we|I)(?: all| also)?"
+    r"|(?:\A|[,;:(–—]|\b(?:and|then|so|but|or))[\s*_]*"
+    r"(?:(?:also|now|then|next|first|second|third|finally|lastly|again|instead|always|only|just|here|hello|hi|\w+ly|"
+    r"in addition|for now)\s+)+)\s*\Z",
+    re.IGNORECASE,
+)
 _FOLLOWED = re.compile(r"\s+(?:think|work|solve|consider|reason|follow|use|read)\b", re.IGNORECASE)
 
 
@@ -195,9 +198,9 @@ def _is_polite(before: str, after: str) -> bool:
         return False
     if not before.strip(" *_("):
         return opens and after.lstrip(" *_,")[:1].isalpha()
-    if _SPOKEN_OF.search(before):
+    if _SPOKEN_OF.search(before) or not (opens or _GOES_BEFORE.search(before)):
         return False
-    return after[:1] == " " and after.lstrip(" *_")[:1].isalpha() and (opens or not _NOT_POLITE.search(before))
+    return after[:1] == " " and after.lstrip(" *_")[:1].isalpha()
 
 
 class Filler:

@@ -6,7 +6,7 @@ import re
 
 from promptopt.compression.rules.base import Rewording, WordingRule, governed
 from promptopt.compression.rules.grammar import AND_THAT, AND_VERB, PARTICIPLES
-from promptopt.compression.scope.instructions import is_imperative
+from promptopt.compression.scope.verbs import may_order
 
 _PLACE = r"below|above|in|on|at|from|for|of|with|about|within|under|between|like"
 _PREDICATE = rf"(?!\w*thing\b)\w{{2,}}ing|{_PLACE}"
@@ -155,7 +155,7 @@ _SPARE_WORDS = (
 def _who_it_is(match: re.Match[str]) -> str | None:
     """Nothing instead of "You are": "Rate limit monitor" without it would order to rate."""
     word = re.match(r"[a-z]+", match.string[match.end() :])
-    return None if word and is_imperative(word[0]) else ""
+    return None if word and may_order(word[0]) else ""
 
 
 _PRONOUNS = (
