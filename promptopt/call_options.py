@@ -100,6 +100,18 @@ def _json_object(value: object) -> str:
         raise ValueError(f"{value!r} has no JSON: {error}") from None
 
 
+# What a prompt says itself: another model would be asked, or something else, than what is counted, priced and recorded.
+PROMPTS_OWN = ("model", "messages")
+
+
+def _further_keys(value: object) -> str:
+    found = _json_object(value)
+    for name in PROMPTS_OWN:
+        if name in json.loads(found):
+            raise ValueError(f"{name!r} is no further key of the request: it would take the place of the prompt's own")
+    return found
+
+
 def _unchanged(value: object) -> object:
     return value
 
@@ -173,7 +185,7 @@ class CallOptions:
     response_format: str | None = _option(_one_of("json_object"), "response_format", sent=lambda kind: {"type": kind})
     # A part of each image, and no argument of a call.
     detail: str | None = _option(_one_of(*DETAILS), "")
-    extra_body: str | None = _option(_json_object, "extra_body", sent=json.loads)
+    extra_body: str | None = _option(_further_keys, "extra_body", sent=json.loads)
 
     @classmethod
     def read(cls, name: str, value: object) -> Any:

@@ -130,3 +130,9 @@ def test_a_bad_value_is_named_with_its_line(project, name: str) -> None:
 def test_what_is_not_set_changes_no_digest() -> None:
     one = Request("m", (Message("user", "x"),))
     assert one.digest == Request("m", (Message("user", "x"),), CallOptions(seed=None, stop=())).digest
+
+
+@pytest.mark.parametrize("further", [{"model": "gpt-4o"}, {"min_p": 0.1, "messages": []}])
+def test_further_keys_take_nothing_of_the_prompts_place(further: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="would take the place of the prompt's own"):
+        CallOptions.read("extra_body", further)

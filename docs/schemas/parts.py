@@ -4,7 +4,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from promptopt.call_options import DETAILS, REASONING_EFFORTS, SERVICE_TIERS, TOOL_CHOICES, VERBOSITIES, CallOptions
+from promptopt.call_options import (
+    DETAILS,
+    PROMPTS_OWN,
+    REASONING_EFFORTS,
+    SERVICE_TIERS,
+    TOOL_CHOICES,
+    VERBOSITIES,
+    CallOptions,
+)
 
 Schema = dict[str, Any]
 
@@ -88,7 +96,7 @@ OPTIONS: dict[str, Schema] = {
     "parallel_tool_calls": FLAG,
     "response_format": words(["json_object"]),
     "detail": words(DETAILS),
-    "extra_body": TABLE,
+    "extra_body": {**TABLE, "properties": dict.fromkeys(PROMPTS_OWN, False)},
 }
 if unlike := set(OPTIONS) ^ set(names(CallOptions)):
     raise SystemExit(

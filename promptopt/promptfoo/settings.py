@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from promptopt.call_options import CallOptions, setting_names
+from promptopt.call_options import PROMPTS_OWN, CallOptions, setting_names
 from promptopt.dialects import anthropic_arguments, google_arguments, responses_arguments
 from promptopt.messages import Message, Request
 from promptopt.promptfoo.document import ConfigFile
@@ -120,7 +120,9 @@ class ConfigSettings:
             )
             self._option("tool_choice", {"any": "required"}.get(str(chosen), chosen))
         elif key in ("passthrough", "extra_body", "extraBody") and isinstance(value, Mapping):
-            self._body |= value
+            for name in value.keys() & set(PROMPTS_OWN):
+                self._left_out(key, f"{key}: {name} would take the place of the prompt's own", "")
+            self._body |= {name: each for name, each in value.items() if name not in PROMPTS_OWN}
         elif key in ("systemPrompt", "system", "systemInstruction", "system_instruction", "instructions"):
             self.system = value if isinstance(value, str) else ""
         elif (key in _BODY and kind not in ("google", "anthropic")) or (key == "thinking" and kind == "anthropic"):

@@ -111,6 +111,14 @@ def test_a_setting_that_the_provider_s_api_has_no_place_for_is_left_out_with_a_n
     assert list(left.values()) == [set(), {"frequency_penalty", "presence_penalty", "seed", "verbosity"}, {"verbosity"}]
 
 
+def test_what_would_take_the_place_of_the_prompts_own_is_left_out_with_a_note(project) -> None:
+    evaluation = providers(
+        project, "providers: [{id: 'openai:gpt-4o', config: {passthrough: {model: other, min_p: 0.1}}}]\n"
+    )
+    assert evaluation.parts[0].templates[0].front.params.extra_body == '{"min_p":0.1}'
+    assert "passthrough: model would take the place of the prompt's own" in evaluation.notes[0].message
+
+
 def test_a_schema_that_strict_mode_refuses_travels_as_it_is(project) -> None:
     schema = "{type: object, properties: {a: {type: string}}%s}"
     strict = schema % ", required: [a], additionalProperties: false"
