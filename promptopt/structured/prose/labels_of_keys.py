@@ -169,6 +169,9 @@ _IF = re.compile(r"\b(?:if|when|whenever|unless|while|until) (?:the |its |this |
 _LONGEST = 4
 
 
+_TRUE_IN_MARKS = re.compile(r"[\"'`“](?:true|false)[\"'`”]", re.IGNORECASE)
+
+
 def with_labels_after_noun(name: str, schema: Mapping[str, Any], document: PromptText) -> dict[str, Any]:
     """A text, or a number by its name alone, with the labels that follow its noun, if all places agree.
 
@@ -187,6 +190,8 @@ def with_labels_after_noun(name: str, schema: Mapping[str, Any], document: Promp
     ]
     if not found or any(set(labels) != set(found[0]) for labels in found):
         return known
+    if {label.lower() for label in found[0]} == {"true", "false"} and not _TRUE_IN_MARKS.search(document.text):
+        return {"type": "boolean"}
     return enum(found[0])
 
 

@@ -121,6 +121,7 @@ def nulls_of(
             and not re.search(r"[\"'`](?!null\b)\w+[\"'`]", text)
             and not any(key.search(text) for key in known)
             and not _owned(text, names)
+            and not _is_of_each(text, names)
             and not _is_for_some(text, known_names)
             and (schema["type"] in ("integer", "number") or not _OF_NUMBERS.search(text))
             for text in sentences
@@ -355,6 +356,16 @@ def _sentences(prose: str, names: Sequence[str]) -> tuple[list[str], set[str]]:
 
 # "If `paid` is false, set `date` to null": it is the date that may be null.
 _CONDITION = re.compile(r"\b(?:if|when|where|unless|while|whenever)\b(?P<what>[^,;:.\n]*)", re.IGNORECASE)
+
+
+def _is_of_each(text: str, names: Sequence[str]) -> bool:
+    """Whether a sentence is about each thing of a kind that a key is called after: "Each mark is good, bad, or null", of ``marks``."""
+    each = re.search(
+        r"(?:\A|[.!?] )\W*(?:each|every|any) (?P<thing>\w+) (?:is|must be|should be|may be|can be)\b",
+        text,
+        re.IGNORECASE,
+    )
+    return each is not None and any(name.lower() == f"{each['thing'].lower()}s" for name in names)
 
 
 def _owned(text: str, names: Sequence[str]) -> bool:

@@ -128,7 +128,7 @@ _SURELY = 3
 
 def _labels(body: str) -> dict[str, Any]:
     """The labels that are all that a heading has below it: "Open / Waiting / Closed"; empty if it has something else."""
-    parts = [part.strip(" *_`\"'") for part in re.split(r"\s*[|/]\s*", body.rstrip("."))]
+    parts = [part.strip(" *_`\"'") for part in re.split(r"\s*[|/]\s*", body.strip("().\n "))]
     plain = len(set(parts)) == len(parts) > 1 and all(_WORD.fullmatch(part) for part in parts)
     sure = len(parts) >= _SURELY or all(part[:1].isupper() for part in parts)
     if not plain or not sure or any(_PLACES.fullmatch(part) for part in parts):

@@ -193,3 +193,18 @@ def test_a_scale_of_something_else_bounds_no_number(lead: str, sample: str) -> N
 def test_labels_of_what_is_judged_are_no_verdict(order: str, key: str, other: str) -> None:
     found = _fields(f'{order}\nReturn JSON: {{"{key}": "...", "{other}": "..."}}\n{{{{ text }}}}')
     assert found == {key: _LEVELS, other: _TEXT}
+
+
+def test_null_of_each_thing_of_a_kind_is_not_null_of_the_others() -> None:
+    found = _fields(
+        'Read the review and return JSON:\n{"stars": 4, "marks": {"food": "good", "price": "bad"}}\n'
+        "Each mark is good or bad, or null if the review has none. stars is a number from 1 to 5.\n{{ review }}"
+    )
+    assert found == {} or found["stars"] == {"type": "integer", "minimum": 1, "maximum": 5}
+
+
+def test_true_or_false_without_marks_is_a_truth_value() -> None:
+    form = (
+        'Return JSON {"level": ..., "usable": ...} where level is one of LOW, HIGH; usable is true or false.\n{{ x }}'
+    )
+    assert _fields(form)["usable"] == {"type": "boolean"}
