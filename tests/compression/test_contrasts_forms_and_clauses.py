@@ -11,6 +11,7 @@ BAKERY = "You work in a bakery. Name the cakes by their size, and do not guess. 
 OBJECT = '{\n  "name": "bun of the day",\n  "size": 1\n}'
 
 PLEASE_ENDS_A_CONDITION = [
+    "If so please say it.",
     "If you are working on a cake that would benefit from a list please use the pad to write one.",
     "When the oven has reached its heat please write the hour on the board.",
     "Once all of the guests have eaten please list what is left.",
@@ -31,6 +32,10 @@ PLEASE_IS_POLITE = [
     "When a guest is late, please list what is left.",
 ]
 CONTRASTS = [
+    ("Your goal is to help the guest. It's never to sell.", "Your goal is to help"),
+    ("Your role is to ask. The guest's role is to answer.", "Your role is to ask"),
+    ("Your goal: not speed. Your goal is to bake well.", "Your goal is to bake"),
+    ("It is not your job to judge. Your job is to list the cakes.", "Your job is to list"),
     ("Your mission is not to impress. Your mission is to earn trust.", "Your mission is to earn"),
     ("Your job is to bake. It is not to sell.", "Your job is to bake"),
     ("Your goal isn't to please the guest. Your goal is to bake good bread.", "Your goal is to bake"),
@@ -51,6 +56,7 @@ NO_CONTRASTS = [
     ("I want you to name the cake. The oven is not hot.", "I want you to"),
 ]
 EXACT = [
+    "Follow this structure to the letter.\n\nOBJECT\n",
     "Give the cake in this exact format:\n\n[CAKE: OBJECT]\n",
     'Return an object with EXACTLY this structure. Each key serves the baker. Write whole sentences.\n\n{\n  "name": "bun of the day",\n  "size": "one number"\n}\n',
     'Use the exact JSON structure that stands below. It is read by a program.\nIts keys are in English.\n\n{\n  "name": "<name>",\n  "size": <size>\n}\n',
@@ -111,6 +117,8 @@ WORDS = [
     "Name the bread, the milk, and the flour.",
 ]
 NEEDED = [
+    ("Parts:\n- Sum of the prices\n- List the names\n- Score", "List the"),
+    ("- Note the cakes guests require.", "the cakes guests"),
     ("- Put the most useful words near the start.", "the most useful"),
     ("- Choose the least salty bread for the guest.", "the least salty"),
     ("- Name the best loaves of the day.", "the best"),
@@ -201,6 +209,8 @@ SAID = (
     "By reading this list, you will know that you need flour. Please make sure to bring it in order to bake.\n\n"
 )
 EXAMPLES = [
+    ("Here is an example.", "Response:", "## Rules\\n\\nBe brief.\\n"),
+    ("*Example:*", "*Response:*", "## Rules\\n\\nBe brief.\\n"),
     ("**Example 2:**", "Response:", "Would you like a list?\n"),
     ("## Example", "Output:", "It is late.\n"),
     ("### Example 1: buns", "**Response:**", "## Rules\n\nBe brief.\n"),

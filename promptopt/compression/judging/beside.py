@@ -31,16 +31,20 @@ READ = 8
 """Words at the beginning of a sentence that say of whom it says what, and whether it denies it."""
 # "Your job is to bake. It is not to sell.", "Your job is to bake. Not to sell."
 _NOT_SO = re.compile(
-    r"(?:(?:it|this|that)\s+(?:(?:is|does|will|must|should|can)\s+)?)?(?:not\b(?!\s+(?:only|just)\b)|never\s+to\b|nor\b|rather\s+than\b)",
+    r"(?:(?:it|this|that)(?:['’]s|\s+(?:is|does|will|must|should|can))?\s+)?"
+    r"(?:not\b(?!\s+(?:only|just)\b)|never\s+to\b|nor\b|rather\s+than\b)"
+    r"|(?:it|this|that)\s+(?:isn|doesn|won|can)['’]t\b",
     re.IGNORECASE,
 )
 _TASK = r"(?:task|job|goal|objective|mission|role|purpose|duty|part|turn)"
 _YOURS = re.compile(rf"your\s+(?:\w+\s+)?{_TASK}\b", re.IGNORECASE)
 # "The guest's job is to eat. Your job is to bake."
 _ANOTHERS = re.compile(
-    rf"(?:my|our|his|her|their|its|mine|(?:the|an?)\s+(?:[\w-]+\s+)?[\w-]+['’]s?)\s+(?:\w+\s+)?(?:{_TASK}\b|is\s+to\b)",
+    rf"(?:my|our|his|her|their|its|mine|(?:(?:the|an?)\s+)?(?:[\w-]+\s+)?[\w-]+['’]s?)\s+(?:\w+\s+)?(?:{_TASK}\b|is\s+to\b)",
     re.IGNORECASE,
 )
+# "It is not your job to judge. Your job is to list."
+_NO_TASK = re.compile(rf"[^.!?]{{0,20}}\bnot\s+(?:your|the)\s+(?:\w+\s+)?{_TASK}\b", re.IGNORECASE)
 _ONE_WORD = re.compile(r"[*_]*([A-Za-z]+)[*_]*\s+")
 
 
@@ -76,7 +80,9 @@ def _index(document: Document, sentence: Sentence) -> int:
 
 def _contrasts(sentence: str, other: str, *, follows: bool) -> bool:
     sentence, other = _LINK.sub("", sentence, count=1), _LINK.sub("", other, count=1)
-    if (follows and _NOT_SO.match(other)) or (_YOURS.match(sentence) and _ANOTHERS.match(other)):
+    if (follows and _NOT_SO.match(other)) or (
+        _YOURS.match(sentence) and (_ANOTHERS.match(other) or _NO_TASK.match(other))
+    ):
         return True
     (said, denied), (said_there, denied_there) = _beginning(sentence), _beginning(other)
     return denied != denied_there and said == said_there
@@ -90,11 +96,11 @@ def _beginning(sentence: str) -> tuple[list[str], bool]:
     words = _WORDS.findall(lower)[:READ]
     denied = not _DENIALS.isdisjoint(words)
     said = [word for word in words if word not in _DENIALS and word not in _CARRIERS]
-    return said[: 3 if said[:1] != ["you"] else 2], denied
+    return said[:2], denied
 
 
 def is_name_in_list(document: Document, edit: Edit, sentence: Sentence) -> bool:
-    """Whether an edit takes the article after the first word of an item, beside items that give no order.
+    """Whether an edit takes the article after the first word of an item, beside an item that gives no order.
 
     "- Price analysis.", "- Weight the importance of each price.": the article alone makes "Weight" a verb.
     """
@@ -108,5 +114,5 @@ def is_name_in_list(document: Document, edit: Edit, sentence: Sentence) -> bool:
     index = _index(document, sentence)
     before = next((one for one in reversed(document.sentences[:index]) if one.first), None)
     after = next((one for one in document.sentences[index + 1 :] if one.first), None)
-    items = [one for one in (before, after) if one is not None and one.kind == ITEM]
-    return bool(items) and not any(gives_order(document.masked[one.start : one.end]) for one in items)
+    item = next((one for one in (before, after) if one is not None and one.kind == ITEM), None)
+    return item is not None and not gives_order(document.masked[item.start : item.end])

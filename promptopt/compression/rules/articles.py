@@ -40,7 +40,8 @@ _BOLD = re.compile(r"[*_]{1,3}")
 # "the tools bakers should use": "tools bakers" would be one name; "the tools you use".
 _BEFORE_BARE_CLAUSE = re.compile(
     rf"\s+{_NOUN_WORD}\s+(?:(?:you|we|they|I|he|she)\s+(?!and\b|or\b)[a-z]"
-    rf"|{_NOUN_WORD}\s+(?:(?:must|should|can|cannot|may|might|will|would|could)\s+[a-z]+|needs?|wants?|uses?|have|has)"
+    rf"|{_NOUN_WORD}\s+(?:(?:must|should|can|cannot|may|might|will|would|could)\s+[a-z]+"
+    r"|needs?|wants?|uses?|ha(?:ve|s)|requires?|expects?|prefers?|asks?|gives?|mentions?|sees?|reads?|knows?|makes?|sends?)"
     r"(?:\s+(?:in|on|at|for|from|to|with|by|when|if|before|after|and|or)\b|\s*(?:[.,;:)(]|\Z)))",
     re.IGNORECASE,
 )
@@ -117,7 +118,7 @@ _SUPERLATIVE = re.compile(
 )
 # "put it in the place", "the word in the question": without its article the idiom would be read.
 _IN_IDIOM = re.compile(
-    r"\b(?:in\s+the\s+(?:form(?!\s+of)|shape|place|order|question|line|part|time|turn|detail|brief|short|case|fact|addition|practice|theory|"
+    r"\b(?:in\s+the\s+(?:form(?!\s+of)|shape|place|order|question|line|part|time|turn|detail|dark|brief|short|case|fact|addition|practice|theory|"
     r"principle|charge|effect|sum|control|play|person|character|contrast|comparison|public|view|use|sight|stock|kind|force|"
     r"full|depth|common|front|reality|advance|store|essence|total|person|favou?r|need|touch|doubt|name|stride|step|tune|"
     r"mind|hand|office|business)"

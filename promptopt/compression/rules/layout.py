@@ -236,19 +236,23 @@ _TABLE_WANTED = AnyCase(
 )
 _MESSAGE = "pretty-printed JSON: minify it"
 # "Answer in exactly this format:": its white space may be meant.
+_AS_IT_IS = (
+    r"(?:exact(?:ly)?|verbatim|precisely|identical(?:ly)?|to the letter"
+    r"|(?:character|word|byte) for (?:character|word|byte))"
+)
 _NAMES_OF_FORMS = (
     r"formats?|forms?|structures?|schemas?|shapes?|templates?|layouts?|syntax|json|objects?|keys?|fields?|this|these|below|"
     r"above|shown|follows|following"
 )
 _EXACTLY = re.compile(
-    r"\b(?:exact(?:ly)?|verbatim|precisely|identical(?:ly)?|as[- ]is|layout|indent\w*|compact|"
+    rf"\b(?:{_AS_IT_IS}|as[- ]is|layout|indent\w*|compact|"
     r"minif\w*|white[- ]?space|newlines?)\b[^\n]*\s*(?:<[\w-]+>\s*)*\Z",
     re.IGNORECASE,
 )
 _EXACT_FORM = re.compile(
-    r"\b(?:exact(?:ly)?|verbatim|precisely|identical(?:ly)?)\b[^.!?\n]{0,60}"
+    rf"\b{_AS_IT_IS}\b[^.!?\n]{{0,60}}"
     rf"\b(?:{_NAMES_OF_FORMS})\b"
-    rf"|\b(?:{_NAMES_OF_FORMS})\b[^.!?\n]{{0,60}}\b(?:exact(?:ly)?|verbatim|precisely|identical(?:ly)?)\b",
+    rf"|\b(?:{_NAMES_OF_FORMS})\b[^.!?\n]{{0,60}}\b{_AS_IT_IS}\b",
     re.IGNORECASE,
 )
 _EMPTY_LINE = re.compile(r"\n[ \t]*\n\s*")

@@ -153,7 +153,7 @@ _ASKS_A_READER = re.compile(
 )
 _ON_A_FORM = re.compile(r"\bif\s+(?:yes|no|other)\W*\Z", re.IGNORECASE)
 # Where an order may begin.
-_OPENS = re.compile(r"(?:\A|[,;:(–—-]|\b(?:and|then|so|but|or))[\s*_]*\Z", re.IGNORECASE)
+_OPENS = re.compile(r"(?:\A|[,;:(–—-]|\b(?:and|then|(?<!\bif )so|but|or))[\s*_]*\Z", re.IGNORECASE)
 # "Can you please", "also please": any other words before it may be a condition, of which "please" alone shows the end.
 _GOES_BEFORE = re.compile(
     r"(?:\A\W*\ue000+|\b(?:can|could|would|will|may|might) (?:you|we|I)(?: all| also)?"

@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-# "**Example 2:**", "## Examples", "Sample dialogue:": a heading, bold type, or a label.
+# "**Example 2:**", "## Examples", "Sample dialogue:", "Here is an example.": a heading, a label, a line that says so.
 _HEAD = re.compile(
-    r"^[ \t>]*(?P<mark>#{1,6}[ \t]+|[*_]{2,3}|(?=[^\n]*:[ \t]*$))[*_]*(?:[\w'’-]+[ \t]+){0,3}?"
+    r"^[ \t>]*(?P<mark>#{1,6}[ \t]+|[*_]{1,3}(?=[^\n]*[*_:][ \t]*$)|(?=here\b[^\n]*[.:][ \t]*$)|(?=[^\n]*:[ \t]*$))"
+    r"[*_]*(?:[\w'’-]+[ \t]+){0,3}?"
     r"(?:examples?|samples?|demonstrations?|few[- ]shots?|illustrations?)\b[^\n]{0,60}$",
     re.IGNORECASE | re.MULTILINE,
 )
 _ANSWER = re.compile(
     r"^[ \t>]*(?:[-*+][ \t]+)?(?:#{1,6}[ \t]+)?[*_]{0,3}(?:(?:your|the|expected|correct|good|better|"
     r"bad|ideal|sample|example|final|model|desired|possible)[ \t]+){0,2}"
-    r"(?:responses?|outputs?|answers?|repl(?:y|ies)|completions?|results?|assistant|agent|bot|ai|model)(?:[ \t]?\d+)?"
-    r"[*_]{0,3}[ \t]*:[*_]{0,3}[ \t]*$",
+    r"(?:responses?|outputs?|answers?|repl(?:y|ies)|completions?|results?|assistant|agent|bot|ai|model|you)"
+    r"(?:[ \t]?\d+)?[*_]{0,3}[ \t]*:[*_]{0,3}[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )
 # What no answer goes over: a heading, a rule line, a tag, a label alone, a turn, a statement of a template.
