@@ -39,6 +39,7 @@ def answering(reply: Callable[[dict[str, Any]], bytes], status: int = 200) -> It
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # else the body waits for the acknowledgement of the headers
 
         def do_POST(self) -> None:
             content = reply(json.loads(self.rfile.read(int(self.headers["content-length"]))))

@@ -175,7 +175,7 @@ ANSWERS = st.lists(
 )
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(answers=ANSWERS)
 def test_nothing_is_taken_of_which_a_suspicion_was_not_answered_kept(answers, project):
     reviewer = Says(answers)
