@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from promptopt.call_options import CallOptions
@@ -54,10 +54,29 @@ def answer_to(request: Request, provider: Provider) -> Response:
     return response
 
 
-def asking_usd(model: str, usages: Sequence[Usage | None]) -> Decimal | None:
-    """List cost of calls; ``None`` if the model is unpriced or one of them was not measured."""
-    price = find_price(model)
-    known = [usage for usage in usages if usage is not None]
-    if price is None or len(known) < len(usages):
-        return None
-    return sum((price.cost(one).total_usd for one in known), Decimal(0))
+@dataclass
+class AskedModel:
+    """A model that promptopt asks itself, and what its answers so far took."""
+
+    model: str
+    provider: Provider
+    usages: list[Usage | None] = field(default_factory=list)
+
+    def answer(self, request: Request) -> Response:
+        """What it answers.
+
+        Raises:
+            ProviderError: As :func:`answer_to` does.
+        """
+        response = answer_to(request, self.provider)
+        self.usages.append(response.usage)
+        return response
+
+    @property
+    def usd(self) -> Decimal | None:
+        """List cost of its answers; ``None`` if the model is unpriced or one of them was not measured."""
+        price = find_price(self.model)
+        known = [usage for usage in self.usages if usage is not None]
+        if price is None or len(known) < len(self.usages):
+            return None
+        return sum((price.cost(one).total_usd for one in known), Decimal(0))

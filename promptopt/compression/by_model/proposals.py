@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from promptopt.compression.by_model.paragraph import RewrittenParagraph
 from promptopt.compression.by_model.review import NamedChange, Review, Reviewer
 from promptopt.compression.guard.deviation import Deviation
-from promptopt.providers import Provider
-from promptopt.providers.asking import answer_to, next_question, steady
-from promptopt.values import Message, Request, Usage
+from promptopt.providers.asking import AskedModel, next_question, steady
+from promptopt.values import Message, Request
 
 INSTRUCTION = (
     "Rewrite the text between <text> and </text> in as few words as you can. Keep every instruction, number, name, "
@@ -28,15 +27,6 @@ ROUNDS = 2
 
 
 @dataclass
-class Writer:
-    """Who rewrites, and what its answers took."""
-
-    model: str
-    provider: Provider
-    usages: list[Usage | None] = field(default_factory=list)
-
-
-@dataclass
 class ParagraphOutcome:
     """What became of a paragraph.
 
@@ -49,7 +39,7 @@ class ParagraphOutcome:
     refused: dict[str, str] = field(default_factory=dict)
 
 
-def rewritten(writer: Writer, reviewer: Reviewer | None, paragraph: RewrittenParagraph) -> ParagraphOutcome:
+def rewritten(writer: AskedModel, reviewer: Reviewer | None, paragraph: RewrittenParagraph) -> ParagraphOutcome:
     """Ask for a paragraph in other words until a proposal is taken, :data:`ROUNDS` times at most.
 
     Args:
@@ -64,8 +54,7 @@ def rewritten(writer: Writer, reviewer: Reviewer | None, paragraph: RewrittenPar
     messages = (Message("system", INSTRUCTION), Message("user", f"<text>{paragraph.old}</text>"))
     request = Request(writer.model, messages, steady(writer.model))
     for _ in range(ROUNDS):
-        response = answer_to(request, writer.provider)
-        writer.usages.append(response.usage)
+        response = writer.answer(request)
         new = _answer(response.text)
         verdict = paragraph.judged(new)
         why = verdict.refusal if reviewer is None else verdict.certain_refusal

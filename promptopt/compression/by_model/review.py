@@ -16,10 +16,9 @@ from promptopt.compression.by_model.quoted import has, is_in_place, shares_a_run
 from promptopt.compression.by_model.review_question import KEPT, answer_schema, most_tokens, question, rest_of
 from promptopt.compression.guard.deviation import Deviation
 from promptopt.errors import AnswerError
-from promptopt.providers import Provider
-from promptopt.providers.asking import answer_to, next_question
+from promptopt.providers.asking import AskedModel, next_question
 from promptopt.schemas.parse import parse
-from promptopt.values import Response, Usage
+from promptopt.values import Response
 
 _UNREAD = "Your answer could not be read: {why}. Answer again, with the JSON alone."
 _DOUBTED = (
@@ -118,17 +117,13 @@ class Reviewed:
 
 
 @dataclass
-class Reviewer:
-    """Asks one model for reviews.
+class Reviewer(AskedModel):
+    """A model that is asked for reviews.
 
     Attributes:
-        usages: What its answers so far took.
         reviews: Those of all texts that it was given.
     """
 
-    model: str
-    provider: Provider
-    usages: list[Usage | None] = field(default_factory=list)
     reviews: dict[tuple[str, str, str], Review] = field(default_factory=dict)
 
     @property
@@ -156,8 +151,7 @@ class Reviewer:
         request = question(self.model, paragraph, new, suspicions)
         wrong = ""
         for _ in range(ROUNDS):
-            response = answer_to(request, self.provider)
-            self.usages.append(response.usage)
+            response = self.answer(request)
             try:
                 said = tuple(_read(response, paragraph, new, suspicions))
             except AnswerError as error:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from promptopt.compression.by_model.paragraph import RewrittenParagraph
-from promptopt.compression.by_model.proposals import Writer, rewritten
+from promptopt.compression.by_model.proposals import rewritten
 from promptopt.compression.by_model.review import Reviewed, Reviewer
 from promptopt.compression.document import Document, source_tokens
 from promptopt.compression.engine import Compression
@@ -21,7 +21,7 @@ from promptopt.compression.witness.parser import parse
 from promptopt.config import load_config
 from promptopt.money import dollars
 from promptopt.providers import Provider, make_provider
-from promptopt.providers.asking import asking_usd
+from promptopt.providers.asking import AskedModel
 from promptopt.templates import Template
 from promptopt.tokens import tokenizer_for
 from promptopt.values import Usage
@@ -85,7 +85,7 @@ def rewrite_prompt(
         UsageError: Its English pipeline is not.
     """
     with ExitStack() as made:
-        writer = Writer(model, provider or _made(made, model))
+        writer = AskedModel(model, provider or _made(made, model))
         second = None if review is None else Reviewer(review, reviewer or _made(made, review))
         parse("")  # a missing parser is said before the first call is paid
         price_as = load_config().price_as or template.front.model
@@ -111,7 +111,7 @@ def rewrite_prompt(
         edits=tuple(edits),
         refused=tuple(refused),
     )
-    costs = [asking_usd(one.model, one.usages) for one in (writer, second) if one is not None]
+    costs = [one.usd for one in (writer, second) if one is not None]
     usd = None if None in costs else sum(filter(None, costs), Decimal(0))
     repay = _calls_to_repay(usd, document, compression.tokens_after - after.tokens_after)
     return Rewrite(after, len(paragraphs), kept, partly, usd, repay, None if second is None else second.reviewed)

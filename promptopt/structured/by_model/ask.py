@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +17,7 @@ from promptopt.errors import AnswerError, CostLimitError, SchemaError
 from promptopt.money import dollars
 from promptopt.prices import find_price
 from promptopt.providers import Provider, make_provider
-from promptopt.providers.asking import answer_to, asking_usd, next_question, strict_question
+from promptopt.providers.asking import AskedModel, next_question, strict_question
 from promptopt.schemas.parse import parse
 from promptopt.structured.by_model.possible_values import VALUES_SCHEMA, PossibleValues, values_messages, values_of
 from promptopt.structured.by_model.question import (
@@ -93,13 +93,13 @@ def ask_model(
     _check_cost(request, max_cost)
     own = provider or make_provider(model)
     try:
-        return _ask(template, request, _Asked(model, own))
+        return _ask(template, request, AskedModel(model, own))
     finally:
         if provider is None:
             own.close()
 
 
-def _ask(template: Template, request: Request, asked: _Asked) -> AskedForm:
+def _ask(template: Template, request: Request, asked: AskedModel) -> AskedForm:
     document = PromptText.of(template.source)
     first, model = request, asked.model
     told: tuple[str, ...] = ()
@@ -107,10 +107,10 @@ def _ask(template: Template, request: Request, asked: _Asked) -> AskedForm:
     possible: PossibleValues | None = None
     taken: AskedForm | None = None
     for _ in range(ROUNDS):
-        response, data = asked.answer(request, ANSWER_SCHEMA, "what it reads")
+        response, data = _data(asked, request, ANSWER_SCHEMA, "what it reads")
         reading = reading_of(data)
         if reading.form == "none":
-            raise _cannot(template, f"{model} finds none: {_where(reading)}{reading.why}", asked.cost)
+            raise _cannot(template, f"{model} finds none: {_where(reading)}{reading.why}", _cost(asked))
         judged = judge(document, reading, model, () if possible is None else places_of_null(document, possible))
         form = _with_formats(document, judged.inferred)
         said = {one.number: one.quote for one in reading.mistaken if is_in(document, one.quote)}
@@ -118,7 +118,7 @@ def _ask(template: Template, request: Request, asked: _Asked) -> AskedForm:
         left = [*judged.why, *_left(judged.objections, mistaken)]
         if possible is None and not left:
             for_values = values_question(template, first, reading)
-            possible = values_of(asked.answer(for_values, VALUES_SCHEMA, "which values an answer may have")[1])
+            possible = values_of(_data(asked, for_values, VALUES_SCHEMA, "which values an answer may have")[1])
         misfits = Misfits() if possible is None else misfits_of(document, possible, form)
         left += _left(misfits.too_narrow, mistaken)
         if left and taken is not None:
@@ -126,7 +126,7 @@ def _ask(template: Template, request: Request, asked: _Asked) -> AskedForm:
         if not left:
             notes = [_note(one, mistaken[_fact(one)], model) for one in (*judged.objections, *misfits.too_narrow)]
             wide = _left(misfits.too_wide, mistaken)
-            before, taken = taken, AskedForm(form, _reasoning(reading), asked.cost, asked.usd, (*notes, *wide))
+            before, taken = taken, AskedForm(form, _reasoning(reading), _cost(asked), asked.usd, (*notes, *wide))
             if not wide or before is not None:
                 break
             left = wide
@@ -135,42 +135,31 @@ def _ask(template: Template, request: Request, asked: _Asked) -> AskedForm:
         told = tuple(left)
         request = next_question(request, response, again(told))
     if taken is None:
-        raise _cannot(template, f"what {model} reads is refused: {told[0]}", asked.cost)
-    return replace(taken, cost=asked.cost, usd=asked.usd)
+        raise _cannot(template, f"what {model} reads is refused: {told[0]}", _cost(asked))
+    return replace(taken, cost=_cost(asked), usd=asked.usd)
 
 
-@dataclass
-class _Asked:
-    """A model, and what asking it has used."""
+def _data(
+    asked: AskedModel, request: Request, schema: Mapping[str, Any], wanted: str
+) -> tuple[Response, dict[str, Any]]:
+    """A response, and the data in it.
 
-    model: str
-    provider: Provider
-    usages: list[Usage | None] = field(default_factory=list)
+    Args:
+        wanted: What the data say, as the end of a sentence.
+    """
+    response = asked.answer(request)
+    if response.finish_reason == "length":
+        raise SchemaError(f"{asked.model}'s answer was cut off at {MOST_TOKENS:,} tokens", remedy=_REMEDY)
+    try:
+        return response, parse(response.text, schema).data
+    except AnswerError as error:
+        raise SchemaError(f"{asked.model} did not say {wanted}: {error}", remedy=_REMEDY) from None
 
-    def answer(self, request: Request, schema: Mapping[str, Any], wanted: str) -> tuple[Response, dict[str, Any]]:
-        """A response, and the data in it.
 
-        Args:
-            wanted: What the data say, as the end of a sentence.
-        """
-        response = answer_to(request, self.provider)
-        self.usages.append(response.usage)
-        if response.finish_reason == "length":
-            raise SchemaError(f"{self.model}'s answer was cut off at {MOST_TOKENS:,} tokens", remedy=_REMEDY)
-        try:
-            return response, parse(response.text, schema).data
-        except AnswerError as error:
-            raise SchemaError(f"{self.model} did not say {wanted}: {error}", remedy=_REMEDY) from None
-
-    @property
-    def cost(self) -> str:
-        """What asking was, in words."""
-        times = "once" if len(self.usages) == 1 else f"{len(self.usages)} times"
-        return f"{self.model} was asked {times}, {dollars(self.usd)}"
-
-    @property
-    def usd(self) -> Decimal | None:
-        return asking_usd(self.model, self.usages)
+def _cost(asked: AskedModel) -> str:
+    """What asking was, in words."""
+    times = "once" if len(asked.usages) == 1 else f"{len(asked.usages)} times"
+    return f"{asked.model} was asked {times}, {dollars(asked.usd)}"
 
 
 def question(template: Template, model: str) -> Request:
