@@ -1,21 +1,18 @@
 """Fixtures: a project folder, the real command line, and an endpoint that speaks OpenAI's wire format."""
 
-import json
 import os
 import resource
 import signal
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import forks
 import pytest
 from corpora import ABSENT, DATA, REPOSITORY
-from wire import completion
+from wire import Sent, answering, completion
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that starts the tests in the background lets them ignore Ctrl-C, and the commands that they start too.
@@ -108,39 +105,10 @@ def endpoint() -> Iterator[Endpoint]:
     """An endpoint that answers ``ok`` until its ``reply`` is set."""
     served = Endpoint()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True  # else the body waits for the acknowledgement of the headers
+    def reply(body: dict[str, Any]) -> Sent:
+        served.requests.append(body)
+        said = served.reply(body)
+        return completion(said, body["model"]) if isinstance(said, str) else said
 
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            served.requests.append(body)
-            reply = served.reply(body)
-            if isinstance(reply, str):
-                reply = (200, {}, completion(reply, body["model"]))
-            status, headers, content = reply
-            self.send_response(status)
-            for name, value in {"content-type": "application/json", **headers}.items():
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        block_on_close = False
-        request_queue_size = 128
-
-        def handle_error(self, *_: object) -> None:
-            """A client that hangs up is part of the tests."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    served.url = f"http://127.0.0.1:{server.server_port}/v1"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    yield served
-    server.shutdown()
-    server.server_close()
+    with answering(reply) as served.url:
+        yield served

@@ -36,9 +36,9 @@ def served():
 
     def refuse(body):
         bodies.append(body)
-        return b'{"error": {"message": "no", "type": "invalid_request_error", "code": 400}}'
+        return 400, {}, b'{"error": {"message": "no", "type": "invalid_request_error", "code": 400}}'
 
-    with answering(refuse, 400) as url:
+    with answering(refuse) as url:
         yield SimpleNamespace(bodies=bodies, url=url)
 
 
